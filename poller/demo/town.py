@@ -1,0 +1,58 @@
+"""A made-up company's Jenkins: folders, multibranch projects, pipelines, freestyle jobs, history."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from poller.demo.jenkins import Build, Jenkins, Job
+
+GUID = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
+HOUR_MS = 3_600_000
+
+PIPELINES = (
+    "checkout/api",
+    "checkout/web",
+    "payments/ledger",
+    "payments/gateway",
+    "platform/images/base",
+    "platform/deploy",
+)
+BRANCHES = ("shop/main", "shop/feature%2Fcart", "shop/PR-17")
+FREESTYLE = ("nightly-backup", "platform/licence report")
+RESULTS = ("SUCCESS",) * 7 + ("FAILURE",) * 2 + ("UNSTABLE",)
+
+
+@dataclass
+class JobsOfTown:
+    """The jobs, and the builds that run now."""
+
+    jobs: list[Job]
+    chance: random.Random
+    running: list[Build] = field(default_factory=list)
+
+    def start(self) -> None:
+        """One more build runs, somewhere."""
+        self.running.append(self.chance.choice(self.jobs).start())
+
+    def finish(self) -> None:
+        """One of those that run is done: seldom the one that began first."""
+        build = self.running.pop(self.chance.randrange(len(self.running)))
+        build.finish(self.chance.choice(RESULTS))
+
+
+def build_town(jenkins: Jenkins, now: int, seed: int = 17) -> JobsOfTown:
+    """Fill ``jenkins`` with a history up to ``now`` (epoch ms) and a few builds that run."""
+    chance = random.Random(seed)
+    jenkins.multibranch("shop")
+    jobs = [jenkins.job(name) for name in (*PIPELINES, *BRANCHES)]
+    jobs += [jenkins.job(name, kind="freestyle") for name in FREESTYLE]
+    jenkins.job("platform/never built")
+    for place, job in enumerate(jobs):
+        history = 130 if place == 0 else chance.randrange(5, 40)
+        for age in range(history, 0, -1):
+            job.build(result=chance.choice(RESULTS), timestamp=now - age * HOUR_MS)
+    town = JobsOfTown(jobs, chance)
+    for _ in range(4):
+        town.start()
+    return town

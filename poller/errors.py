@@ -1,0 +1,88 @@
+"""Every error that the program raises on purpose.
+
+PollerError
+├── ConfigError          the config can't be used                          exit 78
+├── UsageError           the command line can't be used                    exit 64
+├── NoSuchBuild          the named job or build does not exist             exit 65
+├── LedgerError          the ledger can't be opened or written             exit 73
+└── RemoteError          a server did not give what was asked              exit 69
+    ├── Unreachable      no answer: refused, timed out, broken off, 5xx, 429
+    ├── Unauthorized     401, 403: the credentials are wrong or not enough
+    ├── NotFound         404
+    └── BadAnswer        an answer that can't be used
+"""
+
+from __future__ import annotations
+
+
+class PollerError(Exception):
+    """What failed, and what the user can do about it.
+
+    ``str()`` of it is one line and holds no secret; ``hint`` is the cure, a sentence, or empty.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class ConfigError(PollerError):
+    """The config can't be used; ``findings`` are all the reasons, one line each."""
+
+    exit_code = 78
+
+    def __init__(self, findings: list[str], hint: str = "") -> None:
+        super().__init__("\n".join(findings), hint)
+        self.findings = findings
+
+
+class UsageError(PollerError):
+    """The command line can't be used."""
+
+    exit_code = 64
+
+
+class NoSuchBuild(PollerError):
+    """The named job or build does not exist."""
+
+    exit_code = 65
+
+
+class LedgerError(PollerError):
+    """The ledger can't be opened or written."""
+
+    exit_code = 73
+
+
+class RemoteError(PollerError):
+    """A server did not give what was asked. ``where`` names it: ``controller main``, ``SEI``."""
+
+    exit_code = 69
+
+    def __init__(self, where: str, what: str, message: str, hint: str = "") -> None:
+        super().__init__(f"{where}: {what}: {message}" if what else f"{where}: {message}", hint)
+        self.where = where
+        self.what = what
+
+
+class Unreachable(RemoteError):
+    """No answer: refused, timed out, broken off, 5xx or 429. Worth another try.
+
+    ``retry_after`` is in seconds, where the server gave one.
+    """
+
+    retry_after: float | None = None
+
+
+class Unauthorized(RemoteError):
+    """401 or 403: the credentials are wrong, or not enough."""
+
+
+class NotFound(RemoteError):
+    """404: not there, or not to be seen with this token."""
+
+
+class BadAnswer(RemoteError):
+    """An answer that can't be used: not JSON, cut off, too large, of wrong types, a redirect."""

@@ -1,0 +1,193 @@
+"""The only code that talks HTTP to Jenkins. It asks and decodes; it decides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from poller import http
+from poller.errors import BadAnswer
+from poller.jenkins.model import BUILD_TREE, Build, StageTree
+from poller.jenkins.paths import job_path
+from poller.rate import Pace
+
+T = TypeVar("T")
+
+KIB, MIB = 1024, 1024 * 1024
+TREE_LIMIT = 64 * MIB
+PAGE_LIMIT = 64 * MIB
+BUILD_LIMIT = 8 * MIB
+RUNNING_LIMIT = 8 * MIB
+FACTS_LIMIT = 64 * KIB
+
+BUILDS_PER_PAGE = 100
+"""``builds`` never has more than the 100 newest, whatever range is asked (measured)."""
+
+RUNNING_TREE = "computer[executors[currentExecutable[url]],oneOffExecutors[currentExecutable[url]]]"
+DENIED = "are user and token right, and does the user have Overall/Read and Job/Read?"
+
+
+class _Builds(msgspec.Struct):
+    builds: list[Build] = []
+    allBuilds: list[Build] = []
+
+
+class Head(msgspec.Struct, frozen=True):
+    """A build's number and start (epoch milliseconds): all that a walk through history needs."""
+
+    number: int
+    timestamp: int = 0
+
+
+class _Heads(msgspec.Struct):
+    allBuilds: list[Head] = []
+
+
+class Api:
+    """One controller's API. All methods raise RemoteError, with what was asked in it."""
+
+    def __init__(
+        self,
+        name: str,
+        connection: http.Connection,
+        user: str,
+        token: str,
+        *,
+        request_rate: float | None = None,
+    ) -> None:
+        self.where = f"controller {name}"
+        self.requests = 0
+        self.root = urlsplit(connection.url).path
+        self._url = httpx.URL(connection.url)
+        self._seconds = connection.timeout / 1000
+        self._http = http.client(connection, retries=2, auth=httpx.BasicAuth(user, token))
+        self._http.event_hooks = {"request": [self._count]}
+        self._slots = asyncio.Semaphore(connection.max_connections)
+        self._pace = Pace(request_rate, asyncio.get_running_loop().time)
+
+    async def _count(self, _request: httpx.Request) -> None:
+        self.requests += 1
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def items(self, folder: str, tree: str) -> Any:
+        """``api/json`` of the top (``""``) or a folder: plain JSON, to be looked at with care."""
+        path = job_path(folder) + "api/json"
+        return await self._get(folder or "item tree", path, {"tree": tree}, Any, TREE_LIMIT)
+
+    async def running(self) -> list[str]:
+        """The URLs of the builds that hold an executor now; doubles are possible (measured)."""
+        answer = await self._get(
+            "running builds",
+            "computer/api/json",
+            {"tree": RUNNING_TREE},
+            dict[str, Any],
+            RUNNING_LIMIT,
+        )
+        return _running_urls(answer)
+
+    async def builds(self, full_name: str, count: int) -> list[Build]:
+        """The ``count`` newest builds, newest first, at most 100 whatever is asked."""
+        tree = f"builds[{BUILD_TREE}]{{0,{count}}}"
+        return (await self._job(full_name, tree, _Builds)).builds
+
+    async def heads(self, full_name: str) -> list[Head]:
+        """Number and start of every build of the job, newest first. Jenkins loads each for it."""
+        return (await self._job(full_name, "allBuilds[number,timestamp]", _Heads)).allBuilds
+
+    async def page(self, full_name: str, first: int, last: int) -> list[Build]:
+        """The builds at the places ``first`` to ``last`` - 1 of the whole history, newest first."""
+        tree = f"allBuilds[{BUILD_TREE}]{{{first},{last}}}"
+        return (await self._job(full_name, tree, _Builds)).allBuilds
+
+    async def build(self, full_name: str, number: int) -> Build:
+        """One build by its number. Raises NotFound when it is gone."""
+        path = f"{job_path(full_name)}{number}/api/json"
+        return await self._get(
+            f"{full_name} #{number}", path, {"tree": BUILD_TREE}, Build, BUILD_LIMIT
+        )
+
+    async def ten_stage_trees(self, full_name: str) -> list[StageTree]:
+        """The stage trees of the job's ten newest builds: ten flow graphs for Jenkins to read."""
+        path = job_path(full_name) + "wfapi/runs"
+        what = f"stages of {full_name}"
+        return await self._get(what, path, {"fullStages": "true"}, list[StageTree], PAGE_LIMIT)
+
+    async def stage_tree(self, full_name: str, number: int) -> StageTree:
+        """The stage tree of one build. Raises NotFound where there is none, as of freestyle."""
+        path = f"{job_path(full_name)}{number}/wfapi/describe"
+        what = f"stages of {full_name} #{number}"
+        return await self._get(what, path, {"fullStages": "true"}, StageTree, BUILD_LIMIT)
+
+    async def headers(self) -> httpx.Headers:
+        """The headers of a small answer: ``X-Jenkins`` and ``Date``."""
+        answer = await self._ask("server", "api/json", {"tree": "nodeDescription"}, FACTS_LIMIT)
+        return httpx.Headers(dict(answer.headers))
+
+    async def _job(self, full_name: str, tree: str, kind: type[T]) -> T:
+        path = job_path(full_name) + "api/json"
+        return await self._get(full_name, path, {"tree": tree}, kind, PAGE_LIMIT)
+
+    async def _get(
+        self,
+        what: str,
+        path: str,
+        params: dict[str, str],
+        kind: Callable[..., T] | type[T],
+        limit: int,
+    ) -> T:
+        answer = await self._ask(what, path, params, limit)
+        return decode(answer, self.where, what, kind)
+
+    async def _ask(self, what: str, path: str, params: dict[str, str], limit: int) -> http.Answer:
+        url = self._url.copy_with(raw_path=self._url.raw_path + path.encode()).copy_merge_params(
+            params
+        )
+        async with self._slots:
+            await self._pace.turn()
+            request = self._http.build_request("GET", url)
+            answer = await http.ask(
+                self._http, request, where=self.where, what=what, limit=limit, seconds=self._seconds
+            )
+        http.refuse(answer, self.where, what, denied_hint=DENIED)
+        return answer
+
+
+def decode(answer: http.Answer, where: str, what: str, kind: Callable[..., T] | type[T]) -> T:
+    """The JSON body as ``kind``. Raises BadAnswer that says what stood there instead."""
+    content_type = answer.headers.get("Content-Type", "")
+    if "json" not in content_type:
+        raise BadAnswer(
+            where,
+            what,
+            f"{content_type.partition(';')[0] or 'no content type'} where JSON is due",
+            "is it a login page, or a proxy's?",
+        )
+    try:
+        decoded: T = msgspec.json.decode(answer.body, type=kind)
+    except RecursionError:
+        raise BadAnswer(where, what, "the JSON is nested too deeply") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadAnswer(where, what, str(error)) from None
+    return decoded
+
+
+def _running_urls(answer: dict[str, Any]) -> list[str]:
+    urls: list[str] = []
+    # A plugin's computer may export anything: what is not as expected runs nothing that we know.
+    with contextlib.suppress(AttributeError, TypeError):
+        for computer in answer.get("computer") or []:
+            for executors in ("executors", "oneOffExecutors"):
+                for executor in computer.get(executors) or []:
+                    url = (executor.get("currentExecutable") or {}).get("url")
+                    if isinstance(url, str):
+                        urls.append(url)
+    return urls

@@ -1,0 +1,168 @@
+"""The change feed: which jobs have something new, for two requests that load no build.
+
+``nextBuildNumber`` is the one counter that Jenkins answers without loading a build from disk;
+which builds run now is the other half.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from poller.errors import NotFound, RemoteError, Unauthorized
+from poller.jenkins.api import Api
+from poller.jenkins.paths import build_of_url
+
+LEVELS = 4
+"""Levels of the tree that are asked at once before the depth of a controller is known."""
+
+MOST_LEVELS = 60
+"""The URL must stay under 8 kB: a level costs some 60 characters, and is percent-encoded."""
+
+MULTIBRANCH = "MultiBranchProject"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One job as the item tree shows it. ``last_started`` is asked for at the first look only:
+    epoch milliseconds of the newest build, 0 where there is none, None where it was not asked."""
+
+    full_name: str
+    cls: str
+    next_build_number: int
+    multibranch: bool = False
+    last_started: int | None = None
+
+
+@dataclass
+class Look:
+    """What one look at a controller's items gave.
+
+    ``unread`` are folders that could not be read, each with the reason; ``malformed`` counts the
+    items that were not what Jenkins exports. ``depth`` is the number of levels that hold items.
+    """
+
+    items: dict[str, Item] = field(default_factory=dict)
+    unread: list[str] = field(default_factory=list)
+    malformed: int = 0
+    depth: int = 1
+
+
+async def look(api: Api, depth: int | None, *, first: bool) -> Look:
+    """Every job of the controller. ``depth`` is what an earlier look found, None at the first.
+
+    One request, and one more for each folder deeper than ``depth``. Raises RemoteError when the
+    top can't be read; a folder that can't be is reported in the result.
+    """
+    levels = min(depth or LEVELS, MOST_LEVELS)
+    found = Look()
+    deeper = walk(await api.items("", tree(levels, first=first)), found)
+    while deeper:
+        folder, level = deeper.pop()
+        try:
+            answer = await api.items(folder, tree(levels, first=first))
+        except (NotFound, Unauthorized) as error:
+            found.unread.append(str(error))
+            continue
+        deeper += walk(answer, found, at=level, folder=folder)
+    return found
+
+
+def tree(levels: int, *, first: bool) -> str:
+    """The ``tree=`` of ``levels`` levels; below the last, a bare ``jobs`` shows what is left."""
+    fields = "_class,fullName,nextBuildNumber" + (",lastBuild[number,timestamp]" if first else "")
+    asked = "jobs"
+    for _ in range(levels):
+        asked = f"jobs[{fields},{asked}]"
+    return asked
+
+
+def walk(answer: Any, found: Look, *, at: int = 0, folder: str = "") -> list[tuple[str, int]]:
+    """Put every job of the answer into ``found``; return the folders to ask again, and their level.
+
+    ``at`` is the level of the folder that was asked. Nothing is believed of an item's types.
+    """
+    deeper: list[tuple[str, int]] = []
+    stack = [(answer, at, False, folder)]
+    while stack:
+        parent, level, multibranch, name = stack.pop()
+        children = parent.get("jobs") if isinstance(parent, dict) else None
+        if not isinstance(children, list):
+            continue
+        if any(isinstance(child, dict) and "fullName" not in child for child in children):
+            # Below the deepest level asked, Jenkins names nothing but the class.
+            deeper.append((name, level))
+            continue
+        if children:
+            found.depth = max(found.depth, level + 1)
+        for child in children:
+            full_name = child.get("fullName") if isinstance(child, dict) else None
+            if not isinstance(full_name, str) or not full_name:
+                found.malformed += 1
+            elif "nextBuildNumber" in child:
+                _add(child, full_name, multibranch, found)
+            else:
+                kind = str(child.get("_class") or "")
+                stack.append((child, level + 1, kind.endswith(MULTIBRANCH), full_name))
+    return deeper
+
+
+def _add(child: dict[str, Any], full_name: str, multibranch: bool, found: Look) -> None:
+    number, last = child["nextBuildNumber"], child.get("lastBuild")
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        found.malformed += 1
+        return
+    started = None
+    if "lastBuild" in child:
+        started = last.get("timestamp") if isinstance(last, dict) else 0
+    found.items[full_name] = Item(
+        full_name,
+        str(child.get("_class") or ""),
+        number,
+        multibranch,
+        started if isinstance(started, int) else None,
+    )
+
+
+async def running(api: Api) -> frozenset[tuple[str, int]] | None:
+    """Full name (lower case) and number of each build that runs now; None where it can't be known.
+
+    Look-up in Jenkins ignores case and its URLs echo what was asked, so only the lower case of a
+    URL is compared.
+    """
+    try:
+        urls = await api.running()
+    except RemoteError:
+        return None
+    return frozenset(named_builds(urls, api.root))
+
+
+def named_builds(urls: Iterable[str], root: str) -> Iterator[tuple[str, int]]:
+    """Full name in lower case and number of each URL that is a build's."""
+    for url in urls:
+        if (build := build_of_url(url, root)) is not None:
+            yield build[0].lower(), build[1]
+
+
+def has_news(
+    item: Item,
+    recorded: int | None,
+    in_flight: Iterable[int],
+    running_now: frozenset[tuple[str, int]] | None,
+) -> bool:
+    """Whether to ask the job: its counter moved, or a build in flight is not among those that run.
+
+    ``recorded`` is the ``nextBuildNumber`` of the last collection, None for a job never seen.
+    """
+    if recorded != item.next_build_number:
+        return True
+    if running_now is None:
+        return any(True for _ in in_flight)
+    name = item.full_name.lower()
+    return any((name, number) not in running_now for number in in_flight)
+
+
+def vanished(items: Mapping[str, Item], in_flight: Mapping[str, frozenset[int]]) -> list[str]:
+    """Jobs with builds in flight that the item tree no longer shows."""
+    return [name for name in in_flight if name not in items]

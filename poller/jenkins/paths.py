@@ -1,0 +1,35 @@
+"""Jenkins' URLs: full name to path, and back. Pure functions."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, unquote, urlsplit
+
+
+def job_path(full_name: str) -> str:
+    """``mb/feature%2Fone`` → ``job/mb/job/feature%252Fone/``; the top is the empty string.
+
+    A branch's name is percent-encoded in ``fullName`` already and again in the URL
+    (measured on Jenkins 2.448).
+    """
+    return "".join(f"job/{quote(segment, safe='')}/" for segment in full_name.split("/") if segment)
+
+
+def build_of_url(url: str, root: str = "") -> tuple[str, int] | None:
+    """The full name and number in a build's ``url``, else None.
+
+    The host and the context path before the first ``job`` are not looked at: Jenkins answers with
+    its own idea of its address, which may be another than ours.
+    """
+    segments = [segment for segment in urlsplit(url).path.split("/") if segment]
+    prefix = [segment for segment in urlsplit(root).path.split("/") if segment]
+    start = len(prefix) if prefix and segments[: len(prefix)] == prefix else None
+    if start is None:
+        start = segments.index("job") if "job" in segments else len(segments)
+    names: list[str] = []
+    rest = segments[start:]
+    while len(rest) >= 2 and rest[0] == "job":
+        names.append(unquote(rest[1]))
+        rest = rest[2:]
+    if not names or not rest or not rest[0].isdecimal():
+        return None
+    return "/".join(names), int(rest[0])

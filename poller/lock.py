@@ -1,0 +1,31 @@
+"""One process at a time: an advisory lock that the kernel takes back even after a SIGKILL."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+from collections.abc import Iterator
+from pathlib import Path
+
+from poller.errors import LedgerError
+
+
+@contextlib.contextmanager
+def only_one(ledger: Path) -> Iterator[None]:
+    """Hold the lock on polling with this ledger. Raises LedgerError when another process has it."""
+    path = ledger.with_name(ledger.name + ".lock")
+    try:
+        file = path.open("a")
+    except OSError as error:
+        raise LedgerError(
+            f"lock {path}: {error.strerror}", "check the directory's owner"
+        ) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LedgerError(
+                f"ledger {ledger}: another `run` or `once` is at work on it",
+                "let it end, or give this one another [ledger] path",
+            ) from None
+        yield

@@ -1,0 +1,74 @@
+"""The payload of one build as it would go out: sent nowhere, stored nowhere."""
+
+from __future__ import annotations
+
+import msgspec
+
+from poller.cycle import Watched
+from poller.errors import NoSuchBuild, NotFound, UsageError
+from poller.jenkins.collect import PIPELINE_RUN
+from poller.jenkins.discovery import MULTIBRANCH
+from poller.jenkins.paths import job_path
+from poller.ledger import Ledger
+from poller.sei.limits import fit
+from poller.sei.mapping import JobFacts, Skip, job_run
+from poller.watermark import JobState
+
+
+async def preview(
+    watched: list[Watched], ledger: Ledger, job: str, number: int, controller: str | None
+) -> tuple[str, bytes | Skip]:
+    """The controller's name, and the encoded run or why there is none.
+
+    The ledger is read only, for the generation that the job is in.
+
+    Raises NoSuchBuild; UsageError when several controllers have the build; RemoteError.
+    """
+    found: list[tuple[str, bytes | Skip]] = []
+    for one in watched:
+        if controller in (None, one.name):
+            try:
+                found.append((one.name, await _run(one, ledger, job, number)))
+            except NotFound:
+                continue
+    if not found:
+        raise NoSuchBuild(
+            f"{job} #{number} is not there, or not to be seen with this token",
+            "JOB is the full name with its folders, as Jenkins shows it in fullName",
+        )
+    if len(found) > 1:
+        names = ", ".join(name for name, _ in found)
+        raise UsageError(f"{job} #{number} is on {names}", "say which with --controller NAME")
+    return found[0]
+
+
+async def _run(one: Watched, ledger: Ledger, job: str, number: int) -> bytes | Skip:
+    build = await one.api.build(job, number)
+    if not build.completed:
+        raise NoSuchBuild(f"{job} #{number} still runs", "it is sent when it is completed")
+    tree = None
+    if build.cls == PIPELINE_RUN:
+        try:
+            tree = await one.api.stage_tree(job, number)
+        except NotFound:
+            tree = None
+    state = ledger.jobs_of(one.name).get(job, JobState(job))
+    facts = JobFacts(job, state.generation, state.base, await _in_multibranch(one, job))
+    run = job_run(one.identity, facts, build, tree, one.policy)
+    if isinstance(run, Skip):
+        return run
+    body, _ = fit(run, one.policy.body_limit)
+    return body
+
+
+async def _in_multibranch(one: Watched, job: str) -> bool:
+    parent = job.rpartition("/")[0]
+    if not parent or not job_path(parent):
+        return False
+    answer = await one.api.items(parent, "name")
+    return isinstance(answer, dict) and str(answer.get("_class") or "").endswith(MULTIBRANCH)
+
+
+def pretty(body: bytes) -> str:
+    """The payload, indented."""
+    return msgspec.json.format(body, indent=2).decode()

@@ -1,0 +1,66 @@
+"""The only code that talks HTTP to SEI. It asks; it decides nothing.
+
+Source: Harness' "Custom CI/CD integrations" page, `POST {base}/custom-cicd`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import httpx
+
+from poller import http
+from poller.rate import Pace
+
+ANSWER_LIMIT = 256 * 1024
+WHERE = "SEI"
+
+
+class ApiKey(httpx.Auth):
+    """``Authorization: ApiKey …``; kept out of the client's headers, and so out of its repr."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def auth_flow(self, request: httpx.Request):  # type: ignore[no-untyped-def]
+        """Add the key to one request."""
+        request.headers["Authorization"] = f"ApiKey {self._key}"
+        yield request
+
+
+class Api:
+    """SEI's API under one base URL. Methods raise Unreachable or BadAnswer when no answer comes;
+    the status of an answer is for the caller."""
+
+    def __init__(self, connection: http.Connection, key: str, *, request_rate: float) -> None:
+        self._base = connection.url.rstrip("/")
+        self._seconds = connection.timeout / 1000
+        # No retries below: every try is one that the delivery decides on and counts.
+        self._http = http.client(connection, retries=0, auth=ApiKey(key))
+        self._pace = Pace(request_rate, asyncio.get_running_loop().time)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def post_run(self, body: bytes) -> http.Answer:
+        """POST one job run (encoded JSON) to ``custom-cicd``."""
+        return await self._ask("POST", "custom-cicd", "custom-cicd", body)
+
+    async def instance(self, guid: str) -> http.Answer:
+        """GET ``cicd/instances/{guid}``: 404 and 405 are possible."""
+        return await self._ask("GET", f"cicd/instances/{guid}", "instance GUID")
+
+    async def _ask(
+        self, method: str, path: str, what: str, body: bytes | None = None
+    ) -> http.Answer:
+        await self._pace.turn()
+        request = self._http.build_request(
+            method,
+            f"{self._base}/{path}",
+            content=body,
+            headers={"Content-Type": "application/json"} if body is not None else None,
+        )
+        return await http.ask(
+            self._http, request, where=WHERE, what=what, limit=ANSWER_LIMIT, seconds=self._seconds
+        )

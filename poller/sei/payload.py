@@ -1,0 +1,82 @@
+"""The SEI payload of one build; pure data, encoded as SEI's "Custom CI/CD integrations" page has it.
+
+Where Jenkins has no value the key is left out (``UNSET``). Times are epoch milliseconds, durations
+milliseconds.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+
+class Step(Struct, frozen=True, kw_only=True):
+    """One step of a stage. ``startTime`` is ISO 8601."""
+
+    id: str
+    startTime: str | UnsetType = UNSET
+    displayName: str
+    displayDescription: str
+    durationInMillis: int
+    result: str
+    state: str
+
+
+class Stage(Step, frozen=True, kw_only=True):
+    """One stage with its steps."""
+
+    steps: list[Step] = []
+
+
+class StageTree(Struct, frozen=True):
+    """The ``job_run`` of a build that has stages."""
+
+    stages: list[Stage]
+
+
+class Param(Struct, frozen=True):
+    """One of ``job_run_params``; never without a value."""
+
+    type: str
+    name: str
+    value: Any
+
+
+class Trigger(Struct, frozen=True):
+    """One link of the ``trigger_chain``."""
+
+    id: str
+    type: str
+
+
+class JobRun(Struct, frozen=True, kw_only=True):
+    """What SEI calls a job run."""
+
+    pipeline: str
+    job_full_name: str
+    qualified_name: str
+    instance_name: str
+    instance_guid: str
+    instance_url: str
+    start_time: int
+    duration: int
+    result: str
+    build_number: int
+    execution_id: str
+    web_url: str
+    user_id: str | UnsetType = UNSET
+    job_run: StageTree | None = None
+    job_run_params: list[Param] | UnsetType = UNSET
+    scm_commit_ids: list[str] | UnsetType = UNSET
+    repo_url: str | UnsetType = UNSET
+    branch_name: str | UnsetType = UNSET
+    ci: bool = True
+    cd: bool = False
+    trigger_chain: list[Trigger] | UnsetType = UNSET
+
+
+def encode(run: JobRun) -> bytes:
+    """The run as JSON."""
+    return msgspec.json.encode(run)

@@ -1,0 +1,29 @@
+"""Where job runs go: one small protocol, one module a sink."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What the receiver answered: an HTTP status, its words, and ``Retry-After`` in seconds."""
+
+    status: int
+    answer: str = ""
+    retry_after: float | None = None
+
+
+class Sink(Protocol):
+    """Takes one encoded job run at a time."""
+
+    name: str
+    in_flight: int
+    """How many runs may be under way at once."""
+
+    async def send(self, payload: bytes) -> Receipt:
+        """Hand over one run. Raises RemoteError when there was no answer."""
+
+    async def aclose(self) -> None:
+        """Let go of what it holds."""

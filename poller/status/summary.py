@@ -1,0 +1,96 @@
+"""What `status` says: per controller, from the ledger alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from poller.ledger import Ledger
+from poller.settings import Settings
+from poller.when import ago, iso
+
+
+def summary(settings: Settings, ledger: Ledger, now: int) -> dict[str, Any]:
+    """The object that `status --json` prints; its keys are a promise. Times are ISO 8601.
+
+    ``lag_seconds`` is the time since the last poll that Jenkins answered; null before the first.
+    """
+    seen = {row["name"]: row for row in ledger.controllers()}
+    sinks = [name for name in ("sei", "jsonl") if getattr(settings, name) is not None]
+    deliveries: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in ledger.deliveries():
+        counts = deliveries.setdefault((row["controller"], row["sink"]), {})
+        counts[row["state"]] = row["count"]
+        if row["state"] == "queued":
+            counts["oldest"] = row["oldest"]
+    return {
+        "controllers": [
+            {
+                **_controller(controller.name, seen.get(controller.name, {}), now),
+                "sinks": {
+                    sink: _sink(deliveries.get((controller.name, sink), {})) for sink in sinks
+                },
+            }
+            for controller in settings.controllers
+        ],
+        "sinks": {
+            row["name"]: {
+                "last_success": _time(row["last_success"]),
+                "last_error": row["last_error"],
+                "last_error_at": _time(row["last_error_at"]) if row["last_error"] else None,
+            }
+            for row in ledger.sinks()
+        },
+    }
+
+
+def _controller(name: str, row: dict[str, Any], now: int) -> dict[str, Any]:
+    success = row.get("last_success")
+    return {
+        "name": name,
+        "jobs": row.get("jobs", 0),
+        "last_poll": _time(row.get("last_poll")),
+        "last_success": _time(success),
+        "last_error": row.get("last_error"),
+        "lag_seconds": None if success is None else max(0, now - success) // 1000,
+        "in_flight": row.get("in_flight", 0),
+        "skipped": row.get("skipped", 0),
+    }
+
+
+def _sink(counts: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "queued": counts.get("queued", 0),
+        "delivered": counts.get("delivered", 0),
+        "rejected": counts.get("rejected", 0),
+        "oldest_queued": _time(counts.get("oldest")),
+    }
+
+
+def _time(at: int | None) -> str | None:
+    return None if at is None else iso(at)
+
+
+def lines(status: dict[str, Any]) -> list[str]:
+    """The same as text, a few lines a controller."""
+    out: list[str] = []
+    for row in status["controllers"]:
+        lag = row["lag_seconds"]
+        polled = "never polled" if lag is None else f"last answer {ago(lag * 1000)} ago"
+        out.append(
+            f"{row['name']}: {polled}, {row['jobs']} jobs,"
+            f" {row['in_flight']} in flight, {row['skipped']} skipped"
+        )
+        if row["last_error"]:
+            out.append(f"  problem: {row['last_error']}")
+        for name, sink in row["sinks"].items():
+            since = f" since {sink['oldest_queued']}" if sink["queued"] else ""
+            out.append(
+                f"  {name}: {sink['queued']} queued{since},"
+                f" {sink['delivered']} delivered, {sink['rejected']} rejected"
+            )
+    for name, sink in status["sinks"].items():
+        if sink["last_error"]:
+            out.append(
+                f"{name}: not taking runs since {sink['last_error_at']}: {sink['last_error']}"
+            )
+    return out

@@ -1,0 +1,118 @@
+"""Puts the parts together as the config says: one ledger, a client a controller, the sinks."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from poller.cycle import Watched
+from poller.globs import Globs
+from poller.http import Connection
+from poller.jenkins.api import Api as JenkinsApi
+from poller.ledger import Ledger
+from poller.redact import Redactor
+from poller.secrets import read_secret
+from poller.sei.api import Api as SeiApi
+from poller.sei.mapping import Identity, Policy
+from poller.settings import DEFAULT_RESULTS, Controller, Sei, Settings
+from poller.sinks import Sink
+from poller.sinks.jsonl import JsonlSink
+from poller.sinks.sei import SeiSink
+from poller.when import parse_when
+
+DEFAULT_BODY_LIMIT = 480_000
+
+
+@dataclass(frozen=True)
+class Line:
+    """All that `run`, `once` and their like work with."""
+
+    settings: Settings
+    ledger: Ledger
+    watched: list[Watched]
+    sinks: list[Sink]
+
+    @property
+    def sink_names(self) -> list[str]:
+        """The sinks that a new build is queued for."""
+        return [sink.name for sink in self.sinks]
+
+
+@contextlib.asynccontextmanager
+async def open_line(
+    settings: Settings, environ: Mapping[str, str], now: int
+) -> AsyncIterator[Line]:
+    """Everything open; closed at the end. ``now`` is epoch milliseconds.
+
+    Raises ConfigError for a missing secret, LedgerError for an unusable ledger.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        watched = []
+        for controller in settings.controllers:
+            one = watch(settings, controller, environ, now)
+            stack.push_async_callback(one.api.aclose)
+            watched.append(one)
+        sinks: list[Sink] = []
+        if settings.sei is not None:
+            sinks.append(SeiSink(sei_api(settings.sei, environ), settings.sei.max_connections))
+        if settings.jsonl is not None:
+            sinks.append(JsonlSink(Path(settings.jsonl.path)))
+        for sink in sinks:
+            stack.push_async_callback(sink.aclose)
+        ledger = Ledger(Path(settings.ledger.path))
+        stack.callback(ledger.close)
+        yield Line(settings, ledger, watched, sinks)
+
+
+def watch(
+    settings: Settings, controller: Controller, environ: Mapping[str, str], now: int
+) -> Watched:
+    """One controller, ready to be asked."""
+    token = read_secret(controller, environ).reveal()
+    api = JenkinsApi(
+        controller.name, connection(controller), controller.user, token,
+        request_rate=controller.request_rate,
+    )  # fmt: skip
+    return Watched(
+        name=controller.name,
+        api=api,
+        globs=Globs(controller.include, controller.exclude),
+        since=parse_when(controller.since, now),
+        identity=Identity(
+            instance_name=controller.effective_instance_name,
+            instance_guid=controller.instance_guid,
+            instance_url=controller.effective_instance_url,
+        ),
+        policy=policy(settings),
+        parallel=controller.max_connections,
+    )
+
+
+def policy(settings: Settings) -> Policy:
+    """How builds are mapped, from the config."""
+    sei = settings.sei
+    return Policy(
+        results=sei.results if sei else DEFAULT_RESULTS,
+        redactor=Redactor(settings.redact.names, settings.redact.patterns),
+        ignore_repos=sei.ignore_repos if sei else (),
+        body_limit=sei.body_limit if sei else DEFAULT_BODY_LIMIT,
+    )
+
+
+def sei_api(sei: Sei, environ: Mapping[str, str]) -> SeiApi:
+    """SEI's API with the key of the config."""
+    key = read_secret(sei, environ).reveal()
+    return SeiApi(connection(sei), key, request_rate=sei.request_rate)
+
+
+def connection(server: Controller | Sei) -> Connection:
+    """How to reach a server, from its table of the config."""
+    return Connection(
+        url=server.base if isinstance(server, Sei) else server.url,
+        timeout=server.timeout,
+        max_connections=server.max_connections,
+        ca_file=server.ca_file,
+        proxy=server.proxy,
+    )

@@ -1,0 +1,53 @@
+"""What an answer means, and how long to wait."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poller.backoff import delay
+from poller.delivery import REJECTIONS_TO_STOP, Drain, Verdict, verdict
+from poller.sinks import Receipt
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (200, Verdict.DELIVERED), (202, Verdict.DELIVERED), (204, Verdict.DELIVERED),
+        (302, Verdict.STOP), (400, Verdict.REJECTED), (401, Verdict.STOP), (403, Verdict.STOP),
+        (404, Verdict.REJECTED), (408, Verdict.AGAIN), (413, Verdict.REJECTED),
+        (422, Verdict.REJECTED), (425, Verdict.AGAIN), (429, Verdict.AGAIN),
+        (500, Verdict.AGAIN), (503, Verdict.AGAIN), (599, Verdict.AGAIN),
+    ],
+)  # fmt: skip
+def test_verdict(status: int, expected: Verdict) -> None:
+    """Delivered, refused for good, to be tried again, or the whole sink is to wait."""
+    assert expected is verdict(status)
+
+
+@given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True))
+def test_the_wait_grows_and_is_bounded(failures: int, jitter: float) -> None:
+    """Between half and the whole of the doubled wait, never past the longest."""
+    wait = delay(failures, first=1, longest=60, jitter=jitter)
+    assert 0.5 <= wait <= 60
+    assert wait <= 2.0 ** min(failures - 1, 32)
+
+
+def test_a_delivery_shows_that_the_sink_is_up() -> None:
+    """One run that always fails doesn't stop the others."""
+    done = Drain()
+    for _ in range(10):
+        done.note_failure("HTTP 500", None)
+        done.note_delivered()
+    assert not done.stopped
+    assert not done.clean
+
+
+def test_many_rejections_in_a_row_stop_the_sink() -> None:
+    """A wrong setting must not refuse a whole history."""
+    done = Drain()
+    for _ in range(REJECTIONS_TO_STOP):
+        assert not done.stopped
+        done.note_rejected(Receipt(400))
+    assert "HTTP 400" in done.stopped

@@ -1,0 +1,107 @@
+"""The watermark's decisions, over all orders in which builds can finish."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poller.watermark import Mark, count_to_ask, due, gone, reaches_back, recreated, watermark
+
+numbers = st.integers(1, 60)
+
+
+def test_watermark_stops_before_the_first_unsettled_build() -> None:
+    """It never passes a build that is in flight or queued."""
+    assert watermark(10, [7, 9]) == 6
+    assert watermark(10, []) == 10
+    assert watermark(0, []) == 0
+
+
+@given(st.integers(0, 60), st.sets(numbers))
+def test_no_unsettled_build_lies_at_or_below_the_watermark(
+    examined: int, unsettled: set[int]
+) -> None:
+    """And none that is settled is held back without a reason."""
+    mark = watermark(examined, unsettled)
+    assert mark <= examined
+    assert all(number > mark for number in unsettled)
+    assert mark == examined or mark + 1 in unsettled
+
+
+def follow(order: list[list[int]], asked: int) -> list[int]:
+    """Collect as the program does, once after each step of ``order``: lists of builds that finish.
+
+    All builds start before the first poll; ``asked`` is the page size. Returns what was collected.
+    """
+    total = max((number for step in order for number in step), default=0)
+    finished: set[int] = set()
+    mark, collected = Mark(), []
+    for step in order:
+        finished.update(step)
+        count = count_to_ask(mark, total + 1, asked)
+        shown = range(max(1, total - count + 1), total + 1)
+        started = {number: 1000 + number for number in shown}
+        if not reaches_back(started, mark, 0, count):
+            started = {number: 1000 + number for number in range(1, total + 1)}
+        wanted = set(due(mark, started, 0)) | {n for n in mark.in_flight if n not in started}
+        complete = wanted & finished
+        collected += sorted(complete)
+        mark = Mark(total, total + 1, frozenset(wanted - complete), (total, 1000 + total))
+    return collected
+
+
+@given(st.permutations(range(1, 13)), st.integers(1, 15), st.data())
+def test_each_build_is_collected_once_in_whatever_order_they_finish(
+    order: list[int], asked: int, data: st.DataObject
+) -> None:
+    """No loss, no double: the polls fall anywhere between the finishes."""
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(order) - 1))))
+    steps = [order[a:b] for a, b in zip([0, *cuts], [*cuts, len(order)], strict=True)]
+    assert list(range(1, 13)) == sorted(follow(steps, asked))
+
+
+def test_only_builds_since_the_beginning_are_due() -> None:
+    """What started before `since` is not ours; what Jenkins loaded broken is looked at again."""
+    mark = Mark(examined=2)
+    assert due(mark, {1: 10, 2: 20, 3: 30, 4: 40, 5: 0, 6: 60}, since=40) == [4, 5, 6]
+
+
+def test_a_build_in_flight_is_due_although_examined() -> None:
+    """The long-running one is collected when it is seen again."""
+    mark = Mark(examined=9, next_build_number=10, in_flight=frozenset({3}))
+    assert due(mark, {3: 30, 9: 90}, since=0) == [3]
+
+
+def test_asks_as_far_back_as_the_oldest_in_flight_and_the_newest_known() -> None:
+    """One more than the new ones, to know the job again; never more than a page."""
+    assert count_to_ask(Mark(examined=10), 13, 100) == 3
+    assert count_to_ask(Mark(examined=10, in_flight=frozenset({4})), 13, 100) == 9
+    assert count_to_ask(Mark(), 5000, 100) == 100
+    assert count_to_ask(Mark(examined=1000, in_flight=frozenset({4})), 1003, 100) == 3
+    assert count_to_ask(Mark(), 1, 100) == 1
+
+
+def test_a_job_created_anew_is_known_by_its_counter_or_its_newest_build() -> None:
+    """A counter that went back, or a number with another start; a deleted build proves nothing."""
+    mark = Mark(5, 6, frozenset(), (5, 500))
+    assert recreated(mark, 3, {})
+    assert recreated(mark, 6, {5: 777})
+    assert not recreated(mark, 6, {5: 500})
+    assert not recreated(mark, 7, {6: 600})
+    assert not recreated(mark, 6, {5: 0})
+    assert not recreated(Mark(), 1, {})
+
+
+def test_an_answer_reaches_back_when_it_is_short_or_touches_what_is_known() -> None:
+    """A full page whose oldest build is new and recent says nothing about the ones before."""
+    mark = Mark(examined=10)
+    assert reaches_back({11: 1, 12: 2}, mark, 0, asked=5)
+    assert reaches_back({11: 1, 12: 2}, mark, 0, asked=2)
+    assert not reaches_back({12: 1, 13: 2}, mark, 0, asked=2)
+    assert reaches_back({12: 1, 13: 2}, mark, 2, asked=2)
+
+
+def test_only_what_the_answer_covers_can_be_gone() -> None:
+    """A build before the oldest one asked for may still be there."""
+    mark = Mark(in_flight=frozenset({2, 8, 9}))
+    assert gone(mark, {7, 9, 10}, lowest=7) == [8]
