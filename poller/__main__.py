@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
+
 from poller.cli import app
+
+CLICKS_USAGE = 2
 
 
 def main() -> None:
-    """Run the command line."""
-    app(prog_name="sei-poller")
+    """Run the command line; wrong usage ends with EX_USAGE, as sysexits has it."""
+    try:
+        app(prog_name="sei-poller")
+    except SystemExit as end:
+        raise SystemExit(os.EX_USAGE if end.code == CLICKS_USAGE else end.code) from None
 
 
 if __name__ == "__main__":

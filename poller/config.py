@@ -73,7 +73,10 @@ def default_ledger(environ: Mapping[str, str]) -> Path:
 
 def check_secrets(settings: Settings, environ: Mapping[str, str]) -> list[str]:
     """Every secret that can't be read, one line each."""
-    owners: list[Controller | Sei] = [*settings.controllers, *([settings.sei] if settings.sei else [])]
+    owners: list[Controller | Sei] = [
+        *settings.controllers,
+        *([settings.sei] if settings.sei else []),
+    ]
     findings: list[str] = []
     for owner in owners:
         try:

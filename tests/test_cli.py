@@ -113,9 +113,12 @@ def test_status_json_keeps_its_promise(site: Site) -> None:
     assert controller["jobs"] == 1
     assert controller["last_error"] is None
     assert controller["lag_seconds"] >= 0
-    assert controller[
-        "sinks"
-    ]["sei"] == {"queued": 0, "delivered": 1, "rejected": 0, "oldest_queued": None}
+    assert controller["sinks"]["sei"] == {
+        "queued": 0,
+        "delivered": 1,
+        "rejected": 0,
+        "oldest_queued": None,
+    }
     assert "1 delivered" in site.run("status").stdout
 
 

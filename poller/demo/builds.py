@@ -48,6 +48,7 @@ class Build:
         self.result: str | None = None
         self.state = RUNNING
         self.description: str | None = None
+        self.artifacts: list[Json] = []
         self.user = user
         self.parameters = dict(parameters or {})
         self.change_sets = list(change_sets or [])

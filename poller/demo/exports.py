@@ -97,7 +97,7 @@ def _beside(step: int) -> Getter:
 
 BUILD: Mapping[str, Getter] = {
     "actions": _loading(lambda build: build.actions()),
-    "artifacts": _loading_same([]),
+    "artifacts": _loading(lambda build: build.artifacts),
     "building": _loading(lambda build: build.building),
     "description": _loading(lambda build: build.description),
     "displayName": _loading(lambda build: f"#{build.number}"),

@@ -93,8 +93,11 @@ class App:
 
     def _answer(self, request: Request, user: str, params: dict[str, str], asked: Asked) -> Answer:
         segments = [segment for segment in request.path.split("/") if segment]
-        if [segment.lower() for segment in segments[:1]] == ["whoami"]:
+        top = [segment.lower() for segment in segments[:1]]
+        if top == ["whoami"]:
             return self._export(_whoami(user), params, asked)
+        if top == ["me"]:
+            return self._export(_me(user), params, asked)
         if segments == ["login"]:
             return pages.page("Sign in to Jenkins", self.jenkins.version)
         if user == ANONYMOUS:
@@ -192,6 +195,17 @@ class App:
 def _is_pipeline(item: Item | None) -> bool:
     kind = getattr(item, "kind", None)
     return kind is not None and bool(kind.pipeline)
+
+
+def _me(user: str) -> dict[str, Any]:
+    return {
+        "_class": "hudson.model.User",
+        "absoluteUrl": f"http://127.0.0.1/user/{user}",
+        "description": None,
+        "fullName": user,
+        "id": user,
+        "property": [],
+    }
 
 
 def _whoami(user: str) -> dict[str, Any]:

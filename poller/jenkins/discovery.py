@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from poller.errors import NotFound, RemoteError, Unauthorized
+from poller.errors import BadAnswer, NotFound, RemoteError, Unauthorized
 from poller.jenkins.api import Api
 from poller.jenkins.paths import build_of_url
 
@@ -57,7 +57,12 @@ async def look(api: Api, depth: int | None, *, first: bool) -> Look:
     """
     levels = min(depth or LEVELS, MOST_LEVELS)
     found = Look()
-    deeper = walk(await api.items("", tree(levels, first=first)), found)
+    top = await api.items("", tree(levels, first=first))
+    if not isinstance(top, dict) or not isinstance(top.get("jobs"), list):
+        raise BadAnswer(
+            api.where, "item tree", "there are no jobs in it", "is the url Jenkins' own?"
+        )
+    deeper = walk(top, found)
     while deeper:
         folder, level = deeper.pop()
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 import jenkins
@@ -12,14 +11,6 @@ import requests
 from poller.errors import BadAnswer, RemoteError, Unauthorized, Unreachable
 from poller.http import Connection
 from poller.jenkins.api import DENIED, FACTS_LIMIT
-
-
-@dataclass(frozen=True)
-class User:
-    """``whoAmI``: anonymous is answered, too."""
-
-    name: str
-    anonymous: bool
 
 
 class _Server(jenkins.Jenkins):  # type: ignore[misc]
@@ -60,14 +51,12 @@ class _Server(jenkins.Jenkins):  # type: ignore[misc]
         if response.status_code in (401, 403):
             raise Unauthorized(self._where, "", f"HTTP {response.status_code}", DENIED)
         if response.status_code != requests.codes.ok or len(body) > FACTS_LIMIT:
-            raise BadAnswer(
-                self._where, "whoAmI", f"HTTP {response.status_code}, {len(body)} bytes"
-            )
+            raise BadAnswer(self._where, "user", f"HTTP {response.status_code}, {len(body)} bytes")
         return response
 
 
-def whoami(where: str, connection: Connection, user: str, token: str) -> User:
-    """Ask ``whoAmI/api/json``; blocks. Raises RemoteError."""
+def whoami(where: str, connection: Connection, user: str, token: str) -> str:
+    """The id of our user, of ``me/api/json``; blocks. Raises RemoteError, also for anonymous."""
     try:
         answer = _Server(where, connection, user, token).get_whoami()
     except RemoteError:
@@ -75,14 +64,14 @@ def whoami(where: str, connection: Connection, user: str, token: str) -> User:
     except (requests.RequestException, OSError) as error:
         raise Unreachable(
             where,
-            "whoAmI",
+            "user",
             type(error).__name__,
             "is the url right, is it up, and reachable from here?",
         ) from error
     except (jenkins.JenkinsException, json.JSONDecodeError, ValueError) as error:
         raise BadAnswer(
-            where, "whoAmI", "no JSON where JSON is due", "is it a login page?"
+            where, "user", "no JSON where JSON is due", "is it a login page?"
         ) from error
     if not isinstance(answer, dict):
-        raise BadAnswer(where, "whoAmI", "no JSON object")
-    return User(str(answer.get("name") or ""), answer.get("anonymous") is not False)
+        raise BadAnswer(where, "user", "no JSON object")
+    return str(answer.get("id") or "of no name")

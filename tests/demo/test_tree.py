@@ -1,0 +1,131 @@
+"""Jenkins' tree language, on what a real Jenkins answered."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from poller.demo.tree import parse, select
+from tests.replay import RECORDINGS
+
+MANIFEST: list[dict[str, Any]] = json.loads((RECORDINGS / "MANIFEST.json").read_text("utf-8"))
+DERIVED = (
+    "actions_plain",
+    "builds_plain",
+    "causes_fields",
+    "causes_only_short",
+    "class_only",
+    "without_class_but_number",
+)
+FIRST_THREE = [{"n": 0}, {"n": 1}, {"n": 2}]
+
+
+def recorded(file: str) -> Any:
+    return json.loads((RECORDINGS / file).read_text(encoding="utf-8"))
+
+
+def tree_of(entry: dict[str, Any]) -> str:
+    return unquote(urlsplit(entry["path_with_query"]).query.partition("tree=")[2])
+
+
+FROM_WIDE = [e for e in MANIFEST if e["file"].startswith(tuple(f"trees/{n}__" for n in DERIVED))]
+
+
+@pytest.mark.parametrize("entry", FROM_WIDE, ids=[e["file"] for e in FROM_WIDE])
+def test_narrow_tree_is_what_jenkins_answered(entry: dict[str, Any]) -> None:
+    """Each narrow answer is the recorded wide one, reduced by its tree."""
+    job = entry["file"].rpartition("__")[2].removesuffix(".json")
+    wide = recorded(f"{job}/job_builds_full.json")
+    assert recorded(entry["file"]) == select(wide, parse(tree_of(entry)))
+
+
+RANGES = [
+    e
+    for e in MANIFEST
+    if e["file"].startswith(("many-130/", "many-130p/"))
+    and "allBuilds_" in e["file"]
+    and "builds_norange" not in e["file"]
+]
+
+
+@pytest.mark.parametrize("entry", RANGES, ids=[e["file"] for e in RANGES])
+def test_range_is_what_jenkins_answered(entry: dict[str, Any]) -> None:
+    """Each part of the whole history is the recorded one."""
+    whole = recorded(f"{entry['file'].partition('/')[0]}/allBuilds.json")
+    assert recorded(entry["file"]) == select(whole, parse(tree_of(entry)))
+
+
+@pytest.mark.parametrize(
+    ("expected", "tree"),
+    [
+        ({"a": 1}, "a"),
+        ({"a": 1}, "nosuch,a"),
+        ({}, "nosuch"),
+        ({}, "a(n)"),
+        ({"b": {}}, "b"),
+        ({"b": {"c": 2}}, "b[c]"),
+        ({"b": {"c": 2}}, "b[*]"),
+        ({"a": 1, "b": {}, "l": [{}, {}, {}], "s": ["x"]}, "*"),
+        ({"a": 1, "b": {"c": 2}, "l": FIRST_THREE, "s": ["x"]}, "*[*]"),
+        ({"l": [{}, {}, {}]}, "l"),
+        ({"l": FIRST_THREE}, "l[n]"),
+        ({"l": FIRST_THREE[1:2]}, "l[n]{1}"),
+        ({"l": FIRST_THREE[:2]}, "l[n]{,2}"),
+        ({"l": FIRST_THREE[1:]}, "l[n]{1,}"),
+        ({"l": []}, "l[n]{7,9}"),
+        ({"s": ["x"]}, "s"),
+    ],
+)
+def test_select(expected: Any, tree: str) -> None:
+    """The rules of the language, one by one."""
+    value = {"a": 1, "b": {"c": 2}, "l": FIRST_THREE, "s": ["x"]}
+    assert expected == select(value, parse(tree))
+
+
+def test_map_keys_are_data() -> None:
+    """The tree applies to the values of a map, as to git's builds by branch."""
+    value = {
+        "buildsByBranchName": {"main": {"_class": "Build", "buildNumber": 4, "marked": {"S": 1}}}
+    }
+    expected = {"buildsByBranchName": {"main": {"_class": "Build", "buildNumber": 4, "marked": {}}}}
+    assert expected == select(value, parse("buildsByBranchName[*[buildNumber]]"))
+
+
+@pytest.mark.parametrize(
+    "tree", ["", "a[", "a[]", "a]", "a,,b", "a{", "a{x}", "a{1", "a}b", "[a]", "a[b]c"]
+)
+def test_malformed(tree: str) -> None:
+    """What Jenkins refuses is refused."""
+    with pytest.raises(ValueError, match=r".+"):
+        parse(tree)
+
+
+def test_unasked_is_not_read() -> None:
+    """A property is read only when the tree asks for it."""
+
+    class Job:
+        class_name = "Job"
+
+        def __init__(self) -> None:
+            self.read: list[str] = []
+            self.properties = {"name": self._get("name"), "lastBuild": self._get("lastBuild")}
+
+        def _get(self, name: str) -> Any:
+            return lambda _job, _asked: self.read.append(name)
+
+    job = Job()
+    assert {"_class": "Job", "name": None} == select(job, parse("name"))
+    assert ["name"] == job.read
+
+
+def test_quick_for_ten_thousand_jobs() -> None:
+    """The item tree of a big controller takes a fraction of a second."""
+    jobs = [{"_class": "Job", "fullName": f"j{n}", "nextBuildNumber": n} for n in range(10_000)]
+    began = time.perf_counter()
+    selected = select({"jobs": jobs}, parse("jobs[fullName,nextBuildNumber]"))
+    assert jobs == selected["jobs"]
+    assert time.perf_counter() - began < 2
