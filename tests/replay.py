@@ -23,12 +23,13 @@ App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 @dataclass
 class Recorded:
-    """What was recorded of one job, the latest state of it."""
+    """What was recorded of one job, the latest state of it; ``alone`` are builds asked by number."""
 
     full_name: str
     job: Json
     summary: Json
     builds: dict[int, Json] = field(default_factory=dict)
+    alone: dict[int, Json] = field(default_factory=dict)
     runs: list[Json] | None = None
     stage_trees: dict[int, Json] = field(default_factory=dict)
 
@@ -47,11 +48,10 @@ def replay_app(directory: Path = RECORDINGS) -> App:
             job, number = by_path[build["job"]], int(build["number"])
             if build["what"] == "wfapi/describe":
                 return job.stage_trees.get(number)
-            return _selected(job.builds.get(number), params)
-        if path.endswith("wfapi/runs") and (job := by_path.get(path[: -len("wfapi/runs")])):
-            return job.runs
-        if path.endswith("api/json") and (job := by_path.get(path[: -len("api/json")])):
-            return _selected(job.job, params)
+            return _selected(job.alone.get(number), params)
+        for what in ("wfapi/runs", "api/json"):
+            if path.endswith(f"/{what}") and (found := by_path.get(path.removesuffix(what))):
+                return found.runs if what == "wfapi/runs" else _selected(found.job, params)
         return None
 
     async def app(scope: Scope, _receive: Receive, send: Send) -> None:
@@ -82,6 +82,10 @@ def recorded_jobs(directory: Path = RECORDINGS) -> dict[str, Recorded]:
         job, summary = _load(case / "job_builds_full.json"), _load(case / "job_summary.json")
         one = Recorded(summary["fullName"], job, summary)
         one.builds = {build["number"]: build for build in job["builds"]}
+        one.alone = dict(one.builds)
+        for path in case.glob("b*_api.json"):
+            build = _load(path)
+            one.alone[build["number"]] = build
         job["allBuilds"] = job["builds"]
         runs = case / "wfapi_runs_fullStages.json"
         one.runs = _load(runs) if runs.exists() else None

@@ -49,6 +49,8 @@ class Build:
         self.state = RUNNING
         self.description: str | None = None
         self.artifacts: list[Json] = []
+        self.culprits: list[Json] = []
+        self.matrix_runs: list[Json] = []
         self.user = user
         self.parameters = dict(parameters or {})
         self.change_sets = list(change_sets or [])

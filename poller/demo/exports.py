@@ -114,7 +114,7 @@ BUILD: Mapping[str, Getter] = {
     "result": _loading(lambda build: build.result),
     "timestamp": _loading(lambda build: build.timestamp),
     "url": lambda build, asked: f"{asked.url(build.job)}{build.number}/",
-    "culprits": _loading_same([]),
+    "culprits": _loading(lambda build: build.culprits),
 }
 RUN: Mapping[str, Getter] = {
     **BUILD,
@@ -127,7 +127,10 @@ ABSTRACT_BUILD: Mapping[str, Getter] = {
     "builtOn": _loading_same(""),
     "changeSet": _loading(lambda build: build.change_sets[0] if build.change_sets else NO_CHANGES),
 }
-MATRIX_BUILD: Mapping[str, Getter] = {**ABSTRACT_BUILD, "runs": _loading_same([])}
+MATRIX_BUILD: Mapping[str, Getter] = {
+    **ABSTRACT_BUILD,
+    "runs": _loading(lambda build: build.matrix_runs),
+}
 MAVEN_BUILD: Mapping[str, Getter] = {
     **ABSTRACT_BUILD,
     "mavenArtifacts": _loading_same({}),

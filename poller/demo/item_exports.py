@@ -115,7 +115,11 @@ JOB: Mapping[str, Getter] = {
     "queueItem": same(None),
     "concurrentBuild": same(True),
 }
-WORKFLOW_JOB: Mapping[str, Getter] = {**JOB, "resumeBlocked": same(False)}
+WORKFLOW_JOB: Mapping[str, Getter] = {
+    **JOB,
+    "actions": same([{}, {}, {}, JOB_DISPLAY, CREDENTIALS]),
+    "resumeBlocked": same(False),
+}
 PROJECT: Mapping[str, Getter] = {
     **JOB,
     "disabled": same(False),

@@ -31,6 +31,9 @@ def describe(build: Build, now: int, *, full: bool) -> dict[str, Any]:
     began = build.timestamp + QUEUED_MS
     duration = max(0, now - began) if build.building else build.duration
     links: dict[str, Any] = {"self": {"href": f"{page}wfapi/describe"}}
+    for name, there in (("artifacts", build.artifacts), ("changesets", build.change_sets)):
+        if there:
+            links[name] = {"href": f"{page}wfapi/{name}"}
     shown = list(stages.exported(build.stages, page, began, now if build.building else None))
     status = stages.STATUS.get(build.result or "", build.result) or "IN_PROGRESS"
     if build.state == PAUSED:

@@ -68,8 +68,6 @@ def _id(cause: Mapping[str, Any]) -> str:
         return _text(cause, "userId") or UNKNOWN
     if is_scm(name):
         return SCM
-    if name == "TimerTriggerCause":
-        return TIMER
     return _text(cause, "upstreamProject") or _text(cause, "addr") or UNKNOWN
 
 

@@ -32,6 +32,14 @@ def tree_of(entry: dict[str, Any]) -> str:
     return unquote(urlsplit(entry["path_with_query"]).query.partition("tree=")[2])
 
 
+def without_bare(answer: dict[str, Any]) -> dict[str, Any]:
+    """Without the actions that export nothing: how many there are changed between the recordings."""
+    for build in answer["builds"]:
+        if "actions" in build:
+            build["actions"] = [action for action in build["actions"] if action]
+    return answer
+
+
 FROM_WIDE = [e for e in MANIFEST if e["file"].startswith(tuple(f"trees/{n}__" for n in DERIVED))]
 
 
@@ -40,7 +48,8 @@ def test_narrow_tree_is_what_jenkins_answered(entry: dict[str, Any]) -> None:
     """Each narrow answer is the recorded wide one, reduced by its tree."""
     job = entry["file"].rpartition("__")[2].removesuffix(".json")
     wide = recorded(f"{job}/job_builds_full.json")
-    assert recorded(entry["file"]) == select(wide, parse(tree_of(entry)))
+    narrow = recorded(entry["file"])
+    assert without_bare(narrow) == without_bare(select(wide, parse(tree_of(entry))))
 
 
 RANGES = [
@@ -118,8 +127,9 @@ def test_unasked_is_not_read() -> None:
             return lambda _job, _asked: self.read.append(name)
 
     job = Job()
-    assert {"_class": "Job", "name": None} == select(job, parse("name"))
-    assert ["name"] == job.read
+    expected = {"_class": "Job", "name": None}
+    assert expected == select(job, parse("name"))
+    assert job.read == ["name"]
 
 
 def test_quick_for_ten_thousand_jobs() -> None:
