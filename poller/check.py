@@ -142,7 +142,7 @@ def _jobs(watched: Watched, controller: Controller, look: Look) -> list[Finding]
                         "warning",
                         watched.api.where,
                         f"{key} {glob!r} matches no job",
-                        "is it spelt as in fullName?",
+                        "is it as in fullName?",
                     )
                 )
     findings += [
@@ -157,7 +157,7 @@ async def _running(watched: Watched) -> Finding:
     except RemoteError as error:
         return Finding(
             "warning", watched.api.where, f"can't see which builds run ({error})",
-            "jobs with builds in flight cost one request each at every poll; give the user Overall/Read",
+            "a job with a build in flight costs a request a poll; give the user Overall/Read",
         )  # fmt: skip
     return Finding("ok", watched.api.where, "sees which builds run")
 
@@ -179,7 +179,7 @@ async def _stages(watched: Watched, look: Look) -> list[Finding]:
                 continue
             await watched.api.stage_tree(name, builds[0].number)
         except NotFound:
-            cure = "install the plugin Pipeline: REST API (pipeline-rest-api), else runs have no stages"
+            cure = "install the plugin Pipeline: REST API (pipeline-rest-api); runs have no stages"
             return [Finding("warning", where, "no stage trees (wfapi)", cure)]
         except RemoteError as error:
             return [Finding("wrong", where, str(error), error.hint)]
@@ -212,7 +212,7 @@ async def _instance(api: SeiApi, sei: Sei, controller: str, guid: str) -> Findin
     if answer.status in (404, 405):
         return Finding(
             "warning", subject, f"HTTP {answer.status} for instance GUID {guid}",
-            "SEI takes runs of a GUID it doesn't know and drops them: is it the one of your integration?",
+            "SEI takes runs of a GUID it doesn't know and drops them: is it your integration's?",
         )  # fmt: skip
     if answer.status >= 300:
         return Finding(

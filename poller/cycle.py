@@ -200,7 +200,7 @@ def given_up(job: JobState, broken: bool) -> bool:
 
 
 def page_rows(watched: Watched, item: Item, page: Page) -> Iterable[BuildRow]:
-    """The ledger's rows of a page: complete builds mapped, the others with what is known of them."""
+    """The ledger's rows of a page: complete builds mapped, of the others what is known."""
     job = JobFacts(item.full_name, page.job.generation, page.job.base, item.multibranch)
     for build, tree in page.complete:
         yield mapped(watched, job, build, tree)

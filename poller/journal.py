@@ -9,13 +9,17 @@ from typing import TextIO
 import structlog
 
 
-def configure(stream: TextIO = sys.stderr) -> None:
-    """Set up structlog for the process. Library loggers stay quiet but for errors."""
-    terminal = stream.isatty()
+def configure(stream: TextIO = sys.stderr, *, as_json: bool | None = None) -> None:
+    """Set up structlog for the process; ``as_json`` None asks the stream whether it is a terminal.
+
+    Library loggers stay quiet but for errors.
+    """
+    if as_json is None:
+        as_json = not stream.isatty()
     renderer: structlog.typing.Processor = (
-        structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"])
-        if terminal
-        else structlog.processors.JSONRenderer(ensure_ascii=False)
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if as_json
+        else structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"])
     )
     structlog.configure(
         processors=[

@@ -28,7 +28,8 @@ _WHOLE = (
     r"AIza[0-9A-Za-z_-]{35}",
     r"npm_[A-Za-z0-9]{36}",
     r"eyJ[A-Za-z0-9_-]{10,4096}\.[A-Za-z0-9_-]{10,4096}\.[A-Za-z0-9_-]{10,4096}",
-    r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[^-]{0,16384}(?:-----END [A-Z ]{0,30}PRIVATE KEY-----)?",
+    r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[^-]{0,16384}"
+    r"(?:-----END [A-Z ]{0,30}PRIVATE KEY-----)?",
 )
 _WORD = r"(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key)"
 _AFTER = (

@@ -206,7 +206,7 @@ def log_cycle(log: structlog.typing.FilteringBoundLogger, cycle: Cycle, took: in
     for problem in cycle.problems:
         log.warning("not collected", problem=problem)
     if cycle.error is not None:
-        log.error("poll failed", problem=str(cycle.error), hint=cycle.error.hint)
+        log.error("poll failed", problem=str(cycle.error), **_cure(cycle.error.hint))
         return
     log.info(
         "polled",
@@ -224,6 +224,9 @@ def log_drain(log: structlog.typing.FilteringBoundLogger, sink: str, done: Drain
     if done.delivered or done.rejected:
         log.info("delivered", sink=sink, delivered=done.delivered, rejected=done.rejected)
     if not done.clean:
-        log.error(
-            "sink failed", sink=sink, problem=done.stopped or done.last_failure, hint=done.hint
-        )
+        problem = done.stopped or done.last_failure
+        log.error("sink failed", sink=sink, problem=problem, **_cure(done.hint))
+
+
+def _cure(hint: str) -> dict[str, str]:
+    return {"hint": hint} if hint else {}

@@ -23,7 +23,7 @@ App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 @dataclass
 class Recorded:
-    """What was recorded of one job, the latest state of it; ``alone`` are builds asked by number."""
+    """What was recorded of one job, in its latest state; ``alone`` are builds asked by number."""
 
     full_name: str
     job: Json

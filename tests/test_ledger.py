@@ -35,10 +35,10 @@ def running(number: int) -> BuildRow:
     return BuildRow(number, 1000 + number, 0, None, "in_flight")
 
 
-def record(ledger: Ledger, builds: list[BuildRow], examined: int, **job: int) -> int:
+def record(ledger: Ledger, builds: list[BuildRow], examined: int) -> int:
     """Record builds of the job ``app`` on the controller ``main``."""
     controller = ledger.controller("main", 0).id
-    state = ledger.jobs(controller).get("app", JobState("app", **job))
+    state = ledger.jobs(controller).get("app", JobState("app"))
     return ledger.record(
         controller, state, "Job", builds,
         examined=examined, next_build_number=examined + 1, sinks=SINKS, at=1,
@@ -180,7 +180,7 @@ def test_a_file_of_a_newer_version_is_refused(path: Path) -> None:
     """Nothing in it is touched."""
     Ledger(path).close()
     db = Database(path)
-    db["_sqlite_migrations"].insert({"migration_set": "jenkins-sei-poller", "name": "m999"})
+    db.table("_sqlite_migrations").insert({"migration_set": "jenkins-sei-poller", "name": "m999"})
     db.close()
     with pytest.raises(LedgerError, match="newer version") as caught:
         Ledger(path)

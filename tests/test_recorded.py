@@ -20,11 +20,11 @@ def test_every_recorded_build_becomes_the_expected_job_run(site: Site) -> None:
     with Server(replay_app()) as recorded:
         site.configure(site.controller(url=recorded.url, instance_url="http://127.0.0.1:8099/"))
         result = site.run("once")
-        assert 0 == result.returncode, result.stdout
+        assert result.returncode == 0, result.stdout
         runs = sorted(site.sei.received, key=_place)
         assert sorted(completed_builds()) == [_place(run) for run in runs]
         assert json.loads(EXPECTED.read_text()) == runs
-        assert 0 == site.run("once").returncode
+        assert site.run("once").returncode == 0
         assert len(runs) == len(site.sei.received)
 
 

@@ -21,6 +21,7 @@ RESTART = {
     "_class": PLUGIN_ACTIONS + "pipeline.modeldefinition.actions.RestartDeclarativePipelineAction"
 }
 FLOW_GRAPH = {"_class": PLUGIN_ACTIONS + "workflow.job.views.FlowGraphAction"}
+INTERRUPTED = "jenkins.model.InterruptedBuildAction"
 NO_CHANGES: Json = {"_class": "hudson.scm.EmptyChangeLogSet", "items": [], "kind": None}
 
 
@@ -129,6 +130,12 @@ class Build:
                     "parameters": [_parameter(*item) for item in self.parameters.items()],
                 }
             )
+        if self.result == "ABORTED":
+            by = {
+                "_class": "jenkins.model.CauseOfInterruption$UserInterruption",
+                "shortDescription": f"Aborted by {self.user}",
+            }
+            found.append({"_class": INTERRUPTED, "causes": [by]})
         if not self.job.kind.pipeline:
             return [*found, {}, DISPLAY]
         return [*found, LIBRARIES, {}, {}, DISPLAY, RESTART, {}, FLOW_GRAPH, {}, {}, {}]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from poller.demo.builds import NO_CHANGES
+from poller.demo.builds import INTERRUPTED, NO_CHANGES
 from poller.demo.tree import ABSENT, Getter
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ class Asked:
         self.base = base
         self.echo: tuple[Item, str] | None = None
         self.loaded: set[Build] = set()
+        self.plain = False
 
     def url(self, item: Item) -> str:
         """The URL of an item: the path that was asked, and from there Jenkins' own encoding."""
@@ -78,7 +79,24 @@ def _in_progress(build: Build, asked: Asked) -> Any:
 def _executor(build: Build) -> Any:
     if not build.building:
         return None
-    return {"_class": "hudson.model.OneOffExecutor"} if build.job.kind.pipeline else {}
+    found: dict[str, Any] = {"_class": "hudson.model.OneOffExecutor"}
+    return {
+        **(found if build.job.kind.pipeline else {}),
+        "currentExecutable": {"_class": build.class_name, "number": build.number},
+        "idle": False,
+        "likelyStuck": False,
+        "number": -1 if build.job.kind.pipeline else 0,
+        "progress": -1,
+    }
+
+
+def _actions(build: Build, asked: Asked) -> Any:
+    asked.loaded.add(build)
+    actions = build.actions()
+    if not asked.plain:
+        return actions
+    # Who aborted a build is shown to those who ask for it by a tree only.
+    return [{"_class": INTERRUPTED} if a.get("_class") == INTERRUPTED else a for a in actions]
 
 
 def _beside(step: int) -> Getter:
@@ -96,7 +114,7 @@ def _beside(step: int) -> Getter:
 
 
 BUILD: Mapping[str, Getter] = {
-    "actions": _loading(lambda build: build.actions()),
+    "actions": _actions,
     "artifacts": _loading(lambda build: build.artifacts),
     "building": _loading(lambda build: build.building),
     "description": _loading(lambda build: build.description),

@@ -29,6 +29,7 @@ NEWEST_BUILDS = 100
 COLORS = {"SUCCESS": "blue", "UNSTABLE": "yellow", "FAILURE": "red", "ABORTED": "aborted"}
 STABLE, GOOD = ("SUCCESS",), ("SUCCESS", "UNSTABLE")
 VIEW = "hudson.model.AllView"
+BRANCHES_VIEW = "jenkins.branch.MultiBranchProjectViewHolder$ViewImpl"
 
 
 def _all_builds(job: Job, asked: Asked) -> list[Build]:
@@ -75,7 +76,7 @@ def _color(job: Job, _asked: Asked) -> str:
 
 
 def _health(job: Job, _asked: Asked) -> list[dict[str, Any]]:
-    if not job.builds:
+    if not any(build.completed for build in job.builds.values()):
         return []
     return [
         {
@@ -135,8 +136,10 @@ MATRIX_PROJECT: Mapping[str, Getter] = {
 
 
 def _view(folder: Folder, asked: Asked) -> dict[str, Any]:
-    name = "all" if folder.parent is None else "All"
-    return {"_class": VIEW, "name": name, "url": asked.url(folder)}
+    found = {"_class": VIEW, "name": "all" if folder.parent is None else "All"}
+    if folder.properties is MULTIBRANCH:
+        found = {"_class": BRANCHES_VIEW, "name": "default"}
+    return {**found, "url": asked.url(folder)}
 
 
 FOLDER: Mapping[str, Getter] = {
@@ -147,7 +150,11 @@ FOLDER: Mapping[str, Getter] = {
     "primaryView": _view,
     "views": lambda folder, asked: [_view(folder, asked)],
 }
-MULTIBRANCH: Mapping[str, Getter] = {**FOLDER, "sources": same([{}])}
+MULTIBRANCH: Mapping[str, Getter] = {
+    **FOLDER,
+    "actions": same([{}, {}, {}, CREDENTIALS]),
+    "sources": same([{}]),
+}
 
 
 def _executors(asked: Asked) -> int:
@@ -192,6 +199,8 @@ PLAIN_BUILDS = {
         actions="actions[*[*[*[*[*]]]]]",
         changeSet="changeSet[*[*[*]]]",
         changeSets="changeSets[*[*[*]]]",
+        artifacts="artifacts[*]",
+        culprits="culprits[*]",
         nextBuild="nextBuild[*]",
         previousBuild="previousBuild[*]",
         runs="runs[*]",

@@ -169,6 +169,7 @@ class App:
     ) -> Answer:
         try:
             tree = parse(params["tree"]) if "tree" in params else plain
+            asked.plain = tree is plain
         except ValueError as error:
             return pages.malformed(self.jenkins.version, f"Malformed tree expression: {error}")
         headers = pages.jenkins_headers(self.jenkins.version)

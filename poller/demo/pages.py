@@ -34,7 +34,9 @@ def jetty_page(request: Request, status: int, message: str) -> Answer:
         "</body>\n</html>\n"
     )
     headers = {"Content-Type": JETTY_HTML, "Cache-Control": "must-revalidate,no-cache,no-store"}
-    return Answer(status, body.encode("latin-1", "replace"), JETTY | headers)
+    # A request refused before Jenkins' own filters has none of their headers.
+    common = JETTY if status == 401 else {"Server": JETTY["Server"]}
+    return Answer(status, body.encode("latin-1", "replace"), common | headers)
 
 
 def unauthorized(request: Request) -> Answer:

@@ -95,7 +95,7 @@ def exported(stages: Stages, run_path: str, began: int, now: int | None) -> Iter
             "pauseDurationMillis": 0,
             "stageFlowNodes": list(_steps(stage, run_path, node, start, now)),
         }
-        start, node = end + OVERHEAD_MS, node + len(stage.steps) + 5
+        start, node = end + OVERHEAD_MS, node + len(stage.steps) + 4
 
 
 def _steps(stage: Stage, run_path: str, parent: int, start: int, now: int | None) -> Iterator[Json]:

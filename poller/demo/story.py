@@ -1,4 +1,4 @@
-"""What `sei-poller demo` shows: the real program against a simulated Jenkins and SEI on loopback."""
+"""What `sei-poller demo` shows: the real program against a simulated Jenkins and SEI."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from poller.demo.jenkins import Build, Jenkins
 from poller.demo.sei import Sei
 from poller.demo.server import Server
 from poller.demo.town import GUID, JobsOfTown, build_town
+from poller.journal import configure
 from poller.once import once
 from poller.progress import Progress
 from poller.service import Service
@@ -55,6 +56,7 @@ NOW_YOURS = (
 
 def tell(*, serve: bool) -> int:
     """Tell the story; 0 when SEI has all that Jenkins has, each once, else 1."""
+    configure(as_json=False)
     console = Console(highlight=False)
     jenkins, sei = Jenkins(), Sei(guids={GUID})
     town = build_town(jenkins, _now())
@@ -121,8 +123,9 @@ async def _live(console: Console, jenkins: Jenkins, sei: Sei, town: JobsOfTown) 
     finished = await _work(town, LIVE_SECONDS)
     await asyncio.sleep(1.5)
     console.print(
-        f"{finished} builds finished in {LIVE_SECONDS:.0f} s, {len(sei.received) - before} accepted by"
-        f" SEI so far, {len(town.running)} still running; {len(jenkins.requests)} requests to Jenkins"
+        f"{finished} builds finished in {LIVE_SECONDS:.0f} s,"
+        f" {len(sei.received) - before} accepted by SEI so far,"
+        f" {len(town.running)} still running; {len(jenkins.requests)} requests to Jenkins"
     )
 
 
@@ -137,7 +140,9 @@ async def _outage(console: Console, sei: Sei, town: JobsOfTown, line: Line) -> N
     )
     sei.heal()
     deadline = time.monotonic() + CATCH_UP_SECONDS
-    while line.ledger.count_queued() and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
+        if not line.ledger.count_queued():
+            break
         await asyncio.sleep(0.1)
     console.print(f"SEI is back: {len(sei.runs) - before} runs caught up on, oldest first")
 

@@ -1,4 +1,4 @@
-"""A made-up company's Jenkins: folders, multibranch projects, pipelines, freestyle jobs, history."""
+"""A made-up company's Jenkins: folders, a multibranch project, pipelines, freestyle jobs."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def next_generation(job: JobState) -> JobState:
 def unknown(
     due: Iterable[int], started: dict[int, int], recorded: set[tuple[int, int]]
 ) -> list[int]:
-    """Those of ``due`` that no earlier generation has: a restored controller shows old builds again."""
+    """Those of ``due`` that no generation has yet: a restored Jenkins shows old builds again."""
     return [number for number in due if (number, started.get(number, 0)) not in recorded]
 
 

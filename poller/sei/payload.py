@@ -1,4 +1,4 @@
-"""The SEI payload of one build; pure data, encoded as SEI's "Custom CI/CD integrations" page has it.
+"""The SEI payload of one build; pure data, as SEI's "Custom CI/CD integrations" page has it.
 
 Where Jenkins has no value the key is left out (``UNSET``). Times are epoch milliseconds, durations
 milliseconds.

@@ -1,4 +1,4 @@
-"""Text from Jenkins, made fit to send: valid Unicode, no control characters, no longer than agreed."""
+"""Text from Jenkins, made fit to send: Unicode, no control characters, no longer than agreed."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from poller.demo.builds import NO_CHANGES, Build
+from poller.demo.builds import INTERRUPTED, NO_CHANGES, Build
 from poller.demo.jenkins import Folder, Jenkins, Job, Stage, Step
 from poller.demo.kinds import KINDS
 from tests.replay import RECORDINGS, Recorded, item_tree, recorded_jobs
@@ -22,13 +22,20 @@ def rebuilt() -> Jenkins:
     for name, kind in (("many-130", "freestyle"), ("many-130p", "pipeline")):
         job = jenkins.job(name, kind)
         for _ in range(130):
-            job.build()
+            job.build(stages=[Stage("S", [Step("Print Message", parameter_description="x")])])
     return jenkins
 
 
 def kind_of(recorded: Recorded) -> str:
     """``pipeline``, ``freestyle``, …"""
     return KIND_OF_CLASS[recorded.job["_class"]]
+
+
+def actions_of(recorded: Recorded, number: int) -> list[dict[str, Any]]:
+    """The actions of a build; who aborted it stands only in the answer to a tree."""
+    aborts = [a for a in recorded.builds[number]["actions"] if a.get("_class") == INTERRUPTED]
+    actions = recorded.alone[number]["actions"]
+    return [aborts.pop(0) if a.get("_class") == INTERRUPTED else a for a in actions]
 
 
 def stages_of(tree: dict[str, Any]) -> list[Stage]:
@@ -67,15 +74,22 @@ def _items(jenkins: Jenkins, items: list[dict[str, Any]]) -> None:
 def _builds(job: Job, recorded: Recorded) -> None:
     for number in sorted(recorded.builds):
         job.next_build_number = number
-        _build(job, recorded.alone[number], recorded.stage_trees.get(number))
+        _build(
+            job,
+            recorded.alone[number],
+            actions_of(recorded, number),
+            recorded.stage_trees.get(number),
+        )
     job.next_build_number = recorded.summary["nextBuildNumber"]
 
 
-def _build(job: Job, recorded: dict[str, Any], tree: dict[str, Any] | None) -> Build:
+def _build(
+    job: Job, recorded: dict[str, Any], actions: list[dict[str, Any]], tree: dict[str, Any] | None
+) -> Build:
     changes = recorded.get("changeSets") or [recorded.get("changeSet")]
     build = job.start(
         timestamp=recorded["timestamp"],
-        actions=recorded["actions"],
+        actions=actions,
         stages=stages_of(tree) if tree is not None else None,
         change_sets=[
             change for change in changes if change and change["_class"] != NO_CHANGES["_class"]

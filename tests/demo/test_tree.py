@@ -33,7 +33,7 @@ def tree_of(entry: dict[str, Any]) -> str:
 
 
 def without_bare(answer: dict[str, Any]) -> dict[str, Any]:
-    """Without the actions that export nothing: how many there are changed between the recordings."""
+    """Without actions that export nothing: their number changed between the recordings."""
     for build in answer["builds"]:
         if "actions" in build:
             build["actions"] = [action for action in build["actions"] if action]

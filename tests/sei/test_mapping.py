@@ -73,21 +73,21 @@ def git(url: str, branch: str = "refs/remotes/origin/main") -> Action:
 def test_names_of_a_plain_job() -> None:
     """The last segment is the pipeline."""
     run = run_of(build())
-    assert ("app", "team/app", "team/app") == (
+    assert (
         run["pipeline"],
         run["job_full_name"],
         run["qualified_name"],
-    )
+    ) == ("app", "team/app", "team/app")
     assert "branch_name" not in run
 
 
 def test_names_of_a_branch() -> None:
     """The project is the pipeline; the branch is decoded."""
     run = run_of(build(), BRANCH)
-    assert "mb" == run["pipeline"]
-    assert "team/mb/feature%2Fone" == run["job_full_name"]
-    assert "team/mb/feature/one" == run["qualified_name"]
-    assert "feature/one" == run["branch_name"]
+    assert run["pipeline"] == "mb"
+    assert run["job_full_name"] == "team/mb/feature%2Fone"
+    assert run["qualified_name"] == "team/mb/feature/one"
+    assert run["branch_name"] == "feature/one"
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_a_result_can_be_skipped() -> None:
 def test_times_and_numbers() -> None:
     """Milliseconds; a duration is never negative; numbers of a job created anew go on."""
     run = run_of(build(duration=-3), JobFacts("app", 1, 40, multibranch=False))
-    assert (1_700_000_000_000, 0, 47) == (run["start_time"], run["duration"], run["build_number"])
+    assert (run["start_time"], run["duration"], run["build_number"]) == (1_700_000_000_000, 0, 47)
 
 
 @given(st.integers(0, 3), st.integers(1, 99), st.integers(1, 99))
@@ -173,7 +173,7 @@ def test_causes_of_an_abort_are_none_of_a_start() -> None:
     abort = Action(
         "jenkins.model.InterruptedBuildAction", causes=[{"_class": "x.UserInterruption"}]
     )
-    assert [] == run_of(build(actions=[abort]))["trigger_chain"]
+    assert run_of(build(actions=[abort]))["trigger_chain"] == []
 
 
 def test_parameters_that_are_sent() -> None:
@@ -183,10 +183,10 @@ def test_parameters_that_are_sent() -> None:
         {"_class": "hudson.model.BooleanParameterValue", "name": "DRY", "value": False},
     ]
     actions = [Action("hudson.model.ParametersAction", parameters=[p]) for p in parameters]
-    assert [
+    assert run_of(build(actions=actions))["job_run_params"] == [
         {"type": "StringParameterValue", "name": "ENV", "value": "prod"},
         {"type": "BooleanParameterValue", "name": "DRY", "value": False},
-    ] == run_of(build(actions=actions))["job_run_params"]
+    ]
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_parameters_that_are_not_sent(cls: object, name: object, value: object) 
     action = Action(
         "hudson.model.ParametersAction", parameters=[{"_class": cls, "name": name, "value": value}]
     )
-    assert [] == run_of(build(actions=[action]))["job_run_params"]
+    assert run_of(build(actions=[action]))["job_run_params"] == []
 
 
 def test_commits_come_from_the_change_sets_first() -> None:
@@ -226,7 +226,7 @@ def test_commits_come_from_the_change_sets_first() -> None:
         )
     ]
     run = run_of(build(changeSets=sets, actions=[git("https://git/app.git")]))
-    assert ["b" * 40, "c" * 40] == run["scm_commit_ids"]
+    assert run["scm_commit_ids"] == ["b" * 40, "c" * 40]
 
 
 def test_commits_come_from_the_parameter_next() -> None:
@@ -234,7 +234,7 @@ def test_commits_come_from_the_parameter_next() -> None:
     value = f"{'d' * 40},{'e' * 40}; {'f' * 40} nonsense"
     parameter = {"_class": "x.StringParameterValue", "name": "SEI_SCM_COMMIT_IDS", "value": value}
     run = run_of(build(actions=[Action("x.ParametersAction", parameters=[parameter])]))
-    assert ["d" * 40, "e" * 40, "f" * 40] == run["scm_commit_ids"]
+    assert run["scm_commit_ids"] == ["d" * 40, "e" * 40, "f" * 40]
 
 
 @pytest.mark.parametrize(
@@ -255,9 +255,9 @@ def test_repository_branch_and_last_commit(branch: str, expected: str) -> None:
 
 def test_addresses_without_credentials() -> None:
     """The user of an SSH address is no secret."""
-    assert "https://h/x" == without_credentials("https://u:p@h/x")
-    assert "git@h:x.git" == without_credentials("git@h:x.git")
-    assert "ssh://git@h/x" == without_credentials("ssh://git@h/x")
+    assert without_credentials("https://u:p@h/x") == "https://h/x"
+    assert without_credentials("git@h:x.git") == "git@h:x.git"
+    assert without_credentials("ssh://git@h/x") == "ssh://git@h/x"
 
 
 @pytest.mark.parametrize(
@@ -284,7 +284,7 @@ def test_a_stage_and_its_steps() -> None:
         "6", "Build", "FAILED", 1_700_000_000_123, -5, NodeError("token=abc123"), [step, Step(None)]
     )
     run = run_of(build(), tree=StageTree("7", stages=[stage, Stage(None, "no id")]))
-    assert [
+    assert run["job_run"]["stages"] == [
         {
             "id": "6", "startTime": "2023-11-14T22:13:20.123Z", "displayName": "Build",
             "displayDescription": "token=****", "durationInMillis": 0,
@@ -297,13 +297,13 @@ def test_a_stage_and_its_steps() -> None:
                 }
             ],
         }
-    ] == run["job_run"]["stages"]  # fmt: skip
+    ]  # fmt: skip
 
 
 def test_no_stage_tree_is_null() -> None:
     """And a tree without stages is one."""
     assert run_of(build())["job_run"] is None
-    assert {"stages": []} == run_of(build(), tree=StageTree("7"))["job_run"]
+    assert run_of(build(), tree=StageTree("7"))["job_run"] == {"stages": []}
 
 
 anything = st.recursive(
@@ -356,11 +356,11 @@ def test_a_large_payload_leaves_out_steps_then_stages() -> None:
 
     assert sized(1, 480_000)[1] is None
     body, left_out = sized(10, 20_000)
-    assert "steps" == left_out
+    assert left_out == "steps"
     assert len(body.decode()) <= 20_000
     body, left_out = sized(60, 10_000)
-    assert "stages and steps" == left_out
-    assert {"stages": []} == msgspec.json.decode(body)["job_run"]
+    assert left_out == "stages and steps"
+    assert msgspec.json.decode(body)["job_run"] == {"stages": []}
 
 
 @pytest.mark.parametrize(
@@ -388,4 +388,4 @@ def test_redaction_of_ones_own() -> None:
     redactor = Redactor(["*session*"], ["corp-[0-9a-f]{4}"])
     assert redactor.hides("MY_SESSION_ID")
     assert not redactor.hides("ENV")
-    assert "x **** y" == redactor.text("x corp-beef y")
+    assert redactor.text("x corp-beef y") == "x **** y"
