@@ -1,6 +1,6 @@
 """The simulated Jenkins and SEI in a process of their own, with their counters on HTTP.
 
-    python -m bench.servers JOBS BUILDS_PER_JOB
+    python -m bench.servers JOBS BUILDS_PER_JOB DAYS_AGO
 
 Prints one JSON line with the addresses, and serves until its stdin is closed.
 """
@@ -21,9 +21,9 @@ FOLDERS = 300
 HOUR_MS = 3_600_000
 
 
-def fill(jenkins: Jenkins, jobs: int, builds: int) -> None:
+def fill(jenkins: Jenkins, jobs: int, builds: int, days_ago: int) -> None:
     """``jobs`` pipelines in 300 folders, 3 deep, each with ``builds`` completed builds."""
-    now = time.time_ns() // 1_000_000
+    now = time.time_ns() // 1_000_000 - days_ago * 24 * HOUR_MS
     for place in range(jobs):
         folder = place % FOLDERS
         job = jenkins.job(f"division-{folder % 10}/team-{folder}/service-{place}")
@@ -59,9 +59,9 @@ class Counted:
 
 def main() -> None:
     """Serve."""
-    jobs, builds = int(sys.argv[1]), int(sys.argv[2])
+    jobs, builds, days_ago = map(int, sys.argv[1:])
     jenkins, sei = Jenkins(), Sei(guids={GUID})
-    fill(jenkins, jobs, builds)
+    fill(jenkins, jobs, builds, days_ago)
     with Server(Counted(jenkins)) as one, Server(sei.app) as other:
         print(json.dumps({"jenkins": one.url, "sei": other.url}), flush=True)
         sys.stdin.read()

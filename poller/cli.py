@@ -228,7 +228,6 @@ def _locked(settings: Settings, work: Callable[[Line], Coroutine[Any, Any, int]]
 
     def held() -> int:
         path = Path(settings.ledger.path)
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with only_one(path):
             return _with_line(settings, work)
 

@@ -10,6 +10,8 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+import structlog
+
 from poller import backoff
 from poller.errors import RemoteError
 from poller.globs import Globs
@@ -42,6 +44,11 @@ class Watched:
     identity: Identity
     policy: Policy
     parallel: int
+    renumber: bool
+
+    def job_facts(self, item: str, state: JobState, *, multibranch: bool) -> JobFacts:
+        """What mapping needs of a job; one created anew goes on counting, or not, as configured."""
+        return JobFacts(item, state.generation, state.base if self.renumber else 0, multibranch)
 
 
 @dataclass
@@ -201,7 +208,7 @@ def given_up(job: JobState, broken: bool) -> bool:
 
 def page_rows(watched: Watched, item: Item, page: Page) -> Iterable[BuildRow]:
     """The ledger's rows of a page: complete builds mapped, of the others what is known."""
-    job = JobFacts(item.full_name, page.job.generation, page.job.base, item.multibranch)
+    job = watched.job_facts(item.full_name, page.job, multibranch=item.multibranch)
     for build, tree in page.complete:
         yield mapped(watched, job, build, tree)
     for build in page.running:
@@ -221,7 +228,15 @@ def mapped(watched: Watched, job: JobFacts, build: Build, tree: StageTree | None
     run = job_run(watched.identity, job, build, tree, watched.policy)
     if isinstance(run, Skip):
         return _row(build, "skipped", reason=run.reason)
-    payload, _left_out = fit(run, watched.policy.body_limit)
+    payload, left_out = fit(run, watched.policy.body_limit)
+    if left_out is not None:
+        structlog.get_logger().warning(
+            "payload cut to its limit",
+            controller=watched.name,
+            job=job.full_name,
+            number=build.number,
+            left_out=left_out,
+        )
     return BuildRow(
         build.number, build.timestamp, build.duration, build.result, "collected", None, payload
     )

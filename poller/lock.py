@@ -15,6 +15,7 @@ def only_one(ledger: Path) -> Iterator[None]:
     """Hold the lock on polling with this ledger. Raises LedgerError when another process has it."""
     path = ledger.with_name(ledger.name + ".lock")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         file = path.open("a")
     except OSError as error:
         raise LedgerError(

@@ -11,7 +11,7 @@ from poller.jenkins.discovery import MULTIBRANCH
 from poller.jenkins.paths import job_path
 from poller.ledger import Ledger
 from poller.sei.limits import fit
-from poller.sei.mapping import JobFacts, Skip, job_run
+from poller.sei.mapping import Skip, job_run
 from poller.watermark import JobState
 
 
@@ -53,7 +53,7 @@ async def _run(one: Watched, ledger: Ledger, job: str, number: int) -> bytes | S
         except NotFound:
             tree = None
     state = ledger.jobs_of(one.name).get(job, JobState(job))
-    facts = JobFacts(job, state.generation, state.base, await _in_multibranch(one, job))
+    facts = one.job_facts(job, state, multibranch=await _in_multibranch(one, job))
     run = job_run(one.identity, facts, build, tree, one.policy)
     if isinstance(run, Skip):
         return run

@@ -87,6 +87,7 @@ def watch(
         ),
         policy=policy(settings),
         parallel=controller.max_connections,
+        renumber=controller.recreated_jobs == "renumber",
     )
 
 

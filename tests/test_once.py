@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from poller.demo.stages import Stage, Step
 from tests.conftest import GUID, TOKEN, Site
 
 
@@ -156,6 +157,40 @@ def test_a_job_created_anew_is_told_apart(site: Site) -> None:
     site.run("once")
     assert numbers(site, "app") == [1, 2, 3, 4]
     assert len({run["execution_id"] for run in site.sei.received}) == 4
+
+
+def test_a_job_created_anew_can_keep_jenkins_numbers(site: Site) -> None:
+    """`recreated_jobs = "as_is"`: the execution ids differ all the same."""
+    site.configure(site.controller(recreated_jobs="as_is"))
+    for _ in range(2):
+        site.jenkins.job("app").build()
+    site.run("once")
+    site.jenkins.job("app").recreate()
+    site.jenkins.job("app").build()
+    site.run("once")
+    assert numbers(site, "app") == [1, 2, 1]
+    assert len({run["execution_id"] for run in site.sei.received}) == 3
+
+
+def test_a_payload_over_the_limit_is_cut_and_the_log_says_so(site: Site) -> None:
+    """It is sent, without its steps."""
+    site.configure(body_limit=10_000)
+    steps = [Step(parameter_description="echo " + "x" * 900) for _ in range(60)]
+    site.jenkins.job("app").build(stages=[Stage("Build", steps)])
+    result = site.run("once")
+    assert "payload cut to its limit" in result.stderr
+    (run,) = site.sei.received
+    assert [step for stage in run["job_run"]["stages"] for step in stage["steps"]] == []
+
+
+def test_a_ledger_that_cannot_be_written_is_one_sentence(site: Site) -> None:
+    """Exit 73."""
+    site.ledger.parent.joinpath("file").write_text("")
+    text = site.config.read_text().replace("ledger.db", "file/ledger.db")
+    site.config.write_text(text)
+    assert site.run("once").returncode == 73
+    assert site.run("check").returncode == 73
+    assert site.run("status").returncode == 73
 
 
 def test_sei_down_leaves_everything_queued_and_status_says_since_when(site: Site) -> None:

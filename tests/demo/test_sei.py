@@ -1,0 +1,110 @@
+"""The simulated SEI."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from poller.demo.sei import REQUIRED, Sei
+from poller.demo.server import Server
+
+GUID = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
+RUN: dict[str, Any] = {
+    **dict.fromkeys(REQUIRED, "x"),
+    "job_full_name": "team/a",
+    "instance_guid": GUID,
+    "build_number": 7,
+    "start_time": 1_800_000_000,
+    "duration": 12,
+}
+
+
+@pytest.fixture
+def sei() -> Sei:
+    return Sei(guids={GUID})
+
+
+@pytest.fixture
+def client(sei: Sei) -> Iterator[httpx.Client]:
+    headers = {"Authorization": "ApiKey demo-key"}
+    with (
+        Server(sei.app) as server,
+        httpx.Client(base_url=f"{server.url}prod1/sei/api/v1/", headers=headers) as client,
+    ):
+        yield client
+
+
+def test_first_wins(sei: Sei, client: httpx.Client) -> None:
+    """A double is accepted and changes nothing."""
+    answer = client.post("custom-cicd", json=RUN)
+    assert (answer.status_code, answer.json()) == (202, {})
+    assert client.post("custom-cicd", json={**RUN, "duration": 99}).status_code == 202
+    assert sei.runs == {(GUID, "team/a", 7): RUN}
+    assert [run["duration"] for run in sei.received] == [12, 99]
+
+
+@pytest.mark.parametrize("key", ["", "ApiKey wrong", "Bearer demo-key", "demo-key"])
+def test_wrong_key(key: str, sei: Sei, client: httpx.Client) -> None:
+    """Without the key nothing is taken."""
+    answer = client.post("custom-cicd", json=RUN, headers={"Authorization": key})
+    assert answer.status_code == 401
+    assert sei.received == []
+
+
+@pytest.mark.parametrize("body", ["", "{", "[]", "1", "null", json.dumps({**RUN, "result": None})])
+def test_refused(body: str, sei: Sei, client: httpx.Client) -> None:
+    """What is no JSON object, or lacks a required field, is 400 with an error."""
+    answer = client.post("custom-cicd", content=body)
+    assert answer.status_code == 400
+    assert answer.json()["error"]
+    assert sei.runs == {}
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_required(name: str, client: httpx.Client) -> None:
+    """Each required field is."""
+    without = {key: value for key, value in RUN.items() if key != name}
+    answer = client.post("custom-cicd", json=without)
+    assert (400, {"error": f"missing: {name}"}) == (answer.status_code, answer.json())
+
+
+def test_instances(client: httpx.Client) -> None:
+    """A GUID is known or not; a new one is known from then on."""
+    assert client.get(f"cicd/instances/{GUID}").json() == {"id": GUID}
+    assert client.get("cicd/instances/nosuch").status_code == 404
+    guid = client.post("cicd/instances", json={}).json()["id"]
+    assert client.get(f"cicd/instances/{guid}").status_code == 200
+
+
+def test_outage(sei: Sei, client: httpx.Client) -> None:
+    """While it fails nothing is taken; then it heals."""
+    sei.fail(status=429, headers={"Retry-After": "3"})
+    answer = client.post("custom-cicd", json=RUN)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "3")
+    assert sei.received == []
+    sei.heal()
+    assert client.post("custom-cicd", json=RUN).status_code == 202
+    assert [request.status for request in sei.requests] == [429, 202]
+
+
+def test_late(sei: Sei, client: httpx.Client) -> None:
+    """With a delay and no status the answer is the usual one."""
+    sei.fail(status=None, delay=0.2, times=1)
+    answer = client.post("custom-cicd", json=RUN)
+    assert answer.status_code == 202
+    assert answer.elapsed.total_seconds() >= 0.2
+
+
+def test_lost_answer(sei: Sei, client: httpx.Client) -> None:
+    """The run is taken, and the connection breaks before the answer."""
+    sei.hold_answers = True
+    with pytest.raises(httpx.RemoteProtocolError):
+        client.post("custom-cicd", json=RUN)
+    sei.hold_answers = False
+    client.post("custom-cicd", json=RUN)
+    assert len(sei.received) == 2
+    assert len(sei.runs) == 1

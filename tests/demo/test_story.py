@@ -1,0 +1,25 @@
+"""`demo`, as a newcomer types it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests.conftest import clean_environ
+
+
+def test_the_story_ends_with_balanced_books() -> None:
+    """In under 30 s, exit code 0, and a line that says how to go on."""
+    result = subprocess.run(
+        [sys.executable, "-m", "poller", "demo"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env=clean_environ(),
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "every build reached SEI, each once" in result.stdout
+    assert "0 builds loaded" in " ".join(result.stdout.split())
+    assert "sei-poller check" in " ".join(result.stdout.split())
+    assert "Traceback" not in result.stderr
