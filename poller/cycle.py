@@ -166,9 +166,10 @@ async def _discover(
         )
     shrunk_at = shrunk_since(len(items), row, now)
     if shrunk_at is not None:
-        cycle.problems.append(
+        cycle.problems.insert(
+            0,
             f"controller {watched.name}: {len(items)} jobs where {row.jobs} were: is the list"
-            " whole, and does the user still see them all? None is held for deleted"
+            " whole, and does the user still see them all? None is held for deleted",
         )
     jobs = ledger.jobs.states(row.id)
     lost = discovery.lost(jobs.values(), look) if shrunk_at is None else {}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
+import shutil
 import sqlite3
 import stat
 from pathlib import Path
@@ -11,10 +14,10 @@ from sqlite_utils import Database
 
 from poller.errors import LedgerError
 from poller.ledger import Batch, BuildRow, Ledger
-from poller.ledger.schema import migrations
 from poller.watermark import JobState, Mark, Start
 
 SINKS = ("sei",)
+LEDGERS = Path(__file__).parent / "ledgers"
 
 
 @pytest.fixture
@@ -171,16 +174,145 @@ def test_two_connections_write_one_after_the_other(path: Path) -> None:
 
 
 def test_an_old_file_is_brought_up_to_date(path: Path) -> None:
-    """Every file that a release has written opens with this one, and none is changed by reading."""
+    """A file of the first schema opens: nothing in it is lost or sent twice, and counts are right.
+    Reading alone changes nothing."""
     path.parent.mkdir()
-    db = Database(path)
-    migrations.apply(db, stop_before="m001_ledger")
-    db.close()
+    shutil.copy(LEDGERS / "m001.db", path)
     with pytest.raises(LedgerError, match="not yet brought to this version"):
         Ledger(path, read_only=True)
-    ledger = Ledger(path)
-    assert record(ledger, [complete(1)], 1) == 1
-    ledger.close()
+    with Ledger(path) as ledger:
+        assert [q.number for q in ledger.outbox.queued("sei", 10)] == [2]
+        assert tally(ledger) == {
+            ("", "collected"): 5, ("", "in_flight"): 1, ("", "skipped: gone"): 1,
+            ("sei", "delivered"): 3, ("sei", "rejected"): 1, ("sei", "queued"): 1,
+        }  # fmt: skip
+        job = ledger.jobs.states(1)["team/app"]
+        assert Mark(5, 6, frozenset({4}), Start(5, 1_700_000_005_000)) == job.mark
+        (refused,) = ledger.outbox.rejected()
+        assert (refused["job"], refused["number"], refused["status"]) == ("old", 1, 422)
+        assert not ledger.outbox.sent(refused["build"]).kept
+        done = Batch(
+            job,
+            job.cls,
+            [BuildRow(Start(4, 1_700_000_004_000, 9), 5, "SUCCESS", "collected", None, b"{}")],
+            5,
+        )
+        assert ledger.builds.record(1, done, SINKS, 1).collected == 1
+        assert ledger.builds.record(1, done, SINKS, 1).collected == 0
+
+
+VIEWS = {
+    "jobs": ("controller job class generation watermark next_build_number gaps reconciled_at"),
+    "job_runs": (
+        "controller job generation number build_number started_at started_ms duration_ms result"
+        " state reason"
+    ),
+    "deliveries": "controller job generation number sink state at status answer",
+}
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_the_views_for_readers_stay_as_they_are(path: Path, view: str) -> None:
+    """Their names and columns are a promise; any reader may look while the service writes."""
+    with Ledger(path) as ledger:
+        record(ledger, [complete(1), running(2)], 2)
+        reader = Database(path)
+        assert VIEWS[view].split() == list(reader[view].columns_dict)
+        assert reader[view].count == {"jobs": 1, "job_runs": 2, "deliveries": 1}[view]
+        reader.close()
+        record(ledger, [complete(3)], 3)
+
+
+def test_the_views_speak_of_times_in_iso(path: Path) -> None:
+    """And of a build by the number that SEI has."""
+    with Ledger(path) as ledger:
+        record(
+            ledger,
+            [BuildRow(start(1, 1_700_000_000_123), 5, "FAILURE", "collected", None, b"{}", 31)],
+            1,
+        )
+        (row,) = ledger.file.rows("select * from job_runs")
+    assert (row["started_at"], row["build_number"]) == ("2023-11-14T22:13:20.123Z", 31)
+
+
+def test_counts_are_what_counting_gives(path: Path) -> None:
+    """However a build or a delivery changes."""
+    with Ledger(path) as ledger:
+        record(ledger, [complete(1), complete(2), complete(3), running(4)], 4)
+        for delivery, outcome in zip(
+            ledger.outbox.queued("sei", 2), ("delivered", "rejected"), strict=True
+        ):
+            ledger.outbox.settle(delivery.id, outcome, 2, 200)  # type: ignore[arg-type]
+        ledger.outbox.requeue(2, 3, None, all_sinks=False)
+        record(ledger, [BuildRow(start(4), 1, "ABORTED", "skipped", "result ABORTED")], 4)
+        counted = {
+            (row["sink"], row["state"]): row["n"]
+            for row in ledger.file.rows(
+                "select '' as sink, iif(state = 'skipped', 'skipped: ' || reason, state) as state,"
+                " count(*) as n from build group by 2"
+                " union all select sink, state, count(*) from delivery group by 1, 2"
+            )
+        }
+        assert counted == tally(ledger)
+        assert ledger.outbox.count_queued() == 2
+
+
+def test_a_retry_takes_the_watermark_back(path: Path) -> None:
+    """What is queued again is not settled."""
+    with Ledger(path) as ledger:
+        record(ledger, [complete(1), complete(2)], 2)
+        for delivery in ledger.outbox.queued("sei", 2):
+            ledger.outbox.settle(delivery.id, "rejected", 2, 400, "no")
+        assert stored_watermark(path) == 2
+        ledger.outbox.requeue(2, 3, None, all_sinks=False)
+        assert stored_watermark(path) == 1
+
+
+def test_what_lies_before_the_beginning_holds_no_watermark_back(path: Path) -> None:
+    """A backfill's builds are kept apart from the mark of the polls."""
+    with Ledger(path) as ledger:
+        controller = ledger.controllers.get("main", 5_000).id
+        ledger.builds.record(
+            controller, Batch(JobState("app"), "Job", [complete(7, 6_000)], 7), SINKS, 1
+        )
+        ledger.outbox.settle(ledger.outbox.queued("sei", 1)[0].id, "delivered", 2, 202)
+        assert stored_watermark(path) == 7
+        job = ledger.jobs.states(controller)["app"]
+        assert (
+            ledger.builds.record(
+                controller, Batch(job, "Job", [complete(3, 3_000)]), SINKS, 1
+            ).collected
+            == 1
+        )
+        assert stored_watermark(path) == 7
+
+
+def test_a_stale_collection_is_dropped_whole(path: Path) -> None:
+    """Another process has found meanwhile that the job was created anew."""
+    with Ledger(path) as ledger:
+        record(ledger, [complete(1)], 1)
+        newer = JobState("app", 1, "Job", 1, 1)
+        ledger.builds.record(1, Batch(newer, "Job", [complete(1, 9_000)], 1), SINKS, 1)
+        assert ledger.builds.record(
+            1, Batch(JobState("app", 1), "Job", [complete(2)], 2), SINKS, 1
+        ).stale
+        assert job_row(ledger).generation == 1
+        assert len(ledger.outbox.queued("sei", 10)) == 2
+
+
+def test_a_full_disk_is_one_sentence_and_loses_nothing(path: Path) -> None:
+    """What was committed stays; the next write with room goes on."""
+    with Ledger(path) as ledger:
+        record(ledger, [complete(1)], 1)
+        (pages,) = ledger.file.conn.execute("pragma page_count").fetchone()
+        ledger.file.conn.execute(f"pragma max_page_count = {pages}")
+        many = [dataclasses.replace(complete(n), payload=os.urandom(4000)) for n in range(2, 30)]
+        with pytest.raises(LedgerError, match="full") as caught:
+            record(ledger, many, 29)
+        assert "make room" in caught.value.hint
+        assert [q.number for q in ledger.outbox.queued("sei", 10)] == [1]
+        ledger.file.conn.execute("pragma max_page_count = 1000000")
+        assert record(ledger, many, 29) == 28
 
 
 def test_a_file_of_a_newer_version_is_refused(path: Path) -> None:

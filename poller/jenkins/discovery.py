@@ -21,6 +21,9 @@ LEVELS = 4
 MOST_LEVELS = 60
 """The URL must stay under 8 kB: a level costs some 60 characters, and is percent-encoded."""
 
+DEEPEST = 200
+"""Levels of folders that are gone down to: no Jenkins has so many, but an answer may say so."""
+
 MULTIBRANCH = "MultiBranchProject"
 PIPELINE_JOB = "org.jenkinsci.plugins.workflow.job.WorkflowJob"
 
@@ -102,7 +105,8 @@ def walk(answer: Any, found: Look, *, at: int = 0, folder: str = "") -> list[tup
         children = parent.get("jobs") if isinstance(parent, dict) else None
         if not isinstance(children, list):
             continue
-        if any(isinstance(child, dict) and "fullName" not in child for child in children):
+        nameless = sum(isinstance(child, dict) and "fullName" not in child for child in children)
+        if nameless and parent is not answer and level < DEEPEST:
             # Below the deepest level asked, Jenkins names nothing but the class.
             deeper.append((name, level))
             continue
