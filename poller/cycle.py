@@ -22,7 +22,7 @@ from poller.jenkins.discovery import Item, Look
 from poller.jenkins.model import Build, StageTree
 from poller.ledger import BuildRow, BuildState, ControllerRow, Ledger
 from poller.sei.limits import fit
-from poller.sei.mapping import Identity, JobFacts, Policy, Skip, job_run
+from poller.sei.mapping import Identity, JobFacts, Policy, Skip, map_build
 from poller.together import together
 from poller.watermark import JobState
 
@@ -225,10 +225,10 @@ def page_rows(watched: Watched, item: Item, page: Page) -> Iterable[BuildRow]:
 
 def mapped(watched: Watched, job: JobFacts, build: Build, tree: StageTree | None) -> BuildRow:
     """One complete build as a row with its payload, or skipped with the reason."""
-    run = job_run(watched.identity, job, build, tree, watched.policy)
-    if isinstance(run, Skip):
-        return _row(build, "skipped", reason=run.reason)
-    payload, left_out = fit(run, watched.policy.body_limit)
+    done = map_build(watched.identity, job, build, tree, watched.policy)
+    if isinstance(done, Skip):
+        return _row(build, "skipped", reason=done.reason)
+    payload, left_out = fit(done.run, watched.policy.body_limit)
     if left_out is not None:
         structlog.get_logger().warning(
             "payload cut to its limit",

@@ -11,7 +11,7 @@ from poller.jenkins.discovery import MULTIBRANCH
 from poller.jenkins.paths import job_path
 from poller.ledger import Ledger
 from poller.sei.limits import fit
-from poller.sei.mapping import Skip, job_run
+from poller.sei.mapping import Skip, map_build
 from poller.watermark import JobState
 
 
@@ -54,10 +54,10 @@ async def _run(one: Watched, ledger: Ledger, job: str, number: int) -> bytes | S
             tree = None
     state = ledger.jobs_of(one.name).get(job, JobState(job))
     facts = one.job_facts(job, state, multibranch=await _in_multibranch(one, job))
-    run = job_run(one.identity, facts, build, tree, one.policy)
-    if isinstance(run, Skip):
-        return run
-    body, _ = fit(run, one.policy.body_limit)
+    done = map_build(one.identity, facts, build, tree, one.policy)
+    if isinstance(done, Skip):
+        return done
+    body, _ = fit(done.run, one.policy.body_limit)
     return body
 
 

@@ -99,6 +99,7 @@ def policy(settings: Settings) -> Policy:
         redactor=Redactor(settings.redact.names, settings.redact.patterns),
         ignore_repos=sei.ignore_repos if sei else (),
         body_limit=sei.body_limit if sei else DEFAULT_BODY_LIMIT,
+        rules=settings.rules,
     )
 
 

@@ -27,31 +27,49 @@ STATUS = {
 
 def stage_tree(tree: model.StageTree, redactor: Redactor) -> StageTree:
     """In wfapi's own order. What has no id is left out: SEI drops the whole run for one."""
-    return StageTree([_stage(stage, redactor) for stage in tree.stages if stage.id])
+    texts = _Texts(redactor)
+    return StageTree([_stage(stage, texts) for stage in tree.stages if stage.id])
 
 
-def _stage(stage: model.Stage, redactor: Redactor) -> Stage:
+class _Texts:
+    """Texts of one build made fit to send, each once: most steps share a handful of them."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._done: dict[tuple[str, int], str] = {}
+
+    def __call__(self, text: str | None, limit: int) -> str:
+        """``text`` without secrets, at most ``limit`` characters."""
+        if not text:
+            return ""
+        done = self._done.get((text, limit))
+        if done is None:
+            done = self._done[text, limit] = clean(self._redactor.text(text), limit)
+        return done
+
+
+def _stage(stage: model.Stage, texts: _Texts) -> Stage:
     result, state = result_and_state(stage.status)
     message = stage.error.message if stage.error else None
     return Stage(
-        id=stage.id or "",
+        id=clean(stage.id or "", NAME),
         startTime=iso_time(stage.startTimeMillis),
-        displayName=clean(stage.name or "", NAME),
-        displayDescription=_description(message or stage.name, redactor),
+        displayName=texts(stage.name, NAME),
+        displayDescription=texts(message or stage.name, TEXT),
         durationInMillis=max(0, stage.durationMillis or 0),
         result=result,
         state=state,
-        steps=[_step(step, redactor) for step in stage.stageFlowNodes if step.id],
+        steps=[_step(step, texts) for step in stage.stageFlowNodes if step.id],
     )
 
 
-def _step(step: model.Step, redactor: Redactor) -> Step:
+def _step(step: model.Step, texts: _Texts) -> Step:
     result, state = result_and_state(step.status)
     return Step(
-        id=step.id or "",
+        id=clean(step.id or "", NAME),
         startTime=iso_time(step.startTimeMillis),
-        displayName=clean(step.name or "", NAME),
-        displayDescription=_description(step.parameterDescription or step.name, redactor),
+        displayName=texts(step.name, NAME),
+        displayDescription=texts(step.parameterDescription or step.name, TEXT),
         durationInMillis=max(0, step.durationMillis or 0),
         result=result,
         state=state,
@@ -72,7 +90,3 @@ def iso_time(millis: int | None) -> str | UnsetType:
     except (OverflowError, ValueError, OSError):
         return UNSET
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _description(text: str | None, redactor: Redactor) -> str:
-    return clean(redactor.text(text or ""), TEXT)
