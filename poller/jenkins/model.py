@@ -10,6 +10,8 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from poller.watermark import Start
+
 LISTED_FILES = 100
 """Archived files of a build that are listed; there may be more."""
 
@@ -84,6 +86,11 @@ class Build(Struct, frozen=True, gc=False):
     changeSet: ChangeSet | None = None
     changeSets: list[ChangeSet] = []
     artifacts: list[ArchivedFile] = []
+
+    @property
+    def start(self) -> Start:
+        """What tells the build from every other one."""
+        return Start(self.number, max(0, self.timestamp), max(0, self.queueId or 0))
 
     @property
     def completed(self) -> bool:

@@ -30,7 +30,7 @@ SCM_WORDS = ("Push", "PullRequest", "MergeRequest", "GitHubPR")
 """Parts of the names of plugins' causes: GitHubPushCause, BitBucketPushCause, GiteaPushCause …"""
 
 NO_TRIGGER = "RebuildCause"
-"""An upstream cause by its class, but the build that it names started nothing: it was done again."""
+"""An upstream cause by its class; but the build that it names was done again, it started none."""
 
 
 @dataclass(frozen=True)
