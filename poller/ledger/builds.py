@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from poller import watermark
 from poller.ledger.file import File
+from poller.ledger.lacking import note_lacking
 from poller.lineage import Known, Source
 from poller.watermark import JobState, Start
 
@@ -28,7 +29,8 @@ _NEW_WORD = (
 
 @dataclass(frozen=True)
 class BuildRow:
-    """One build to record; ``payload`` is the encoded job run of a collected one."""
+    """One build to record; ``payload`` is the encoded job run of a collected one, ``lacking`` what
+    that goes without, one line each."""
 
     start: Start
     duration: int
@@ -36,6 +38,7 @@ class BuildRow:
     state: BuildState
     reason: str | None = None
     payload: bytes | None = None
+    lacking: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,7 @@ class Builds:
                     saved.append(build.state)
                     if build.payload is not None:
                         put_in_outbox(conn, controller, row, build.payload, sinks, at)
+                    note_lacking(conn, row, build.lacking)
             advance(conn, job)
         return Recorded(saved.count("collected"), saved.count("skipped"))
 

@@ -11,11 +11,13 @@ from poller.sei.payload import Artifact
 
 @dataclass(frozen=True)
 class UpstreamBuild:
-    """A build further up, and why it started: its causes, plain JSON objects."""
+    """A build further up, and why it started: its causes, plain JSON objects. ``ended`` says why
+    nothing is known of them, where the chain ends for that."""
 
     job: str
     number: int
     causes: tuple[Mapping[str, Any], ...]
+    ended: str = ""
 
 
 @dataclass(frozen=True)

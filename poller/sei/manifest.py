@@ -19,15 +19,19 @@ from poller.sei.payload import Artifact
 
 FILE_NAMES = ("artifact-manifest.json", "sei-artifacts.json")
 NEEDED = ("type", "location", "name", "qualifier")
+KNOWN = {"artifacts", "artifact", "location", "name", "qualifier"}
+MOST_FAULTS = 5
 
 # Numbers with a point as they are written: a qualifier 1.10 is not 1.1.
 _DECODER = msgspec.json.Decoder(float_hook=str)
 
 
-def read(body: bytes) -> tuple[tuple[Artifact, ...], list[str]]:
+def read(body: bytes, file_name: str) -> tuple[tuple[Artifact, ...], list[str]]:
     """The artifacts of a manifest, and what is wrong with it, a few words each.
 
-    UTF-8 with or without a byte order mark, UTF-16 and UTF-32, as Jackson reads them.
+    UTF-8 with or without a byte order mark, UTF-16 and UTF-32, as Jackson reads them. A file named
+    ``artifact-manifest.json`` with nothing in it that we know may be another tool's: nothing is
+    wrong with it.
     """
     try:
         root = _DECODER.decode(body.decode(json.detect_encoding(body)))
@@ -37,6 +41,8 @@ def read(body: bytes) -> tuple[tuple[Artifact, ...], list[str]]:
         return (), [f"not JSON: {error}"]
     if not isinstance(root, dict):
         return (), [f"{_kind(root)} where an object is due"]
+    if file_name == FILE_NAMES[0] and not KNOWN & root.keys():
+        return (), []
     found: list[Artifact] = []
     wrong: list[str] = []
     for place, entry in _entries(root):
@@ -45,6 +51,8 @@ def read(body: bytes) -> tuple[tuple[Artifact, ...], list[str]]:
             found.append(artifact)
         else:
             wrong.append(f"{place} {artifact}".strip())
+    if len(wrong) > MOST_FAULTS:
+        wrong[MOST_FAULTS:] = [f"and {len(wrong) - MOST_FAULTS} more"]
     return tuple(found), wrong
 
 

@@ -78,10 +78,10 @@ class Mapped:
     sources: Mapping[str, str] = field(default_factory=dict)
 
 
-def skipped(job: JobFacts, build: Build, policy: Policy) -> Skip | None:
+def skipped(full_name: str, build: Build, policy: Policy) -> Skip | None:
     """Why the build is not sent; None when it is. Needs nothing but the build's own answer, so that
     nothing more is asked for it."""
-    matched = first_match(policy.rules, job.full_name)
+    matched = first_match(policy.rules, full_name)
     if matched.rule.skip:
         return Skip(matched.name)
     result, source = _result(build, matched, policy)
@@ -99,7 +99,7 @@ def map_build(
     evidence: Evidence = NOTHING,
 ) -> Mapped | Skip:
     """The job run of a completed build; ``tree`` is None for builds without stages."""
-    skip = skipped(job, build, policy)
+    skip = skipped(job.full_name, build, policy)
     if skip is not None:
         return skip
     matched = first_match(policy.rules, job.full_name)
@@ -270,5 +270,9 @@ def _result(build: Build, matched: Match, policy: Policy) -> tuple[str, str]:
 
 
 def _chain_source(evidence: Evidence) -> str:
-    above = ", ".join(f"{up.job} #{up.number}" for up in evidence.upstream)
-    return "the build's causes" + (f", then those of {above}" if above else "")
+    told = "the build's causes"
+    if known := [f"{up.job} #{up.number}" for up in evidence.upstream if not up.ended]:
+        told += f", then those of {', '.join(known)}"
+    if ended := [f"{up.job} #{up.number} ({up.ended})" for up in evidence.upstream if up.ended]:
+        told += f"; not those of {', '.join(ended)}"
+    return told
