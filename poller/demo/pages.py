@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import mimetypes
+from collections.abc import Mapping, Sequence
 from html import escape
 from urllib.parse import quote
 
 from poller.demo.faults import Answer, Request
 
 SESSION = "23f52fff"
+ARCHIVED_AT = "Tue, 24 Nov 2026 04:00:53 GMT"
 JETTY = {"X-Content-Type-Options": "nosniff", "Server": "Jetty(10.0.20)"}
 JETTY_HTML = "text/html;charset=iso-8859-1"
 HTML = "text/html;charset=utf-8"
@@ -105,6 +108,16 @@ def too_long() -> Answer:
     """414: Jetty does not even read it."""
     body = b"<h1>Bad Message 414</h1><pre>reason: URI Too Long</pre>"
     return Answer(414, body, {"Content-Type": JETTY_HTML, "Server": "Jetty(10.0.20)"})
+
+
+def archived_file(archived: Mapping[str, bytes], path: Sequence[str]) -> Answer:
+    """A file of a build's archive, its type by its name; 404 where there is none."""
+    body = archived.get("/".join(path))
+    if body is None:
+        return not_found()
+    kind = mimetypes.guess_type(path[-1])[0] or "application/octet-stream"
+    dates = {"Last-Modified": ARCHIVED_AT, "Expires": ARCHIVED_AT}
+    return Answer(200, body, JETTY | {"Content-Type": kind} | dates)
 
 
 STARTING = Answer(

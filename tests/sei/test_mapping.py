@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from poller.jenkins.model import Action, Build, Change, ChangeSet, NodeError, Stage, StageTree, Step
 from poller.redact import Redactor
 from poller.sei.limits import fit
-from poller.sei.mapping import Identity, JobFacts, Policy, Skip, job_run
-from poller.sei.payload import JobRun, encode
+from poller.sei.mapping import Identity, JobFacts, Mapped, Policy, Skip, map_build
+from poller.sei.payload import encode
 from poller.sei.scm import without_credentials
 from poller.sei.text import clean
 from poller.settings import DEFAULT_RESULTS
@@ -53,9 +53,9 @@ def run_of(
     one: Build, job: JobFacts = JOB, tree: StageTree | None = None, **changes: Any
 ) -> dict[str, Any]:
     """The payload, as SEI would read it."""
-    run = job_run(IDENTITY, job, one, tree, policy(**changes))
-    assert isinstance(run, JobRun)
-    payload: dict[str, Any] = json.loads(encode(run))
+    done = map_build(IDENTITY, job, one, tree, policy(**changes))
+    assert isinstance(done, Mapped)
+    payload: dict[str, Any] = json.loads(encode(done.run))
     return payload
 
 
@@ -102,7 +102,9 @@ def test_results(jenkins: str, sei: str) -> None:
 
 def test_a_result_can_be_skipped() -> None:
     """With the reason."""
-    one = job_run(IDENTITY, JOB, build(result="ABORTED"), None, policy(results={"ABORTED": "skip"}))
+    one = map_build(
+        IDENTITY, JOB, build(result="ABORTED"), None, policy(results={"ABORTED": "skip"})
+    )
     assert Skip("result ABORTED") == one
 
 
@@ -350,16 +352,16 @@ def test_a_large_payload_leaves_out_steps_then_stages() -> None:
                 Stage(str(n), "é" * 200, "SUCCESS", stageFlowNodes=steps) for n in range(stages)
             ],
         )
-        run = job_run(IDENTITY, JOB, build(), tree, policy())
-        assert isinstance(run, JobRun)
-        return fit(run, limit)
+        done = map_build(IDENTITY, JOB, build(), tree, policy())
+        assert isinstance(done, Mapped)
+        return fit(done.run, limit)
 
     assert sized(1, 480_000)[1] is None
     body, left_out = sized(10, 20_000)
     assert left_out == "steps"
     assert len(body.decode()) <= 20_000
     body, left_out = sized(60, 10_000)
-    assert left_out == "stages and steps"
+    assert left_out == "steps, stages"
     assert msgspec.json.decode(body)["job_run"] == {"stages": []}
 
 
