@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 
-class Step(Struct, frozen=True, kw_only=True):
+class Step(Struct, frozen=True, kw_only=True, gc=False):
     """One step of a stage. ``startTime`` is ISO 8601."""
 
     id: str
@@ -24,7 +24,7 @@ class Step(Struct, frozen=True, kw_only=True):
     state: str
 
 
-class Stage(Step, frozen=True, kw_only=True):
+class Stage(Step, frozen=True, kw_only=True, gc=False):
     """One stage with its steps."""
 
     steps: list[Step] = []

@@ -99,7 +99,10 @@ def test_secrets_by_their_look() -> None:
 def test_a_name_is_sent_once() -> None:
     """The first counts, over several actions."""
     one = {"_class": "x.StringParameterValue", "name": "A", "value": "1"}
-    actions = [Action("x", parameters=[one]), Action("x", parameters=[{**one, "value": "2"}, "no"])]
+    actions: list[Action | None] = [
+        Action("x", parameters=[one]),
+        Action("x", parameters=[{**one, "value": "2"}, "no"]),
+    ]
     found = job_run_params(Build(1, actions=actions), Redactor())
     assert [Param("StringParameterValue", "A", "1")] == found
 
