@@ -68,7 +68,7 @@ class App:
         if ";" in request.path:
             return pages.jetty_page(request, 400, "Semicolons are not allowed in the request URI")
         if "..%2f" in request.path.lower():
-            return pages.jetty_page(request, 400, "Bad Request")
+            return pages.jetty_page(request, 400, "Bad Request", filtered=True)
         user = self._user(headers.get("authorization", ""))
         if user is None:
             return pages.unauthorized(request)

@@ -22,8 +22,8 @@ def jenkins_headers(version: str) -> dict[str, str]:
     return JETTY | {"X-Jenkins": version, "X-Jenkins-Session": SESSION}
 
 
-def jetty_page(request: Request, status: int, message: str) -> Answer:
-    """Jetty's page for ``status``."""
+def jetty_page(request: Request, status: int, message: str, *, filtered: bool = False) -> Answer:
+    """Jetty's page for ``status``; ``filtered`` says that Jenkins' own filters have seen it."""
     rows = (("URI", request.path), ("STATUS", status), ("MESSAGE", message), ("SERVLET", "Stapler"))
     table = "\n".join(
         f"<tr><th>{name}:</th><td>{escape(str(value))}</td></tr>" for name, value in rows
@@ -38,13 +38,13 @@ def jetty_page(request: Request, status: int, message: str) -> Answer:
     )
     headers = {"Content-Type": JETTY_HTML, "Cache-Control": "must-revalidate,no-cache,no-store"}
     # A request refused before Jenkins' own filters has none of their headers.
-    common = JETTY if status == 401 else {"Server": JETTY["Server"]}
+    common = JETTY if filtered else {"Server": JETTY["Server"]}
     return Answer(status, body.encode("latin-1", "replace"), common | headers)
 
 
 def unauthorized(request: Request) -> Answer:
     """401: user or token is wrong."""
-    page = jetty_page(request, 401, "Unauthorized")
+    page = jetty_page(request, 401, "Unauthorized", filtered=True)
     headers = dict(page.headers) | {"WWW-Authenticate": 'Basic realm="Jenkins"'}
     return Answer(401, page.body, headers)
 

@@ -18,6 +18,9 @@ from poller.sei.text import NAME, TEXT, clean
 
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC throughout
 MINUTE_MS = 60_000
+SECONDS = tuple(f":{second:02}." for second in range(60))
+MILLIS = tuple(f"{milli:03}Z" for milli in range(1_000))
+"""The ends of a time, made once: a large build has a thousand times in it."""
 
 STATUS = {
     "SUCCESS": ("SUCCESS", "FINISHED"),
@@ -108,7 +111,7 @@ def iso_time(millis: int | None) -> str | UnsetType:
     written = _minute(minute)
     if written is None:
         return UNSET
-    return f"{written}:{rest // 1000:02}.{rest % 1000:03}Z"
+    return written + SECONDS[rest // 1000] + MILLIS[rest % 1000]
 
 
 @lru_cache(maxsize=1024)
