@@ -32,7 +32,7 @@ def artifacts(
     sources: list[tuple[str, Sequence[Artifact]]] = [
         (manifest.path, manifest.artifacts) for manifest in evidence.manifests
     ]
-    sources.append(("[[extract]]", evidence.extracted_artifacts))
+    sources.append((evidence.extraction, evidence.extracted_artifacts))
     archived = list(archived_files(build, matched.rule.archived_files, web_url))
     sources.append((f"archived_files of {matched.name}", archived))
     found: dict[tuple[Any, ...], Artifact] = {}

@@ -30,12 +30,19 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Evidence:
-    """``upstream`` goes upwards, level by level; ``extracted_…`` is what ``[[extract]]`` found."""
+    """``upstream`` goes upwards, level by level; ``extracted_…`` is what ``[[extract]]`` found, by
+    the rules at the places ``extracted_by`` of the config, from 1, where that is known."""
 
     upstream: tuple[UpstreamBuild, ...] = ()
     manifests: tuple[Manifest, ...] = ()
     extracted_artifacts: tuple[Artifact, ...] = ()
     extracted_commits: tuple[str, ...] = ()
+    extracted_by: tuple[int, ...] = ()
+
+    @property
+    def extraction(self) -> str:
+        """``[[extract]] 1, 3``: what the extracted is from."""
+        return " ".join(["[[extract]]", ", ".join(map(str, self.extracted_by))]).rstrip()
 
 
 NOTHING = Evidence()

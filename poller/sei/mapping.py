@@ -108,7 +108,7 @@ def map_build(
     links = causes.chain(build, evidence.upstream)
     checkout, repo_source = scm.primary(build, policy.ignore_repos, matched.rule.primary_repo)
     named = params.text_of(build, scm.COMMIT_PARAMETER)
-    commits, commits_source = scm.commits(build, checkout, named, evidence.extracted_commits)
+    commits, commits_source = scm.commits(build, checkout, named, evidence)
     found, found_source = artifacts.artifacts(
         build, evidence, matched, policy.redactor, fixed["web_url"]
     )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
 from poller.jenkins.model import Build, ChangeSet
+from poller.sei.evidence import Evidence
 from poller.sei.text import NAME, TEXT, clean
 
 BUILD_DATA = ("hudson.plugins.git.util.BuildData", "hudson.plugins.git.util.BuildDetails")
@@ -81,7 +82,7 @@ def checkouts(build: Build) -> Iterator[Checkout]:
 
 
 def commits(
-    build: Build, checkout: Checkout | None, parameter: str | None, extracted: Sequence[str]
+    build: Build, checkout: Checkout | None, parameter: str | None, evidence: Evidence
 ) -> tuple[list[str], str]:
     """Commit ids and where they are from: the change sets, else ``SEI_SCM_COMMIT_IDS``, else what
     was extracted from the log, else the one checked out."""
@@ -90,8 +91,8 @@ def commits(
         return found[:MOST_COMMITS], "change sets"
     if found := unique(sha1s(re.split(r"[,;\s]+", parameter or ""))):
         return found[:MOST_NAMED], f"parameter {COMMIT_PARAMETER}"
-    if found := unique(sha1s(extracted)):
-        return found[:MOST_COMMITS], "[[extract]]"
+    if found := unique(sha1s(evidence.extracted_commits)):
+        return found[:MOST_COMMITS], evidence.extraction
     if checkout is not None and checkout.sha1:
         return [checkout.sha1], f"what was checked out of {checkout.url}"
     return [], "nothing names one"

@@ -391,3 +391,26 @@ def test_redaction_of_ones_own() -> None:
     assert redactor.hides("MY_SESSION_ID")
     assert not redactor.hides("ENV")
     assert redactor.text("x corp-beef y") == "x **** y"
+
+
+@pytest.mark.parametrize(
+    ("patterns", "expected"),
+    [((), ["Deploy", "a", "--token ****"]), (("^a$",), ["Deploy", "****", "--token ****"])],
+)
+def test_texts_of_stages_hide_secrets(patterns: tuple[str, ...], expected: list[str]) -> None:
+    """Names, too; by patterns of the user that hold for a whole text, too."""
+    stages = [Stage("1", "Deploy"), Stage("2", "a"), Stage("3", "--token abc")]
+    run = run_of(build(), tree=StageTree("7", stages=stages), redactor=Redactor((), patterns))
+    assert expected == [stage["displayName"] for stage in run["job_run"]["stages"]]
+
+
+@pytest.mark.parametrize(
+    ("millis", "expected"),
+    [(1_700_000_000_123, "2023-11-14T22:13:20.123Z"), (1, "1970-01-01T00:00:00.001Z"),
+     (1_709_208_059_999, "2024-02-29T12:00:59.999Z"), (0, None), (-5, None), (None, None),
+     (10**18, None)],
+)  # fmt: skip
+def test_times_of_stages(millis: int | None, expected: str | None) -> None:
+    """ISO 8601 in UTC; left out where there is none that a calendar has."""
+    tree = StageTree("7", stages=[Stage("1", "a", startTimeMillis=millis)])
+    assert expected == run_of(build(), tree=tree)["job_run"]["stages"][0].get("startTime")

@@ -6,6 +6,7 @@ import pytest
 
 from poller.jenkins.model import Action, Build, Change, ChangeSet
 from poller.sei import scm
+from poller.sei.evidence import Evidence
 
 SHA, OTHER, THIRD = "a" * 40, "b" * 40, "C" * 40
 LIBRARY, APP, INFRA = "https://git/lib.git", "https://git/app.git", "git@git:infra.git"
@@ -73,15 +74,17 @@ def test_commits(
     """Each source in its turn, in order, no doubles; Subversion has no ids that SEI knows."""
     build = Build(1, changeSets=sets)
     checkout = scm.Checkout((APP,), None, checked_out)
-    assert (expected, source) == scm.commits(build, checkout, parameter, extracted)
+    assert (expected, source) == scm.commits(
+        build, checkout, parameter, Evidence(extracted_commits=extracted)
+    )
 
 
 def test_limits_of_commits() -> None:
     """A hundred by the parameter, a thousand in all."""
     many = [f"{n:040x}" for n in range(2_000)]
     build = Build(1, changeSet=ChangeSet(items=[Change(one) for one in many]))
-    assert len(scm.commits(build, None, None, ())[0]) == 1_000
-    assert len(scm.commits(Build(1), None, ",".join(many), ())[0]) == 100
+    assert len(scm.commits(build, None, None, Evidence())[0]) == 1_000
+    assert len(scm.commits(Build(1), None, ",".join(many), Evidence())[0]) == 100
 
 
 @pytest.mark.parametrize(
@@ -115,3 +118,9 @@ def test_branch_names(name: object, expected: str | None) -> None:
     found, _ = scm.primary(Build(1, actions=[action]), (), None)
     assert found is not None
     assert expected == found.branch
+
+
+def test_the_extraction_is_named() -> None:
+    """Where it is known which rules found something."""
+    evidence = Evidence(extracted_commits=(SHA,), extracted_by=(1, 3))
+    assert scm.commits(Build(1), None, None, evidence) == ([SHA], "[[extract]] 1, 3")
