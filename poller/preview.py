@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from poller.errors import BadAnswer, NoSuchBuild, NotFound, UsageError
-from poller.jenkins.discovery import MULTIBRANCH
-from poller.jenkins.paths import job_path
+from poller.jenkins.discovery import in_multibranch
 from poller.jenkins.whole import Failure, Whole, make_whole
 from poller.ledger import Ledger
 from poller.recording import evidence_of
@@ -68,7 +67,7 @@ async def _of(one: Watched, ledger: Ledger, job: str, number: int) -> Preview:
     row = ledger.controllers.find(one.name)
     jobs = ledger.jobs.states(row.id, job) if row else {}
     state = jobs.get(job, JobState(job))
-    facts = one.job_facts(job, state, multibranch=await _in_multibranch(one, job))
+    facts = one.job_facts(job, state, multibranch=await in_multibranch(one.api, job))
     evidence = evidence_of(whole)
     done = map_build(one.identity, facts, build, whole.tree, one.policy, evidence)
     if isinstance(done, Skip):
@@ -82,14 +81,6 @@ def _otherwise(one: Watched, job: str, failure: Failure) -> Whole:
     if failure.otherwise is None:
         raise BadAnswer(one.api.where, f"{job} #{failure.build.number}", failure.why)
     return failure.otherwise
-
-
-async def _in_multibranch(one: Watched, job: str) -> bool:
-    parent = job.rpartition("/")[0]
-    if not parent or not job_path(parent):
-        return False
-    answer = await one.api.items(parent, "name")
-    return isinstance(answer, dict) and str(answer.get("_class") or "").endswith(MULTIBRANCH)
 
 
 def pretty(body: bytes) -> str:

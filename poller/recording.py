@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 
 import structlog
@@ -84,7 +85,12 @@ def mapped(watched: Watched, job: JobFacts, whole: Whole) -> BuildRow:
     payload, left_out = fit(done.run, watched.policy.body_limit)
     if left_out is not None:
         log.warning("payload cut to its limit", left_out=left_out)
-    return _row(build, "collected", payload=payload, lacking=whole.lacking)
+    return dataclasses.replace(
+        _row(build, "collected"),
+        payload=payload,
+        build_number=job.base + build.number,
+        lacking=whole.lacking,
+    )
 
 
 def evidence_of(whole: Whole) -> Evidence:
@@ -92,11 +98,5 @@ def evidence_of(whole: Whole) -> Evidence:
     return Evidence(upstream=whole.upstream, manifests=whole.manifests)
 
 
-def _row(
-    build: Build,
-    state: BuildState,
-    reason: str | None = None,
-    payload: bytes | None = None,
-    lacking: tuple[str, ...] = (),
-) -> BuildRow:
-    return BuildRow(build.start, build.duration, build.result, state, reason, payload, lacking)
+def _row(build: Build, state: BuildState, reason: str | None = None) -> BuildRow:
+    return BuildRow(build.start, build.duration, build.result, state, reason)
