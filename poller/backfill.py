@@ -166,7 +166,7 @@ async def _job(
         return
     planned = await _plan(watched, ledger, row, item, job, rest)
     whole, runs_since = True, rest.until
-    async for _, page in pages(watched.api, name, planned):
+    async for _, page in pages(watched.api, watched.extras, name, planned):
         rows = batch(watched, item, page, clock())
         recorded = ledger.builds.record(row.id, rows, sinks, clock())
         done.collected += recorded.collected

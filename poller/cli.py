@@ -128,25 +128,27 @@ def preview(
     job: Annotated[str, typer.Argument(metavar="JOB", help="The full name, as in fullName.")],
     number: Annotated[int, typer.Argument(metavar="NUMBER", min=1)],
     controller: ControllerName = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say where each field is from instead.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """The payload of one build as it would go out; sent nowhere, stored nowhere."""
     settings = _settings(context)
 
     async def show(line: Line) -> int:
+        from poller.explain import explain_json, explain_lines
         from poller.preview import pretty
         from poller.preview import preview as preview_run
         from poller.sei.mapping import Skip
 
-        name, body = await preview_run(line.watched, line.ledger, job, number, controller)
-        if isinstance(body, Skip):
-            _print(
-                {"controller": name, "skip": body.reason}
-                if as_json
-                else [f"skipped: {body.reason}"]
-            )
-        else:
-            typer.echo(body.decode() if as_json else pretty(body))
+        found = await preview_run(line.watched, line.ledger, job, number, controller)
+        if explain or isinstance(found.done, Skip):
+            _print(explain_json(found) if as_json else explain_lines(found))
+            return 0
+        for why in found.lacking:
+            typer.echo(f"goes without: {why}", err=True)
+        typer.echo(found.body.decode() if as_json else pretty(found.body))
         return 0
 
     _exit(_with_line(settings, show))

@@ -112,8 +112,9 @@ async def poll(
             job = news.jobs.get(item.full_name, JobState(item.full_name))
             retry_at = clock() + retry_delay(job.failures + 1)
             try:
+                memory = LedgerMemory(ledger, row.id)
                 pages = collect(
-                    watched.api, item, job, row.since, LedgerMemory(ledger, row.id), news.lost
+                    watched.api, watched.extras, item, job, row.since, memory, news.lost
                 )
                 async for page in pages:
                     cycle.problems += [f"controller {watched.name}: {w}" for w in unfinished(page)]

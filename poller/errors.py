@@ -65,6 +65,7 @@ class RemoteError(PollerError):
         super().__init__(f"{where}: {what}: {message}" if what else f"{where}: {message}", hint)
         self.where = where
         self.what = what
+        self.reason = message
 
 
 class Unreachable(RemoteError):

@@ -2,32 +2,49 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import msgspec
 
 from poller.errors import BadAnswer, NoSuchBuild, NotFound, UsageError
 from poller.jenkins.discovery import in_multibranch
-from poller.jenkins.whole import Failure, make_whole
+from poller.jenkins.whole import Failure, Whole, make_whole
 from poller.ledger import Ledger
+from poller.recording import evidence_of
 from poller.sei.limits import fit
-from poller.sei.mapping import Skip, job_run
+from poller.sei.mapping import Mapped, Skip, map_build
 from poller.watched import Watched
 from poller.watermark import JobState
 
 
+@dataclass(frozen=True)
+class Preview:
+    """What would go out of a build: its encoded run, or why there is none.
+
+    ``left_out`` is what was cut for its size, ``lacking`` what could not be had, one line each.
+    """
+
+    controller: str
+    done: Mapped | Skip
+    body: bytes = b""
+    left_out: str | None = None
+    lacking: tuple[str, ...] = ()
+
+
 async def preview(
     watched: list[Watched], ledger: Ledger, job: str, number: int, controller: str | None
-) -> tuple[str, bytes | Skip]:
-    """The controller's name, and the encoded run or why there is none.
+) -> Preview:
+    """The run of one build, of whichever controller has it.
 
     The ledger is read only, for the generation that the job is in.
 
     Raises NoSuchBuild; UsageError when several controllers have the build; RemoteError.
     """
-    found: list[tuple[str, bytes | Skip]] = []
+    found: list[Preview] = []
     for one in watched:
         if controller in (None, one.name):
             try:
-                found.append((one.name, await _run(one, ledger, job, number)))
+                found.append(await _of(one, ledger, job, number))
             except NotFound:
                 continue
     if not found:
@@ -36,27 +53,34 @@ async def preview(
             "JOB is the full name with its folders, as Jenkins shows it in fullName",
         )
     if len(found) > 1:
-        names = ", ".join(name for name, _ in found)
+        names = ", ".join(one.controller for one in found)
         raise UsageError(f"{job} #{number} is on {names}", "say which with --controller NAME")
     return found[0]
 
 
-async def _run(one: Watched, ledger: Ledger, job: str, number: int) -> bytes | Skip:
+async def _of(one: Watched, ledger: Ledger, job: str, number: int) -> Preview:
     build = await one.api.build(job, number)
     if not build.completed:
         raise NoSuchBuild(f"{job} #{number} still runs", "it is sent when it is completed")
-    (whole,) = await make_whole(one.api, job, [build])
-    if isinstance(whole, Failure):
-        raise BadAnswer(one.api.where, f"{job} #{number}", whole.why)
+    (made,) = await make_whole(one.api, one.extras, job, [build])
+    whole = made if isinstance(made, Whole) else _otherwise(one, job, made)
     row = ledger.controllers.find(one.name)
     jobs = ledger.jobs.states(row.id, job) if row else {}
     state = jobs.get(job, JobState(job))
     facts = one.job_facts(job, state, multibranch=await in_multibranch(one.api, job))
-    run = job_run(one.identity, facts, build, whole.tree, one.policy)
-    if isinstance(run, Skip):
-        return run
-    body, _ = fit(run, one.policy.body_limit)
-    return body
+    evidence = evidence_of(whole)
+    done = map_build(one.identity, facts, build, whole.tree, one.policy, evidence)
+    if isinstance(done, Skip):
+        return Preview(one.name, done)
+    body, left_out = fit(done.run, one.policy.body_limit)
+    return Preview(one.name, done, body, left_out, whole.lacking)
+
+
+def _otherwise(one: Watched, job: str, failure: Failure) -> Whole:
+    """What the run is made of when trying again is no use. Raises BadAnswer: there is nothing."""
+    if failure.otherwise is None:
+        raise BadAnswer(one.api.where, f"{job} #{failure.build.number}", failure.why)
+    return failure.otherwise
 
 
 def pretty(body: bytes) -> str:

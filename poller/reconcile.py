@@ -155,7 +155,8 @@ async def fill(
     job = ledger.jobs.states(row.id, name).get(name, JobState(name))
     back = dataclasses.replace(job.mark, examined=min(job.mark.examined, lowest - 1))
     job, count = dataclasses.replace(job, mark=back), 0
-    pages = collect(watched.api, checked.item, job, since, LedgerMemory(ledger, row.id), {})
+    memory = LedgerMemory(ledger, row.id)
+    pages = collect(watched.api, watched.extras, checked.item, job, since, memory, {})
     async for page in pages:
         if page.job.generation == job.generation:
             page.examined = None  # the job's own mark stays where the polls have brought it

@@ -10,16 +10,17 @@ import structlog
 from poller.jenkins.collect import Page
 from poller.jenkins.discovery import Item
 from poller.jenkins.model import Build
-from poller.jenkins.whole import Whole
+from poller.jenkins.whole import Failure, Whole
 from poller.ledger import Batch, BuildRow, BuildState
 from poller.ledger.builds import GONE
+from poller.sei.evidence import Evidence
 from poller.sei.limits import fit
-from poller.sei.mapping import JobFacts, Skip, job_run
+from poller.sei.mapping import JobFacts, Skip, map_build
 from poller.watched import Watched
 from poller.watermark import JobState, Start
 
-BROKEN_TRIES = 5
-"""Collections after which a build that Jenkins can't load whole is skipped."""
+TRIES = 5
+"""Collections, some minutes in all, after which a build goes as it is, or is skipped."""
 
 
 def batch(watched: Watched, item: Item, page: Page, retry_at: int) -> Batch:
@@ -41,13 +42,16 @@ def unfinished(page: Page) -> list[str]:
     return [
         f"{page.job.full_name} #{failure.build.number}: {failure.why}"
         for failure in page.failed
-        if not given_up(page.job, failure.broken)
+        if not given_up(page.job, failure)
     ]
 
 
-def given_up(job: JobState, broken: bool) -> bool:
-    """Whether a build that Jenkins can't load whole is skipped now: it was tried often enough."""
-    return broken and job.failures + 1 >= BROKEN_TRIES
+def given_up(job: JobState, failure: Failure) -> bool:
+    """Whether it was tried often enough: a build that Jenkins can't load whole is skipped now, one
+    of which something is missing that a run can do without goes without."""
+    if not failure.broken and failure.otherwise is None:
+        return False
+    return job.failures + 1 >= TRIES
 
 
 def _rows(watched: Watched, item: Item, page: Page) -> Iterable[BuildRow]:
@@ -57,10 +61,12 @@ def _rows(watched: Watched, item: Item, page: Page) -> Iterable[BuildRow]:
     for build in page.running:
         yield _row(build, "in_flight")
     for failure in page.failed:
-        if given_up(page.job, failure.broken):
-            yield _row(failure.build, "skipped", reason="broken")
-        else:
+        if not given_up(page.job, failure):
             yield _row(failure.build, "in_flight")
+        elif failure.otherwise is not None:
+            yield mapped(watched, job, failure.otherwise)
+        else:
+            yield _row(failure.build, "skipped", reason="broken")
     for number in page.gone:
         yield BuildRow(Start(number, 0), 0, None, "skipped", GONE)
 
@@ -68,20 +74,28 @@ def _rows(watched: Watched, item: Item, page: Page) -> Iterable[BuildRow]:
 def mapped(watched: Watched, job: JobFacts, whole: Whole) -> BuildRow:
     """One complete build as a row with its payload, or skipped with the reason."""
     build = whole.build
-    run = job_run(watched.identity, job, build, whole.tree, watched.policy)
-    if isinstance(run, Skip):
-        return _row(build, "skipped", reason=run.reason)
-    payload, left_out = fit(run, watched.policy.body_limit)
+    done = map_build(watched.identity, job, build, whole.tree, watched.policy, evidence_of(whole))
+    if isinstance(done, Skip):
+        return _row(build, "skipped", reason=done.reason)
+    log = structlog.get_logger().bind(
+        controller=watched.name, job=job.full_name, number=build.number
+    )
+    for why in whole.lacking:
+        log.warning("run goes without", what=why)
+    payload, left_out = fit(done.run, watched.policy.body_limit)
     if left_out is not None:
-        structlog.get_logger().warning(
-            "payload cut to its limit",
-            controller=watched.name,
-            job=job.full_name,
-            number=build.number,
-            left_out=left_out,
-        )
-    row = _row(build, "collected")
-    return dataclasses.replace(row, payload=payload, build_number=job.base + build.number)
+        log.warning("payload cut to its limit", left_out=left_out)
+    return dataclasses.replace(
+        _row(build, "collected"),
+        payload=payload,
+        build_number=job.base + build.number,
+        lacking=whole.lacking,
+    )
+
+
+def evidence_of(whole: Whole) -> Evidence:
+    """What was found out about a build, for mapping."""
+    return Evidence(upstream=whole.upstream, manifests=whole.manifests)
 
 
 def _row(build: Build, state: BuildState, reason: str | None = None) -> BuildRow:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 HIDDEN = "****"
 
@@ -50,6 +50,7 @@ class Redactor:
     def __init__(self, names: Sequence[str] = (), patterns: Sequence[str] = ()) -> None:
         self._names = [name.lower() for name in names]
         self._patterns = [re.compile(p) for p in (*_WHOLE, *_AFTER, *patterns)]
+        self._anchored = any(re.search(r"[\^$]|\\[AzZ]", pattern) for pattern in patterns)
 
     def hides(self, name: str) -> bool:
         """Whether the value of a parameter of that name is never sent."""
@@ -64,6 +65,13 @@ class Redactor:
         for pattern in self._patterns:
             text = pattern.sub(_hidden, text)
         return text
+
+    def may_hide(self, texts: Iterable[str]) -> bool:
+        """Whether something in one of the texts may look like a secret: one look at all of them is
+        cheaper than one at each, and mostly there is nothing."""
+        joined = "\n".join(texts)
+        # What is found in one text is found in the joined one, too, but for its ends.
+        return self._anchored or self.text(joined) != joined
 
 
 def _hidden(match: re.Match[str]) -> str:

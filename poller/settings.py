@@ -97,7 +97,8 @@ Address = Annotated[str, AfterValidator(_web_address)]
 Proxy = Annotated[str, AfterValidator(_proxy)]
 Regex = Annotated[str, AfterValidator(_regex)]
 Guid = Annotated[str, AfterValidator(_guid)]
-Name = Annotated[str, Field(min_length=1, max_length=250)]
+NAME_LENGTH = 250
+Name = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH)]
 
 
 class Table(BaseModel):
@@ -237,17 +238,54 @@ class Redact(Table):
     patterns: tuple[Regex, ...] = Field((), description="Regular expressions of secrets in text.")
 
 
+class StageCondition(Table):
+    """True when a stage of that name ran, or failed."""
+
+    stage: Name = Field(description="Glob over the names of stages: Rollback*.")
+    when: Literal["ran", "failed"] = Field(description="What the stage has to have done.")
+
+
+CFR_FORM = 'true, false, or { stage = "Rollback*", when = "ran" } (or "failed")'
+
+
+def _cfr_status(value: Any) -> Any:
+    """Refuse what is neither, in one sentence instead of one for each half of the union."""
+    if isinstance(value, dict):
+        stage = value.get("stage")
+        if (
+            value.keys() != {"stage", "when"}
+            or not (isinstance(stage, str) and 0 < len(stage) <= NAME_LENGTH)
+            or value["when"] not in ("ran", "failed")
+        ):
+            raise ValueError(CFR_FORM)
+    elif not isinstance(value, bool | StageCondition | None):
+        raise ValueError(CFR_FORM)
+    return value
+
+
 class Rule(Table):
     """The first whose match fits a job counts."""
 
     match: Name = Field(description="Glob over fullName.")
     project_name: Name | None = Field(None, description="project_name of the run.")
     module_name: Name | None = Field(None, description="module_name of the run.")
-    themes: tuple[Name, ...] = Field((), description="themes of the run.")
-    ci: bool | None = Field(None, description="ci of the run.")
-    cd: bool | None = Field(None, description="cd of the run.")
-    cfr_status: bool | None = Field(None, description="cfr_status of the run.")
+    themes: tuple[Name, ...] = Field((), max_length=100, description="themes of the run.")
+    ci: bool | None = Field(None, description="ci of the run; alone, cd is the opposite.")
+    cd: bool | None = Field(None, description="cd of the run; alone, ci is the opposite.")
+    cfr_status: Annotated[bool | StageCondition | None, BeforeValidator(_cfr_status)] = Field(
+        None, description="cfr_status of the run: true, false, or what a stage did."
+    )
     pipeline: Name | None = Field(None, description="pipeline of the run.")
+    primary_repo: Name | None = Field(
+        None,
+        description="Glob over repository URLs: the one the build is about; default: the first.",
+    )
+    archived_files: tuple[Name, ...] = Field(
+        (), description="Globs over paths of archived files that are artifacts of the run."
+    )
+    results: dict[str, Name] = Field(
+        {}, description="Jenkins' result = SEI's result, or skip; before those of [sei.results]."
+    )
     skip: bool = Field(False, description="Don't send builds of these jobs.")
 
 

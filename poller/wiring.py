@@ -10,11 +10,13 @@ from pathlib import Path
 from poller.globs import Globs
 from poller.http import Connection
 from poller.jenkins.api import Api as JenkinsApi
+from poller.jenkins.extras import Extras
+from poller.jenkins.upstream import Upstream
 from poller.ledger import Ledger
 from poller.redact import Redactor
 from poller.secrets import read_secret
 from poller.sei.api import Api as SeiApi
-from poller.sei.mapping import Identity, Policy
+from poller.sei.mapping import Identity, Policy, skipped
 from poller.settings import DEFAULT_RESULTS, Controller, Sei, Settings
 from poller.sinks import Sink
 from poller.sinks.jsonl import JsonlSink
@@ -75,9 +77,11 @@ def watch(
         controller.name, connection(controller), controller.user, token,
         request_rate=controller.request_rate,
     )  # fmt: skip
+    mapping = policy(settings)
     return Watched(
         name=controller.name,
         api=api,
+        extras=Extras(Upstream(api), lambda job, build: skipped(job, build, mapping) is None),
         globs=Globs(controller.include, controller.exclude),
         since=parse_when(controller.since, now),
         identity=Identity(
@@ -85,7 +89,7 @@ def watch(
             instance_guid=controller.instance_guid,
             instance_url=controller.effective_instance_url,
         ),
-        policy=policy(settings),
+        policy=mapping,
         parallel=controller.max_connections,
         renumber=controller.recreated_jobs == "renumber",
     )
@@ -99,6 +103,7 @@ def policy(settings: Settings) -> Policy:
         redactor=Redactor(settings.redact.names, settings.redact.patterns),
         ignore_repos=sei.ignore_repos if sei else (),
         body_limit=sei.body_limit if sei else DEFAULT_BODY_LIMIT,
+        rules=settings.rules,
     )
 
 

@@ -15,6 +15,7 @@ from poller.demo.tree import parse, select
 
 RECORDINGS = Path(__file__).parent / "recordings"
 BUILD_PATH = re.compile(r"(?P<job>.*/)(?P<number>\d+)/(?P<what>api/json|wfapi/describe)")
+ARCHIVED_PATH = re.compile(r"(?P<job>.*/)(?P<number>\d+)/artifact/(?P<path>.*)")
 NOT_LISTED_ALIKE = frozenset({"nextBuildNumber", "lastBuild", "lastCompletedBuild"})
 
 Json: TypeAlias = dict[str, Any]
@@ -31,6 +32,7 @@ class Recorded:
     builds: dict[int, Json] = field(default_factory=dict)
     alone: dict[int, Json] = field(default_factory=dict)
     runs: list[Json] | None = None
+    archived: dict[tuple[int, str], bytes] = field(default_factory=dict)
     stage_trees: dict[int, Json] = field(default_factory=dict)
 
 
@@ -57,7 +59,14 @@ def replay_app(directory: Path = RECORDINGS) -> App:
     async def app(scope: Scope, _receive: Receive, send: Send) -> None:
         query = parse_qs(scope["query_string"].decode())
         params = {name: values[0] for name, values in query.items()}
-        found = find(_decoded(scope["raw_path"].decode()), params)
+        path = _decoded(scope["raw_path"].decode())
+        if (file := ARCHIVED_PATH.fullmatch(path)) and file["job"] in by_path:
+            content = by_path[file["job"]].archived.get((int(file["number"]), file["path"]))
+            plain = {"Content-Type": "application/json"}
+            status = 404 if content is None else 200
+            await send_answer(scope, send, Answer(status, content or b"", plain))
+            return
+        found = find(path, params)
         headers = {"Content-Type": "application/json;charset=utf-8", "X-Jenkins": "2.448"}
         body = json.dumps(found).encode()
         await send_answer(scope, send, Answer(404 if found is None else 200, body, headers))
@@ -93,9 +102,21 @@ def recorded_jobs(directory: Path = RECORDINGS) -> dict[str, Recorded]:
         for path in case.glob("b*_wfapi_describe_full.json"):
             tree = _load(path)
             one.stage_trees[int(tree["id"])] = tree
+        one.archived = _archived(directory, one.full_name)
         before = found.get(one.full_name)
         if before is None or _unfinished(one) < _unfinished(before):
             found[one.full_name] = one
+    return found
+
+
+def _archived(directory: Path, full_name: str) -> dict[tuple[int, str], bytes]:
+    """The job's archived files that were recorded, by build number and path."""
+    found = {}
+    for entry in _load(directory / "MANIFEST.json"):
+        match = ARCHIVED_PATH.fullmatch(_decoded(entry["path_with_query"]))
+        if match and match["job"] == _path(full_name) and entry["status"] == 200:
+            content = (directory / entry["file"]).read_bytes()
+            found[int(match["number"]), match["path"]] = content
     return found
 
 

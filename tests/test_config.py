@@ -27,6 +27,7 @@ from poller.settings import (
     Rule,
     Sei,
     Settings,
+    StageCondition,
     Status,
 )
 from poller.when import ago, iso, parse_size, parse_span, parse_when, size_text, span_text
@@ -99,6 +100,7 @@ def test_the_commented_keys_of_the_example_are_keys(tmp_path: Path) -> None:
         Jsonl,
         Redact,
         Rule,
+        StageCondition,
         Extract,
         ArtifactPattern,
         CommitPattern,
@@ -112,6 +114,21 @@ def test_every_key_stands_in_the_example(table: type[BaseModel]) -> None:
     for name, field in table.model_fields.items():
         assert re.search(rf"(^|[#\[{{ .]){name}( =|\])", text, re.MULTILINE), name
         assert field.description, name
+
+
+@pytest.mark.parametrize(
+    "value",
+    ['"yes"', "1", "{ stage = 'Rollback' }", "{ stage = 'Rollback', when = 'run' }",
+     "{ stage = '', when = 'ran' }", "{ stage = 'x', when = 'ran', then = 1 }", "[true]"],
+)  # fmt: skip
+def test_what_cfr_status_takes(tmp_path: Path, value: str) -> None:
+    """Told in one line, whatever was wrong with it."""
+    text = f"{SHORTEST}[[rules]]\nmatch = '**'\ncfr_status = {value}\n"
+    (line,) = findings(tmp_path, text)
+    assert line.endswith(
+        'rules[0].cfr_status: true, false, or { stage = "Rollback*", when = "ran" } (or "failed")'
+    )
+    assert f":{len(text.splitlines())}:" in line
 
 
 def test_the_schema_in_the_repository_is_true() -> None:

@@ -40,6 +40,7 @@ class Build:
         parameters: Mapping[str, Any] | None = None,
         user: str = "alice",
         change_sets: Sequence[Json] | None = None,
+        upstream: Build | None = None,
     ) -> None:
         self.job = job
         self.number = number
@@ -50,9 +51,11 @@ class Build:
         self.state = RUNNING
         self.description: str | None = None
         self.artifacts: list[Json] = []
+        self.archived: dict[str, bytes] = {}
         self.culprits: list[Json] = []
         self.matrix_runs: list[Json] = []
         self.user = user
+        self.upstream = upstream
         self.parameters = dict(parameters or {})
         self.change_sets = list(change_sets or [])
         self.log = f"Started by user {user}\n"
@@ -108,6 +111,12 @@ class Build:
                 jenkins.running.pop(self, None)
         return self
 
+    def archive(self, path: str, content: bytes) -> None:
+        """Archive a file of that path below the workspace."""
+        self.archived[path] = content
+        name = path.rpartition("/")[2]
+        self.artifacts.append({"displayPath": name, "fileName": name, "relativePath": path})
+
     def usual_duration(self) -> int:
         """What its stages take, in milliseconds."""
         return duration_of(self.stages)
@@ -116,12 +125,7 @@ class Build:
         """Jenkins' ``actions[]``, with the bare objects of actions that export nothing."""
         if self._actions is not None:
             return list(self._actions)
-        cause = {
-            "_class": "hudson.model.Cause$UserIdCause",
-            "shortDescription": f"Started by user {self.user}",
-            "userId": self.user,
-            "userName": self.user,
-        }
+        cause = _by_user(self.user) if self.upstream is None else _by_upstream(self.upstream)
         found: list[Json] = [{"_class": "hudson.model.CauseAction", "causes": [cause]}]
         if self.parameters:
             found.append(
@@ -139,6 +143,26 @@ class Build:
         if not self.job.kind.pipeline:
             return [*found, {}, DISPLAY]
         return [*found, LIBRARIES, {}, {}, DISPLAY, RESTART, {}, FLOW_GRAPH, {}, {}, {}]
+
+
+def _by_user(user: str) -> Json:
+    return {
+        "_class": "hudson.model.Cause$UserIdCause",
+        "shortDescription": f"Started by user {user}",
+        "userId": user,
+        "userName": user,
+    }
+
+
+def _by_upstream(build: Build) -> Json:
+    name = build.job.full_name
+    return {
+        "_class": "hudson.model.Cause$UpstreamCause",
+        "shortDescription": f'Started by upstream project "{name}" build number {build.number}',
+        "upstreamBuild": build.number,
+        "upstreamProject": name,
+        "upstreamUrl": "".join(f"job/{part}/" for part in name.split("/")),
+    }
 
 
 def _parameter(name: str, value: object) -> Json:

@@ -111,8 +111,10 @@ class Job(Item):
         parameters: Mapping[str, Any] | None = None,
         user: str = "alice",
         change_sets: Sequence[Json] | None = None,
+        upstream: Build | None = None,
     ) -> Build:
-        """The next build, which runs. ``actions`` replaces all that Jenkins would put there."""
+        """The next build, which runs; ``upstream`` has triggered it, else ``user`` has.
+        ``actions`` replaces all that Jenkins would put there."""
         with self.jenkins.lock:
             number, self.next_build_number = self.next_build_number, self.next_build_number + 1
             build = Build(
@@ -125,6 +127,7 @@ class Job(Item):
                 parameters=parameters,
                 user=user,
                 change_sets=change_sets,
+                upstream=upstream,
             )
             self.builds[number] = build
             self.jenkins.running[build] = None

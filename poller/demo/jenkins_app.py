@@ -70,6 +70,8 @@ class App:
             return pages.too_long()
         if ";" in request.path:
             return pages.jetty_page(request, 400, "Semicolons are not allowed in the request URI")
+        if "..%2f" in request.path.lower():
+            return pages.jetty_page(request, 400, "Bad Request", filtered=True)
         user = self._user(headers.get("authorization", ""))
         if user is None:
             return pages.unauthorized(request)
@@ -165,6 +167,8 @@ class App:
                 return pages.not_found() if found is None else _wfapi(found)
             case Build() as build, ("logText", "progressiveText"):
                 return self._log(build, params.get("start", "0"))
+            case Build() as build, ("artifact", *path):
+                return pages.archived_file(build.archived, [unquote(part) for part in path])
         return pages.not_found()
 
     def _exported(self, target: Target, params: dict[str, str], asked: Asked) -> Answer:

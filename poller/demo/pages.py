@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import mimetypes
+from collections.abc import Mapping, Sequence
 from html import escape
 from urllib.parse import quote
 
 from poller.demo.faults import Answer, Request
 
 SESSION = "23f52fff"
+ARCHIVED_AT = "Tue, 24 Nov 2026 04:00:53 GMT"
 JETTY = {"X-Content-Type-Options": "nosniff", "Server": "Jetty(10.0.20)"}
 JETTY_HTML = "text/html;charset=iso-8859-1"
 HTML = "text/html;charset=utf-8"
@@ -19,8 +22,8 @@ def jenkins_headers(version: str) -> dict[str, str]:
     return JETTY | {"X-Jenkins": version, "X-Jenkins-Session": SESSION}
 
 
-def jetty_page(request: Request, status: int, message: str) -> Answer:
-    """Jetty's page for ``status``."""
+def jetty_page(request: Request, status: int, message: str, *, filtered: bool = False) -> Answer:
+    """Jetty's page for ``status``; ``filtered`` says that Jenkins' own filters have seen it."""
     rows = (("URI", request.path), ("STATUS", status), ("MESSAGE", message), ("SERVLET", "Stapler"))
     table = "\n".join(
         f"<tr><th>{name}:</th><td>{escape(str(value))}</td></tr>" for name, value in rows
@@ -35,13 +38,13 @@ def jetty_page(request: Request, status: int, message: str) -> Answer:
     )
     headers = {"Content-Type": JETTY_HTML, "Cache-Control": "must-revalidate,no-cache,no-store"}
     # A request refused before Jenkins' own filters has none of their headers.
-    common = JETTY if status == 401 else {"Server": JETTY["Server"]}
+    common = JETTY if filtered else {"Server": JETTY["Server"]}
     return Answer(status, body.encode("latin-1", "replace"), common | headers)
 
 
 def unauthorized(request: Request) -> Answer:
     """401: user or token is wrong."""
-    page = jetty_page(request, 401, "Unauthorized")
+    page = jetty_page(request, 401, "Unauthorized", filtered=True)
     headers = dict(page.headers) | {"WWW-Authenticate": 'Basic realm="Jenkins"'}
     return Answer(401, page.body, headers)
 
@@ -105,6 +108,16 @@ def too_long() -> Answer:
     """414: Jetty does not even read it."""
     body = b"<h1>Bad Message 414</h1><pre>reason: URI Too Long</pre>"
     return Answer(414, body, {"Content-Type": JETTY_HTML, "Server": "Jetty(10.0.20)"})
+
+
+def archived_file(archived: Mapping[str, bytes], path: Sequence[str]) -> Answer:
+    """A file of a build's archive, its type by its name; 404 where there is none."""
+    body = archived.get("/".join(path))
+    if body is None:
+        return not_found()
+    kind = mimetypes.guess_type(path[-1])[0] or "application/octet-stream"
+    dates = {"Last-Modified": ARCHIVED_AT, "Expires": ARCHIVED_AT}
+    return Answer(200, body, JETTY | {"Content-Type": kind} | dates)
 
 
 STARTING = Answer(

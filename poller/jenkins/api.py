@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 import msgspec
 
 from poller import http
 from poller.errors import BadAnswer, RemoteError, Unreachable
-from poller.jenkins.model import BUILD_TREE, Build, StageTree
+from poller.jenkins.model import BUILD_TREE, CAUSES_TREE, Build, Origin, StageTree
 from poller.jenkins.paths import job_path
 from poller.rate import Pace
 from poller.watermark import Start
@@ -26,6 +26,8 @@ PAGE_LIMIT = 64 * MIB
 BUILD_LIMIT = 8 * MIB
 RUNNING_LIMIT = 8 * MIB
 FACTS_LIMIT = 64 * KIB
+ORIGIN_LIMIT = MIB
+MANIFEST_LIMIT = MIB
 
 BUILDS_PER_PAGE = 100
 """``builds`` never has more than the 100 newest, whatever range is asked (measured)."""
@@ -143,6 +145,19 @@ class Api:
         path = f"{job_path(full_name)}{number}/wfapi/describe"
         what = f"stages of {full_name} #{number}"
         return await self._get(what, path, {"fullStages": "true"}, StageTree, BUILD_LIMIT)
+
+    async def origin(self, full_name: str, number: int) -> Origin:
+        """When a build started and why. Raises NotFound when it is gone, or not to be seen."""
+        path = f"{job_path(full_name)}{number}/api/json"
+        what = f"causes of {full_name} #{number}"
+        return await self._get(what, path, {"tree": CAUSES_TREE}, Origin, ORIGIN_LIMIT)
+
+    async def archived_file(self, full_name: str, number: int, path: str) -> bytes:
+        """A small file of a build's archive, at most 1 MiB. ``path`` is relative to the archive."""
+        inside = "/".join(quote(segment, safe="") for segment in path.split("/"))
+        what = f"{path} of {full_name} #{number}"
+        url = f"{job_path(full_name)}{number}/artifact/{inside}"
+        return (await self._ask(what, url, {}, MANIFEST_LIMIT)).body
 
     async def headers(self) -> httpx.Headers:
         """The headers of a small answer: ``X-Jenkins`` and ``Date``."""

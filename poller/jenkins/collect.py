@@ -12,6 +12,7 @@ from poller import lineage, watermark
 from poller.errors import NotFound
 from poller.jenkins.api import BUILDS_PER_PAGE, Api
 from poller.jenkins.discovery import Item
+from poller.jenkins.extras import Extras
 from poller.jenkins.model import Build
 from poller.jenkins.whole import Failure, Whole, make_whole
 from poller.lineage import Known, Source
@@ -72,6 +73,7 @@ class Plan:
 
 async def collect(
     api: Api,
+    extras: Extras,
     item: Item,
     job: JobState,
     since: int,
@@ -86,7 +88,7 @@ async def collect(
     """
     planned = await plan(api, item, job, since, memory, lost)
     done = planned.done
-    async for numbers, page in pages(api, item.full_name, planned):
+    async for numbers, page in pages(api, extras, item.full_name, planned):
         last = not numbers or numbers[-1] == planned.numbers[-1]
         page.examined = planned.covered if last else max(numbers[-1], planned.job.mark.examined)
         page.gaps = watermark.gaps(done, page.examined, planned.started)
@@ -118,12 +120,14 @@ async def plan(
     )  # fmt: skip
 
 
-async def pages(api: Api, full_name: str, plan: Plan) -> AsyncIterator[tuple[list[int], Page]]:
+async def pages(
+    api: Api, extras: Extras, full_name: str, plan: Plan
+) -> AsyncIterator[tuple[list[int], Page]]:
     """The builds of a plan, a hundred at a time and oldest first; at least one page, if empty.
 
     Oldest first, as log rotation takes the oldest first, too. The pages move no mark.
     """
-    walk = Walk(api, full_name, plan.started, dict(plan.at_hand))
+    walk = Walk(api, extras, full_name, plan.started, dict(plan.at_hand))
     for numbers in in_pages(plan.numbers):
         page = sorted_out(plan.job, await walk.whole(numbers, plan.newest))
         page.source = plan.source
@@ -213,9 +217,15 @@ class Walk:
     page of the others. ``started`` are all builds that the job has, as far as the walk goes."""
 
     def __init__(
-        self, api: Api, full_name: str, started: Iterable[int], at_hand: dict[int, Build]
+        self,
+        api: Api,
+        extras: Extras,
+        full_name: str,
+        started: Iterable[int],
+        at_hand: dict[int, Build],
     ) -> None:
         self._api = api
+        self._extras = extras
         self._full_name = full_name
         self._at_hand = at_hand
         self._places = {number: at for at, number in enumerate(sorted(started, reverse=True))}
@@ -228,7 +238,8 @@ class Walk:
         builds = await self._builds(numbers)
         completed = [build for build in builds if build.completed]
         running = [build for build in builds if not build.completed]
-        return Seen(running, await make_whole(self._api, self._full_name, completed, newest))
+        whole = await make_whole(self._api, self._extras, self._full_name, completed, newest)
+        return Seen(running, whole)
 
     async def _builds(self, numbers: Sequence[int]) -> list[Build]:
         missing = [number for number in numbers if number not in self._at_hand]

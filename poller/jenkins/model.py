@@ -12,13 +12,23 @@ from msgspec import Struct, field
 
 from poller.watermark import Start
 
+LISTED_FILES = 100
+"""Archived files of a build that are listed; there may be more."""
+
 BUILD_TREE = (
     "_class,number,timestamp,duration,building,inProgress,result,queueId,url,"
     "actions[_class,causes[_class,userId,upstreamProject,upstreamBuild,addr],"
-    "parameters[_class,name,value],lastBuiltRevision[SHA1,branch[SHA1,name]],remoteUrls],"
-    "changeSet[kind,items[commitId]],changeSets[kind,items[commitId]]"
+    "parameters[_class,name,value,jobName,number,tag,label],"
+    "lastBuiltRevision[SHA1,branch[SHA1,name]],remoteUrls],"
+    "changeSet[kind,items[commitId]],changeSets[kind,items[commitId]],"
+    f"artifacts[fileName,relativePath]{{0,{LISTED_FILES}}}"
 )
 """The ``tree=`` of one build: what :class:`Build` holds."""
+
+CAUSES_TREE = (
+    "number,timestamp,actions[_class,causes[_class,userId,upstreamProject,upstreamBuild,addr]]"
+)
+"""The ``tree=`` of an upstream build: what :class:`Origin` holds."""
 
 
 class Action(Struct, frozen=True, gc=False):
@@ -40,8 +50,24 @@ class Change(Struct, frozen=True, gc=False):
 class ChangeSet(Struct, frozen=True, gc=False):
     """``changeSet`` of a freestyle build, one of ``changeSets`` of a pipeline."""
 
+    cls: str = field(default="", name="_class")
     kind: str | None = None
     items: list[Change] = []
+
+
+class ArchivedFile(Struct, frozen=True, gc=False):
+    """One of a build's ``artifacts[]``; the path is relative to the archive."""
+
+    fileName: str = ""
+    relativePath: str = ""
+
+
+class Origin(Struct, frozen=True, gc=False):
+    """``job/…/N/api/json?tree=CAUSES_TREE``: when a build started (epoch ms), and why."""
+
+    number: int
+    timestamp: int = 0
+    actions: list[Action | None] = []
 
 
 class Build(Struct, frozen=True, gc=False):
@@ -59,6 +85,7 @@ class Build(Struct, frozen=True, gc=False):
     actions: list[Action | None] = []
     changeSet: ChangeSet | None = None
     changeSets: list[ChangeSet] = []
+    artifacts: list[ArchivedFile] = []
 
     @property
     def start(self) -> Start:

@@ -1,4 +1,5 @@
-"""What makes a completed build whole, so that it can be mapped: its stage tree."""
+"""What makes a completed build whole, so that it can be mapped: its stage tree, the causes of the
+builds above it, the artifact manifests that it archived."""
 
 from __future__ import annotations
 
@@ -8,7 +9,10 @@ from dataclasses import dataclass
 
 from poller.errors import BadAnswer, NotFound, RemoteError
 from poller.jenkins.api import Api
+from poller.jenkins.extras import Extras
+from poller.jenkins.manifests import manifests
 from poller.jenkins.model import Build, StageTree
+from poller.sei.evidence import Manifest, UpstreamBuild
 
 PIPELINE_RUN = "org.jenkinsci.plugins.workflow.job.WorkflowRun"
 """The one class of build that has stages; wfapi answers 404 for all others (measured)."""
@@ -22,29 +26,46 @@ RUNS_WORTH_IT = 3
 
 @dataclass(frozen=True)
 class Whole:
-    """A completed build with all that mapping needs; ``tree`` is None where there are no stages."""
+    """A completed build with all that mapping needs; ``tree`` is None where there are no stages.
+
+    ``lacking`` is what the build has and could not be had or used, one line each: its run goes
+    without.
+    """
 
     build: Build
     tree: StageTree | None
+    upstream: tuple[UpstreamBuild, ...] = ()
+    manifests: tuple[Manifest, ...] = ()
+    lacking: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A build that could not be had whole this time, and why."""
+    """A build that could not be had whole this time, and why.
+
+    ``otherwise`` is what its run can be made of when trying again has been no use: what is missing
+    is not worth to hold it back for ever.
+    """
 
     build: Build
     why: str
     broken: bool = False
+    otherwise: Whole | None = None
 
 
 async def make_whole(
-    api: Api, full_name: str, builds: Sequence[Build], newest: Collection[int] = ()
+    api: Api,
+    extras: Extras,
+    full_name: str,
+    builds: Sequence[Build],
+    newest: Collection[int] = (),
 ) -> list[Whole | Failure]:
     """Each of the completed ``builds`` of a job, whole, or why it is not.
 
     ``newest`` are the job's newest numbers: ten stage trees can be had of those at once.
     """
-    pipelines = [b.number for b in builds if b.cls == PIPELINE_RUN and not b.broken]
+    wanted = {b.number for b in builds if not b.broken and extras.wanted(full_name, b)}
+    pipelines = [b.number for b in builds if b.cls == PIPELINE_RUN and b.number in wanted]
     ten = sorted(newest, reverse=True)[:NEWEST_RUNS]
     at_once: dict[int, StageTree] = {}
     if len(set(ten).intersection(pipelines)) >= RUNS_WORTH_IT:
@@ -53,18 +74,31 @@ async def make_whole(
     async def one(build: Build) -> Whole | Failure:
         if build.broken:
             return Failure(build, "Jenkins could not load it whole", broken=True)
-        if build.cls != PIPELINE_RUN:
+        if build.number not in wanted:
             return Whole(build, None)
-        if build.number in at_once:
-            return Whole(build, at_once[build.number])
-        try:
-            return Whole(build, await api.stage_tree(full_name, build.number))
-        except NotFound:
-            return Whole(build, None)
-        except RemoteError as error:
-            return Failure(build, str(error))
+        tree = at_once.get(build.number)
+        if tree is None and build.cls == PIPELINE_RUN:
+            try:
+                tree = await api.stage_tree(full_name, build.number)
+            except NotFound:
+                pass
+            except RemoteError as error:
+                return Failure(build, str(error))
+        return await _with_evidence(api, extras, full_name, build, tree)
 
     return await asyncio.gather(*(one(build) for build in builds))
+
+
+async def _with_evidence(
+    api: Api, extras: Extras, full_name: str, build: Build, tree: StageTree | None
+) -> Whole | Failure:
+    above, archived = await asyncio.gather(
+        extras.upstream.of(full_name, build), manifests(api, full_name, build)
+    )
+    retry = [why for why in (above.retry, archived.retry) if why]
+    lacking = (*archived.wrong, *retry)
+    whole = Whole(build, tree, above.builds, archived.read, lacking)
+    return Failure(build, retry[0], otherwise=whole) if retry else whole
 
 
 async def _ten_stage_trees(api: Api, full_name: str) -> dict[int, StageTree]:

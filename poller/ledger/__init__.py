@@ -14,6 +14,7 @@ from poller.ledger.builds import Batch, BuildRow, Builds, BuildState, Recorded
 from poller.ledger.controllers import ControllerRow, Controllers
 from poller.ledger.file import File
 from poller.ledger.jobs import Jobs
+from poller.ledger.lacking import Lacking
 from poller.ledger.outbox import Outbox, Queued
 
 __all__ = ["Batch", "BuildRow", "BuildState", "ControllerRow", "Ledger", "Queued", "Recorded"]
@@ -28,6 +29,7 @@ class Ledger:
         self.controllers = Controllers(self.file)
         self.jobs = Jobs(self.file)
         self.builds = Builds(self.file)
+        self.lacking = Lacking(self.file)
         self.outbox = Outbox(self.file)
         self.books = Books(self.file)
 

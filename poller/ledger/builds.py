@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from poller import watermark
 from poller.ledger.file import File
+from poller.ledger.lacking import note_lacking
 from poller.lineage import Known, Source
 from poller.watermark import JobState, Start
 
@@ -28,8 +29,8 @@ _NEW_WORD = (
 
 @dataclass(frozen=True)
 class BuildRow:
-    """One build to record; ``payload`` is the encoded job run of a collected one, and
-    ``build_number`` the number that SEI has it under."""
+    """One build to record; ``payload`` is the encoded job run of a collected one, ``build_number``
+    the number that SEI has it under, ``lacking`` what it goes without, one line each."""
 
     start: Start
     duration: int
@@ -38,6 +39,7 @@ class BuildRow:
     reason: str | None = None
     payload: bytes | None = None
     build_number: int | None = None
+    lacking: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,7 @@ class Builds:
                     saved.append(build.state)
                     if build.payload is not None:
                         put_in_outbox(conn, controller, row, build.payload, sinks, at)
+                    note_lacking(conn, row, build.lacking)
             advance(conn, job)
         return Recorded(saved.count("collected"), saved.count("skipped"))
 

@@ -154,6 +154,19 @@ def m002_lineage(db: Database) -> None:
         db.conn.execute(statement)
 
 
+@migrations()
+def m003_lacking(db: Database) -> None:
+    """What runs were sent without."""
+    db.conn.execute(
+        """
+        create table lacking (
+            build integer primary key references build,
+            why text not null               -- one line each
+        ) strict
+        """
+    )
+
+
 _BUILD_STATE = (
     "case when {0}.state = 'skipped' then 'skipped: ' || coalesce({0}.reason, '')"
     " else {0}.state end"

@@ -1,14 +1,17 @@
 """Why a build started, as ``trigger_chain`` and ``user_id``. Pure.
 
-Only ``CauseAction`` says so: an abort has causes, too (measured).
+Only ``CauseAction`` says so: an abort has causes, too (measured). An upstream cause names a build
+and nothing of why that one started (measured), so the causes further up come as evidence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from poller.jenkins.model import Build
+from poller.jenkins.model import Action, Build
+from poller.sei.evidence import UpstreamBuild
 from poller.sei.payload import Trigger
 from poller.sei.text import NAME, clean
 
@@ -17,37 +20,75 @@ SCM = "SCMTrigger"
 TIMER = "SYSTEM"
 UNKNOWN = "unknown"
 MOST = 100
-"""Causes of one build that are passed on; replays and queues can add them without end."""
+"""Links of a chain that are passed on; replays and queues can add causes without end."""
 
-SCM_CAUSES = ("SCMTriggerCause", "BranchIndexingCause", "BranchEventCause")
+SCM_CAUSES = (
+    "SCMTriggerCause", "BranchIndexingCause", "BranchEventCause", "CommitHookCause",
+    "GitLabWebHookCause", "GerritCause", "GhprbCause",
+)  # fmt: skip
+SCM_WORDS = ("Push", "PullRequest", "MergeRequest", "GitHubPR")
+"""Parts of the names of plugins' causes: GitHubPushCause, BitBucketPushCause, GiteaPushCause …"""
+
+NO_TRIGGER = "RebuildCause"
+"""An upstream cause by its class; but the build that it names was done again, it started none."""
 
 
-def causes(build: Build) -> Iterator[Mapping[str, Any]]:
-    """The build's own causes, those that are objects."""
-    for action in build.actions:
+@dataclass(frozen=True)
+class Link:
+    """One cause; ``of`` is the upstream build that has it, as ``team/up #3``, or empty."""
+
+    cause: Mapping[str, Any]
+    of: str = ""
+
+
+def causes(actions: Sequence[Action | None]) -> Iterator[Mapping[str, Any]]:
+    """The causes among a build's actions, those that are objects."""
+    for action in actions:
         if action is not None and action.cls == CAUSE_ACTION and isinstance(action.causes, list):
             yield from (cause for cause in action.causes if isinstance(cause, dict))
 
 
-def trigger_chain(build: Build) -> list[Trigger]:
-    """One link a cause, in Jenkins' order."""
-    links = [Trigger(_id(cause), simple_class(cause)) for cause in causes(build)]
+def parents(found: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:
+    """The upstream builds that the causes name: job and number, each once."""
+    named: dict[tuple[str, int], None] = {}
+    for cause in found:
+        job, number = cause.get("upstreamProject"), cause.get("upstreamBuild")
+        if (
+            isinstance(job, str)
+            and job
+            and type(number) is int
+            and number > 0
+            and simple_class(cause) != NO_TRIGGER
+        ):
+            named[job, number] = None
+    return list(named)
+
+
+def chain(build: Build, upstream: Sequence[UpstreamBuild]) -> list[Link]:
+    """The build's own causes in Jenkins' order, then those of the builds above, upwards."""
+    links = [Link(cause) for cause in causes(build.actions)]
+    links += [Link(cause, f"{up.job} #{up.number}") for up in upstream for cause in up.causes]
     return links[:MOST]
 
 
-def user_id(build: Build) -> str | None:
-    """Who, or what kind of trigger, started the build; None where nothing says."""
-    found = list(causes(build))
-    for cause in found:
-        if simple_class(cause) == "UserIdCause" and _text(cause, "userId"):
-            return _text(cause, "userId")
-    for cause in found:
-        name = simple_class(cause)
+def trigger_chain(links: Sequence[Link]) -> list[Trigger]:
+    """One link a cause."""
+    return [Trigger(_id(link.cause), simple_class(link.cause)) for link in links]
+
+
+def user_id(links: Sequence[Link]) -> tuple[str | None, str]:
+    """Who, or what kind of trigger, stands at the beginning, and where that was found; None where
+    nothing says."""
+    for link in links:
+        if simple_class(link.cause) == "UserIdCause" and (user := _text(link.cause, "userId")):
+            return user, _where(link)
+    for link in links:
+        name = simple_class(link.cause)
         if is_scm(name):
-            return SCM
+            return SCM, _where(link)
         if name == "TimerTriggerCause":
-            return TIMER
-    return None
+            return TIMER, _where(link)
+    return None, "no cause says"
 
 
 def simple_class(cause: Mapping[str, Any]) -> str:
@@ -59,7 +100,11 @@ def simple_class(cause: Mapping[str, Any]) -> str:
 
 def is_scm(name: str) -> bool:
     """Whether a cause of that class is a push, a poll of the repository, or a branch scan."""
-    return name in SCM_CAUSES or "Push" in name
+    return name in SCM_CAUSES or any(word in name for word in SCM_WORDS)
+
+
+def _where(link: Link) -> str:
+    return simple_class(link.cause) + (f" of {link.of}" if link.of else "")
 
 
 def _id(cause: Mapping[str, Any]) -> str:

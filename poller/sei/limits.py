@@ -1,10 +1,20 @@
-"""A payload never gets refused for its size: steps go first, then stages."""
+"""A payload never gets refused for its size: steps go first, then stages, then what is left."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
+from msgspec import UNSET
 
 from poller.sei.payload import JobRun, StageTree, encode
+
+LATER = (
+    "artifacts", "job_run_params", "trigger_chain", "scm_commit_ids", "themes", "repo_url",
+    "web_url", "branch_name", "user_id", "module_name", "project_name",
+)  # fmt: skip
+"""What goes after the stages, one after the other, until the payload fits. What is left then is a
+handful of texts of known length: less than the smallest limit that the config takes."""
 
 
 def fit(run: JobRun, body_limit: int) -> tuple[bytes, str | None]:
@@ -13,13 +23,27 @@ def fit(run: JobRun, body_limit: int) -> tuple[bytes, str | None]:
     The platform limits bodies over 500,000 characters to one in ten seconds.
     """
     body = encode(run)
-    if characters(body) <= body_limit or run.job_run is None:
-        return body, None
-    bare = [msgspec.structs.replace(stage, steps=[]) for stage in run.job_run.stages]
-    shorter = encode(msgspec.structs.replace(run, job_run=StageTree(bare)))
-    if characters(shorter) <= body_limit:
-        return shorter, "steps"
-    return encode(msgspec.structs.replace(run, job_run=StageTree([]))), "stages and steps"
+    left_out: list[str] = []
+    for what, shorter in _shorter(run):
+        if characters(body) <= body_limit:
+            break
+        body = encode(shorter)
+        left_out.append(what)
+    return body, ", ".join(left_out) or None
+
+
+def _shorter(run: JobRun) -> Iterator[tuple[str, JobRun]]:
+    """What to leave out, and the run without it and all before."""
+    if run.job_run is not None:
+        bare = [msgspec.structs.replace(stage, steps=[]) for stage in run.job_run.stages]
+        run = msgspec.structs.replace(run, job_run=StageTree(bare))
+        yield "steps", run
+        run = msgspec.structs.replace(run, job_run=StageTree([]))
+        yield "stages", run
+    for field in LATER:
+        if getattr(run, field) is not UNSET:
+            run = msgspec.structs.replace(run, **{field: UNSET})
+            yield field, run
 
 
 def characters(body: bytes) -> int:

@@ -1,4 +1,4 @@
-"""One completed build and its stage tree → one job run. Pure functions, no I/O.
+"""One completed build, its stage tree and the evidence → one job run. Pure functions, no I/O.
 
 The fields and where each comes from are SEI's "Custom CI/CD integrations" page on one side and
 Jenkins' remote API on the other. Core's own result counts, never wfapi's, which differs.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from msgspec import UNSET
@@ -16,11 +17,16 @@ from msgspec import UNSET
 from poller.jenkins.model import Build, StageTree
 from poller.jenkins.paths import job_path
 from poller.redact import Redactor
-from poller.sei import causes, params, scm, stages
+from poller.rules import Match, first_match
+from poller.sei import artifacts, causes, params, scm, stages
+from poller.sei.cfr import cfr_status
+from poller.sei.evidence import NOTHING, Evidence
 from poller.sei.payload import JobRun
-from poller.sei.text import NAME, TEXT, clean
+from poller.sei.text import FULL_NAME, NAME, TEXT, clean
+from poller.settings import Rule, StageCondition
 
 SKIP = "skip"
+MAVEN_MODULE_BUILD = "hudson.maven.MavenBuild"
 
 
 @dataclass(frozen=True)
@@ -46,12 +52,13 @@ class JobFacts:
 @dataclass(frozen=True)
 class Policy:
     """How builds are mapped: Jenkins' result → SEI's or ``skip``; what is hidden; the limit of a
-    payload in characters."""
+    payload in characters; the rules, of which the first that matches counts."""
 
     results: Mapping[str, str]
     redactor: Redactor
     ignore_repos: Sequence[str]
     body_limit: int
+    rules: Sequence[Rule] = ()
 
 
 @dataclass(frozen=True)
@@ -61,44 +68,149 @@ class Skip:
     reason: str
 
 
-def job_run(
-    identity: Identity, job: JobFacts, build: Build, tree: StageTree | None, policy: Policy
-) -> JobRun | Skip:
-    """The job run of a completed build; ``tree`` is None for builds without stages."""
-    own = build.result or "UNKNOWN"
-    result = policy.results.get(own, own)
+@dataclass(frozen=True)
+class Mapped:
+    """A job run, the rule that counted (empty: none), and by field where its value is from, in
+    words: for `preview --explain`. A field that was left out is among them, with the reason."""
+
+    run: JobRun
+    rule: str = ""
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+
+def skipped(full_name: str, build: Build, policy: Policy) -> Skip | None:
+    """Why the build is not sent; None when it is. Needs nothing but the build's own answer, so that
+    nothing more is asked for it."""
+    matched = first_match(policy.rules, full_name)
+    if matched.rule.skip:
+        return Skip(matched.name)
+    result, source = _result(build, matched, policy)
     if result == SKIP:
-        return Skip(f"result {clean(own, NAME)}")
-    checkout = scm.primary(build, policy.ignore_repos)
-    branch = branch_name(job, checkout)
-    commits = scm.commits(build, checkout, params.text_of(build, scm.COMMIT_PARAMETER))
-    return JobRun(
-        pipeline=clean(pipeline(job), NAME),
-        job_full_name=job.full_name,
-        qualified_name=qualified_name(job),
-        instance_name=identity.instance_name,
-        instance_guid=identity.instance_guid,
-        instance_url=identity.instance_url,
-        start_time=build.timestamp,
-        duration=max(0, build.duration),
+        return Skip(source)
+    return None
+
+
+def map_build(
+    identity: Identity,
+    job: JobFacts,
+    build: Build,
+    tree: StageTree | None,
+    policy: Policy,
+    evidence: Evidence = NOTHING,
+) -> Mapped | Skip:
+    """The job run of a completed build; ``tree`` is None for builds without stages."""
+    skip = skipped(job.full_name, build, policy)
+    if skip is not None:
+        return skip
+    matched = first_match(policy.rules, job.full_name)
+    fixed = _fixed(identity, job, build)
+    ruled, ruled_sources = _ruled(matched, tree)
+    links = causes.chain(build, evidence.upstream)
+    checkout, repo_source = scm.primary(build, policy.ignore_repos, matched.rule.primary_repo)
+    named = params.text_of(build, scm.COMMIT_PARAMETER)
+    commits, commits_source = scm.commits(build, checkout, named, evidence)
+    found, found_source = artifacts.artifacts(
+        build, evidence, matched, policy.redactor, fixed["web_url"]
+    )
+    result, result_source = _result(build, matched, policy)
+    user, user_source = causes.user_id(links)
+    ci, cd, ci_source = artifacts.ci_and_cd(matched, found)
+    name, name_source = pipeline(job, build, matched)
+    branch, branch_source = branch_name(job, checkout, repo_source)
+    module, module_source = module_name(job, build, matched)
+    run = JobRun(
+        **fixed,
+        **ruled,
+        pipeline=clean(name, NAME),
         result=clean(result, NAME),
-        build_number=job.base + build.number,
-        execution_id=execution_id(identity, job, build),
-        web_url=web_url(identity, job, build),
-        user_id=causes.user_id(build) or UNSET,
+        user_id=user or UNSET,
         job_run=None if tree is None else stages.stage_tree(tree, policy.redactor),
         job_run_params=params.job_run_params(build, policy.redactor),
         scm_commit_ids=commits,
         repo_url=UNSET if checkout is None else checkout.url,
         branch_name=UNSET if branch is None else branch,
-        trigger_chain=causes.trigger_chain(build),
+        module_name=UNSET if module is None else clean(module, NAME),
+        ci=ci,
+        cd=cd,
+        artifacts=found or UNSET,
+        trigger_chain=causes.trigger_chain(links),
     )
+    sources = {
+        **FIXED,
+        **ruled_sources,
+        "pipeline": name_source,
+        "result": result_source,
+        "user_id": user_source,
+        "job_run": "no stages" if tree is None else "wfapi's stage tree",
+        "scm_commit_ids": commits_source,
+        "repo_url": repo_source,
+        "branch_name": branch_source,
+        "module_name": module_source,
+        "ci": ci_source,
+        "cd": ci_source,
+        "artifacts": found_source,
+        "trigger_chain": _chain_source(evidence),
+    }
+    return Mapped(run, matched.name if matched.place else "", sources)
 
 
-def pipeline(job: JobFacts) -> str:
-    """The job's name; in a multibranch project the project's."""
+FIXED: Mapping[str, str] = {
+    "job_full_name": "the job's fullName",
+    "qualified_name": "the job's fullName, a branch decoded",
+    "instance_name": "config: instance_name or name",
+    "instance_guid": "config: instance_guid",
+    "instance_url": "config: instance_url or url",
+    "start_time": "the build's timestamp",
+    "duration": "the build's duration",
+    "build_number": "the build's number, after those of earlier generations of the job",
+    "execution_id": "of GUID, job, generation, number and timestamp",
+    "web_url": "the build's url",
+    "job_run_params": "the build's parameters, secrets left out",
+}
+"""Fields that have one source only."""
+
+
+def _fixed(identity: Identity, job: JobFacts, build: Build) -> dict[str, Any]:
+    return {
+        "job_full_name": clean(job.full_name, FULL_NAME),
+        "qualified_name": clean(qualified_name(job), FULL_NAME),
+        "instance_name": clean(identity.instance_name, NAME),
+        "instance_guid": identity.instance_guid,
+        "instance_url": clean(identity.instance_url, TEXT),
+        "start_time": build.timestamp,
+        "duration": max(0, build.duration),
+        "build_number": job.base + build.number,
+        "execution_id": execution_id(identity, job, build),
+        "web_url": web_url(identity, job, build),
+    }
+
+
+def _ruled(matched: Match, tree: StageTree | None) -> tuple[dict[str, Any], dict[str, str]]:
+    """The fields that nothing but a rule gives, and where they are from."""
+    rule, told = matched.rule, matched.name if matched.place else "no rule matches"
+    cfr = cfr_status(rule.cfr_status, tree)
+    fields = {
+        "project_name": UNSET if rule.project_name is None else clean(rule.project_name, NAME),
+        "themes": [clean(theme, NAME) for theme in rule.themes] or UNSET,
+        "cfr_status": UNSET if cfr is None else cfr,
+    }
+    sources = dict.fromkeys(fields, told)
+    if isinstance(rule.cfr_status, StageCondition):
+        looked = f"whether a stage {rule.cfr_status.stage!r} {rule.cfr_status.when}"
+        sources["cfr_status"] = f"{told}: {looked if tree else 'no stages to look at'}"
+    return fields, sources
+
+
+def pipeline(job: JobFacts, build: Build, matched: Match) -> tuple[str, str]:
+    """The rule's; else the job's name; of a branch or a Maven module, the project's."""
+    if matched.rule.pipeline is not None:
+        return matched.rule.pipeline, matched.name
     segments = job.full_name.split("/")
-    return segments[-2] if job.multibranch and len(segments) > 1 else segments[-1]
+    if job.multibranch and len(segments) > 1:
+        return segments[-2], "the multibranch project's name"
+    if build.cls == MAVEN_MODULE_BUILD and len(segments) > 1:
+        return segments[-2], "the Maven project's name"
+    return segments[-1], "the job's name"
 
 
 def qualified_name(job: JobFacts) -> str:
@@ -109,11 +221,25 @@ def qualified_name(job: JobFacts) -> str:
     return f"{project}/{unquote(branch)}"
 
 
-def branch_name(job: JobFacts, checkout: scm.Checkout | None) -> str | None:
-    """The multibranch segment, decoded; else the branch that was checked out."""
+def branch_name(
+    job: JobFacts, checkout: scm.Checkout | None, checkout_source: str
+) -> tuple[str | None, str]:
+    """The multibranch segment, decoded (of a pull request, ``PR-17``); else the branch that was
+    checked out."""
     if job.multibranch:
-        return clean(unquote(job.full_name.rpartition("/")[2]), NAME)
-    return None if checkout is None else checkout.branch
+        return clean(unquote(job.full_name.rpartition("/")[2]), NAME), "the multibranch job's name"
+    if checkout is None or checkout.branch is None:
+        return None, f"{checkout_source}, no branch in it" if checkout else checkout_source
+    return checkout.branch, checkout_source
+
+
+def module_name(job: JobFacts, build: Build, matched: Match) -> tuple[str | None, str]:
+    """The rule's; else the Maven module whose build it is."""
+    if matched.rule.module_name is not None:
+        return matched.rule.module_name, matched.name
+    if build.cls == MAVEN_MODULE_BUILD:
+        return job.full_name.rpartition("/")[2], "the Maven module"
+    return None, "no rule, no Maven module"
 
 
 def execution_id(identity: Identity, job: JobFacts, build: Build) -> str:
@@ -132,3 +258,21 @@ def web_url(identity: Identity, job: JobFacts, build: Build) -> str:
     if not usable:
         url = f"{identity.instance_url.rstrip('/')}/{job_path(job.full_name)}{build.number}/"
     return clean(scm.without_credentials(url), TEXT)
+
+
+def _result(build: Build, matched: Match, policy: Policy) -> tuple[str, str]:
+    """SEI's result, or skip; and where that is from, which is the reason of a build skipped."""
+    own = build.result or "UNKNOWN"
+    told = f"result {clean(own, NAME)}"
+    if own in matched.rule.results:
+        return matched.rule.results[own], f"{told}, results of {matched.name}"
+    return policy.results.get(own, own), told
+
+
+def _chain_source(evidence: Evidence) -> str:
+    told = "the build's causes"
+    if known := [f"{up.job} #{up.number}" for up in evidence.upstream if not up.ended]:
+        told += f", then those of {', '.join(known)}"
+    if ended := [f"{up.job} #{up.number} ({up.ended})" for up in evidence.upstream if up.ended]:
+        told += f"; not those of {', '.join(ended)}"
+    return told

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 
-class Step(Struct, frozen=True, kw_only=True):
+class Step(Struct, frozen=True, kw_only=True, gc=False):
     """One step of a stage. ``startTime`` is ISO 8601."""
 
     id: str
@@ -24,7 +24,7 @@ class Step(Struct, frozen=True, kw_only=True):
     state: str
 
 
-class Stage(Step, frozen=True, kw_only=True):
+class Stage(Step, frozen=True, kw_only=True, gc=False):
     """One stage with its steps."""
 
     steps: list[Step] = []
@@ -51,6 +51,19 @@ class Trigger(Struct, frozen=True):
     type: str
 
 
+class Artifact(Struct, frozen=True, kw_only=True):
+    """What a build made (``output``) or used (``input``)."""
+
+    input: bool
+    output: bool
+    type: str
+    location: str
+    name: str
+    qualifier: str
+    hash: str | UnsetType = UNSET
+    metadata: Any | UnsetType = UNSET
+
+
 class JobRun(Struct, frozen=True, kw_only=True):
     """What SEI calls a job run."""
 
@@ -65,15 +78,20 @@ class JobRun(Struct, frozen=True, kw_only=True):
     result: str
     build_number: int
     execution_id: str
-    web_url: str
+    web_url: str | UnsetType = UNSET
     user_id: str | UnsetType = UNSET
     job_run: StageTree | None = None
     job_run_params: list[Param] | UnsetType = UNSET
     scm_commit_ids: list[str] | UnsetType = UNSET
     repo_url: str | UnsetType = UNSET
     branch_name: str | UnsetType = UNSET
+    module_name: str | UnsetType = UNSET
+    project_name: str | UnsetType = UNSET
+    themes: list[str] | UnsetType = UNSET
+    cfr_status: bool | UnsetType = UNSET
     ci: bool = True
     cd: bool = False
+    artifacts: list[Artifact] | UnsetType = UNSET
     trigger_chain: list[Trigger] | UnsetType = UNSET
 
 

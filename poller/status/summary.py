@@ -9,6 +9,8 @@ from poller.settings import Settings
 from poller.when import ago, iso
 
 SKIPPED = "skipped: "
+NEWEST = 3
+"""Runs that went without something that are named."""
 
 
 def summary(settings: Settings, ledger: Ledger, now: int) -> dict[str, Any]:
@@ -23,6 +25,10 @@ def summary(settings: Settings, ledger: Ledger, now: int) -> dict[str, Any]:
         "controllers": [
             {
                 **_controller(controller.name, seen.get(controller.name, {}), now),
+                "incomplete": {
+                    "count": ledger.lacking.count(controller.name),
+                    "newest": ledger.lacking.newest(controller.name, NEWEST),
+                },
                 "sinks": {
                     sink: _sink(
                         sink,
@@ -95,6 +101,13 @@ def lines(status: dict[str, Any]) -> list[str]:
         )
         if row["last_error"]:
             out.append(f"  problem: {row['last_error']}")
+        if row["incomplete"]["count"]:
+            out.append(f"  {row['incomplete']['count']} runs went without something; the newest:")
+        out += [
+            f"    {one['job']} #{one['number']}: {why}"
+            for one in row["incomplete"]["newest"]
+            for why in one["why"].splitlines()
+        ]
         for name, sink in row["sinks"].items():
             since = f" since {sink['oldest_queued']}" if sink["queued"] else ""
             out.append(

@@ -79,12 +79,17 @@ def _builds(job: Job, recorded: Recorded) -> None:
             recorded.alone[number],
             actions_of(recorded, number),
             recorded.stage_trees.get(number),
+            {path: body for (of, path), body in recorded.archived.items() if of == number},
         )
     job.next_build_number = recorded.summary["nextBuildNumber"]
 
 
 def _build(
-    job: Job, recorded: dict[str, Any], actions: list[dict[str, Any]], tree: dict[str, Any] | None
+    job: Job,
+    recorded: dict[str, Any],
+    actions: list[dict[str, Any]],
+    tree: dict[str, Any] | None,
+    archived: dict[str, bytes],
 ) -> Build:
     changes = recorded.get("changeSets") or [recorded.get("changeSet")]
     build = job.start(
@@ -96,6 +101,7 @@ def _build(
         ],
     )
     build.artifacts = recorded["artifacts"]
+    build.archived = archived
     build.culprits = recorded["culprits"]
     build.matrix_runs = recorded.get("runs", [])
     build.description = recorded["description"]

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from poller.jenkins.model import Action, Build, Change, ChangeSet, NodeError, Stage, StageTree, Step
 from poller.redact import Redactor
 from poller.sei.limits import fit
-from poller.sei.mapping import Identity, JobFacts, Policy, Skip, job_run
-from poller.sei.payload import JobRun, encode
+from poller.sei.mapping import Identity, JobFacts, Mapped, Policy, Skip, map_build
+from poller.sei.payload import encode
 from poller.sei.scm import without_credentials
 from poller.sei.text import clean
 from poller.settings import DEFAULT_RESULTS
@@ -53,9 +53,9 @@ def run_of(
     one: Build, job: JobFacts = JOB, tree: StageTree | None = None, **changes: Any
 ) -> dict[str, Any]:
     """The payload, as SEI would read it."""
-    run = job_run(IDENTITY, job, one, tree, policy(**changes))
-    assert isinstance(run, JobRun)
-    payload: dict[str, Any] = json.loads(encode(run))
+    done = map_build(IDENTITY, job, one, tree, policy(**changes))
+    assert isinstance(done, Mapped)
+    payload: dict[str, Any] = json.loads(encode(done.run))
     return payload
 
 
@@ -102,7 +102,9 @@ def test_results(jenkins: str, sei: str) -> None:
 
 def test_a_result_can_be_skipped() -> None:
     """With the reason."""
-    one = job_run(IDENTITY, JOB, build(result="ABORTED"), None, policy(results={"ABORTED": "skip"}))
+    one = map_build(
+        IDENTITY, JOB, build(result="ABORTED"), None, policy(results={"ABORTED": "skip"})
+    )
     assert Skip("result ABORTED") == one
 
 
@@ -350,16 +352,16 @@ def test_a_large_payload_leaves_out_steps_then_stages() -> None:
                 Stage(str(n), "é" * 200, "SUCCESS", stageFlowNodes=steps) for n in range(stages)
             ],
         )
-        run = job_run(IDENTITY, JOB, build(), tree, policy())
-        assert isinstance(run, JobRun)
-        return fit(run, limit)
+        done = map_build(IDENTITY, JOB, build(), tree, policy())
+        assert isinstance(done, Mapped)
+        return fit(done.run, limit)
 
     assert sized(1, 480_000)[1] is None
     body, left_out = sized(10, 20_000)
     assert left_out == "steps"
     assert len(body.decode()) <= 20_000
     body, left_out = sized(60, 10_000)
-    assert left_out == "stages and steps"
+    assert left_out == "steps, stages"
     assert msgspec.json.decode(body)["job_run"] == {"stages": []}
 
 
@@ -389,3 +391,26 @@ def test_redaction_of_ones_own() -> None:
     assert redactor.hides("MY_SESSION_ID")
     assert not redactor.hides("ENV")
     assert redactor.text("x corp-beef y") == "x **** y"
+
+
+@pytest.mark.parametrize(
+    ("patterns", "expected"),
+    [((), ["Deploy", "a", "--token ****"]), (("^a$",), ["Deploy", "****", "--token ****"])],
+)
+def test_texts_of_stages_hide_secrets(patterns: tuple[str, ...], expected: list[str]) -> None:
+    """Names, too; by patterns of the user that hold for a whole text, too."""
+    stages = [Stage("1", "Deploy"), Stage("2", "a"), Stage("3", "--token abc")]
+    run = run_of(build(), tree=StageTree("7", stages=stages), redactor=Redactor((), patterns))
+    assert expected == [stage["displayName"] for stage in run["job_run"]["stages"]]
+
+
+@pytest.mark.parametrize(
+    ("millis", "expected"),
+    [(1_700_000_000_123, "2023-11-14T22:13:20.123Z"), (1, "1970-01-01T00:00:00.001Z"),
+     (1_709_208_059_999, "2024-02-29T12:00:59.999Z"), (0, None), (-5, None), (None, None),
+     (10**18, None)],
+)  # fmt: skip
+def test_times_of_stages(millis: int | None, expected: str | None) -> None:
+    """ISO 8601 in UTC; left out where there is none that a calendar has."""
+    tree = StageTree("7", stages=[Stage("1", "a", startTimeMillis=millis)])
+    assert expected == run_of(build(), tree=tree)["job_run"]["stages"][0].get("startTime")

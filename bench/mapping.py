@@ -1,0 +1,77 @@
+"""How long one build takes to be mapped and encoded: 40 stages, 400 steps, each text another one."""
+
+from __future__ import annotations
+
+import time
+
+from poller.jenkins.model import Action, Build, Stage, StageTree, Step
+from poller.redact import Redactor
+from poller.sei.limits import fit
+from poller.sei.mapping import Identity, JobFacts, Policy, map_build
+from poller.settings import DEFAULT_RESULTS, Rule
+
+RUNS = 200
+WARM_UP = 20
+STAGES, STEPS = 40, 10
+STARTED = 1_700_000_000_000
+GUID = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
+
+
+def build() -> tuple[Build, StageTree]:
+    """A pipeline's build and its stage tree, as wfapi gives it."""
+    actions: list[Action | None] = [
+        Action(
+            "hudson.model.CauseAction",
+            causes=[{"_class": "hudson.model.Cause$UserIdCause", "userId": "ada"}],
+        ),
+        Action(
+            "hudson.model.ParametersAction",
+            parameters=[
+                {"_class": "hudson.model.StringParameterValue", "name": f"P{n}", "value": f"v{n}"}
+                for n in range(10)
+            ],
+        ),
+        Action(
+            "hudson.plugins.git.util.BuildData",
+            remoteUrls=["https://git.example.com/app.git"],
+            lastBuiltRevision={"SHA1": "a" * 40, "branch": [{"name": "refs/remotes/origin/main"}]},
+        ),
+    ]
+    stages = [
+        Stage(
+            str(stage * 100),
+            f"Stage {stage}",
+            "SUCCESS",
+            STARTED + stage * 10_000,
+            10_000,
+            stageFlowNodes=[
+                Step(
+                    str(stage * 100 + step + 1),
+                    "Shell Script",
+                    "SUCCESS",
+                    f"make -C module-{stage} target-{step} VERBOSE=1",
+                    STARTED + stage * 10_000 + step * 997,
+                    997,
+                )
+                for step in range(STEPS)
+            ],
+        )
+        for stage in range(STAGES)
+    ]
+    done = Build(7, STARTED, result="SUCCESS", inProgress=False, actions=actions)
+    return done, StageTree("7", "SUCCESS", stages)
+
+
+def milliseconds() -> list[float]:
+    """To map the build and to encode its run, once each."""
+    done, tree = build()
+    policy = Policy(DEFAULT_RESULTS, Redactor(), (), 480_000, (Rule(match="team/**", cd=True),))
+    identity = Identity("main", GUID, "https://ci.example.com/")
+    job = JobFacts("team/app", 0, 0, multibranch=False)
+    taken = []
+    for _ in range(WARM_UP + RUNS):
+        start = time.perf_counter()
+        mapped = map_build(identity, job, done, tree, policy)
+        fit(mapped.run, policy.body_limit)  # type: ignore[union-attr]
+        taken.append((time.perf_counter() - start) * 1000)
+    return taken[WARM_UP:]

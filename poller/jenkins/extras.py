@@ -1,0 +1,18 @@
+"""What is asked for a completed build besides its stage tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from poller.jenkins.model import Build
+from poller.jenkins.upstream import Upstream
+
+
+@dataclass(frozen=True)
+class Extras:
+    """Of one controller. ``wanted(full_name, build)`` tells whether the build will be sent: for
+    one that won't, nothing more is asked."""
+
+    upstream: Upstream
+    wanted: Callable[[str, Build], bool]
