@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from poller.cycle import Watched
 from poller.errors import NotFound, PollerError, RemoteError
 from poller.globs import matches
 from poller.jenkins import discovery
@@ -18,6 +17,7 @@ from poller.jenkins.whoami import whoami
 from poller.secrets import read_secret
 from poller.sei.api import Api as SeiApi
 from poller.settings import Controller, Sei
+from poller.watched import Watched
 from poller.wiring import Line, connection, sei_api
 
 SKEW_MS = 60_000
@@ -146,7 +146,8 @@ def _jobs(watched: Watched, controller: Controller, look: Look) -> list[Finding]
                     )
                 )
     findings += [
-        Finding("warning", watched.api.where, f"not readable: {why}") for why in look.unread
+        Finding("warning", watched.api.where, f"not readable: {why}")
+        for why in look.unread.values()
     ]
     return findings
 

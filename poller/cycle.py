@@ -7,48 +7,33 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import structlog
-
 from poller import backoff
-from poller.errors import RemoteError
-from poller.globs import Globs
+from poller.errors import NotFound, RemoteError
 from poller.jenkins import discovery
-from poller.jenkins.api import Api
-from poller.jenkins.collect import Page, collect
+from poller.jenkins.collect import collect
 from poller.jenkins.discovery import Item, Look
-from poller.jenkins.model import Build, StageTree
-from poller.ledger import BuildRow, BuildState, ControllerRow, Ledger
-from poller.sei.limits import fit
-from poller.sei.mapping import Identity, JobFacts, Policy, Skip, job_run
+from poller.jenkins.identity import identified
+from poller.ledger import ControllerRow, Ledger
+from poller.lineage import Known
+from poller.recording import batch, unfinished
 from poller.together import together
-from poller.watermark import JobState
+from poller.watched import Watched
+from poller.watermark import JobState, Start
 
 FIRST_RETRY, LONGEST_RETRY = 30.0, 900.0
 """Seconds before a job whose answer was bad is asked again."""
 
-BROKEN_TRIES = 5
-"""Collections after which a build that Jenkins can't load whole is skipped."""
+SHRUNK_MS = 900_000
+"""How long a list without most of the jobs of the one before is not believed."""
 
+GONE_TRIES = 5
+"""Looks that don't show a job, some minutes in all, before its builds in flight are given up."""
 
-@dataclass(frozen=True)
-class Watched:
-    """One controller with all that a cycle needs of it. ``since`` is epoch milliseconds."""
-
-    name: str
-    api: Api
-    globs: Globs
-    since: int
-    identity: Identity
-    policy: Policy
-    parallel: int
-    renumber: bool
-
-    def job_facts(self, item: str, state: JobState, *, multibranch: bool) -> JobFacts:
-        """What mapping needs of a job; one created anew goes on counting, or not, as configured."""
-        return JobFacts(item, state.generation, state.base if self.renumber else 0, multibranch)
+SAMPLES = 3
+"""Builds of jobs built last, and of jobs not built for longest, that tell a Jenkins by."""
 
 
 @dataclass
@@ -69,6 +54,36 @@ class Cycle:
         return bool(self.problems) or self.error is not None
 
 
+@dataclass(frozen=True)
+class LedgerMemory:
+    """What the ledger knows of a controller's builds, for :func:`collect`."""
+
+    ledger: Ledger
+    controller: int
+
+    def of_job(self, job: JobState, numbers: Iterable[int]) -> list[Known]:
+        """Those of ``numbers`` that are known in the job's present generation."""
+        return self.ledger.builds.of_job(job, numbers) if job.id else []
+
+    def same(self, job: JobState, starts: Iterable[Start]) -> list[Known]:
+        """Those of ``starts`` that are known under any generation or name."""
+        return self.ledger.builds.same(self.controller, job, starts)
+
+
+@dataclass(frozen=True)
+class News:
+    """What a look at a controller says: the items to ask now, and the jobs that are not there.
+
+    ``shrunk_at`` is since when most of the jobs are missing; nothing is held for lost then.
+    """
+
+    look: Look
+    items: list[Item]
+    jobs: Mapping[str, JobState]
+    lost: Mapping[int, JobState]
+    shrunk_at: int | None
+
+
 async def poll(
     watched: Watched,
     ledger: Ledger,
@@ -79,40 +94,64 @@ async def poll(
     stopping: Callable[[], bool] = lambda: False,
 ) -> Cycle:
     """One cycle. Never raises RemoteError: what failed is in the result and in the ledger."""
-    row = ledger.controller(watched.name, watched.since)
+    row = ledger.controllers.get(watched.name, watched.since)
     cycle = Cycle(watched.name)
     try:
-        look, news = await _discover(watched, ledger, row, clock(), cycle)
+        news = await _discover(watched, ledger, row, clock(), cycle)
     except RemoteError as error:
         cycle.error = error
-        ledger.poll_failed(row.id, clock(), str(error))
+        ledger.controllers.poll_failed(row.id, clock(), str(error))
         return cycle
-    jobs = ledger.jobs(row.id)
-    cycle.asked = len(news)
     turns = asyncio.Semaphore(watched.parallel)
 
     async def one(item: Item) -> None:
         async with turns:
             if stopping():
                 return
-            job = jobs.get(item.full_name, JobState(item.full_name))
-            await _one_job(watched, ledger, row, item, job, sinks, clock, cycle, on_collected)
+            job = news.jobs.get(item.full_name, JobState(item.full_name))
+            retry_at = clock() + retry_delay(job.failures + 1)
+            try:
+                pages = collect(
+                    watched.api, item, job, row.since, LedgerMemory(ledger, row.id), news.lost
+                )
+                async for page in pages:
+                    cycle.problems += [f"controller {watched.name}: {w}" for w in unfinished(page)]
+                    rows = batch(watched, item, page, retry_at)
+                    recorded = ledger.builds.record(row.id, rows, sinks, clock())
+                    cycle.collected += recorded.collected
+                    cycle.skipped += recorded.skipped
+                    on_collected(recorded.collected)
+                    if recorded.stale:
+                        break
+            except RemoteError as error:
+                cycle.problems.append(str(error))
+                ledger.jobs.put_off(row.id, job, item.cls, retry_at)
 
-    await together(one(item) for item in news)
-    problem = cycle.problems[0] if cycle.problems else None
-    ledger.polled(row.id, clock(), depth=look.depth, jobs=cycle.jobs, error=problem)
+    await together(one(item) for item in news.items)
+    await _look_after_lost(watched, ledger, row, news, clock, cycle)
+    ledger.controllers.polled(
+        row.id, clock(),
+        depth=news.look.depth,
+        jobs=cycle.jobs,
+        error=cycle.problems[0] if cycle.problems else None,
+        shrunk_at=news.shrunk_at,
+    )  # fmt: skip
     return cycle
 
 
 async def _discover(
     watched: Watched, ledger: Ledger, row: ControllerRow, now: int, cycle: Cycle
-) -> tuple[Look, list[Item]]:
-    """The look, and the items to ask now."""
+) -> News:
+    """Look at the controller, make sure that it is the one that is known, choose what to ask."""
     first = row.depth is None
     look, running = await asyncio.gather(
         discovery.look(watched.api, row.depth, first=first), discovery.running(watched.api)
     )
-    cycle.problems += look.unread
+    if row.session != watched.api.session:
+        samples = ledger.jobs.samples(row.id, SAMPLES)
+        identity = await identified(watched.api, row.identity, samples)
+        ledger.controllers.recognised(row.id, watched.api.session, identity)
+    cycle.problems += look.unread.values()
     if look.malformed:
         cycle.problems.append(
             f"controller {watched.name}: {look.malformed} items of wrong types left out"
@@ -121,14 +160,33 @@ async def _discover(
     cycle.jobs = len(items)
     if first:
         quiet = [item for item in items if quiet_since(item, row.since)]
-        ledger.pass_over(row.id, ((i.full_name, i.cls, i.next_build_number) for i in quiet))
-    jobs = ledger.jobs(row.id)
-    return look, [item for item in items if wanted(item, jobs.get(item.full_name), running, now)]
+        ledger.jobs.pass_over(
+            row.id, ((i.full_name, i.cls, i.next_build_number, i.last) for i in quiet)
+        )
+    shrunk_at = shrunk_since(len(items), row, now)
+    if shrunk_at is not None:
+        cycle.problems.append(
+            f"controller {watched.name}: {len(items)} jobs where {row.jobs} were: is the list"
+            " whole, and does the user still see them all? None is held for deleted"
+        )
+    jobs = ledger.jobs.states(row.id)
+    lost = discovery.lost(jobs.values(), look) if shrunk_at is None else {}
+    chosen = [item for item in items if wanted(item, jobs.get(item.full_name), running, now)]
+    return News(look, chosen, jobs, lost, shrunk_at)
+
+
+def shrunk_since(jobs: int, row: ControllerRow, now: int) -> int | None:
+    """Since when most of a controller's jobs are missing; None when they are not, or have been for
+    so long that it is to be believed."""
+    if not discovery.has_shrunk(jobs, row.jobs):
+        return None
+    since = min(now, row.shrunk_at or now)
+    return since if now - since < SHRUNK_MS else None
 
 
 def quiet_since(item: Item, since: int) -> bool:
     """Whether a first look shows that the job has no build since then: it costs no request."""
-    return item.last_started is not None and item.last_started < since
+    return item.last is not None and item.last.timestamp < since
 
 
 def wanted(
@@ -140,48 +198,47 @@ def wanted(
     """Whether to ask the job in this cycle."""
     if job is None:
         return item.next_build_number > 1
-    if job.retry_at > now:
+    if put_off(job, now):
         return False
     return discovery.has_news(item, job.mark.next_build_number, job.mark.in_flight, running)
 
 
-async def _one_job(
+def put_off(job: JobState, now: int) -> bool:
+    """Whether a job is not to be asked yet. A clock that was set back puts nothing off."""
+    return now < job.retry_at <= now + LONGEST_RETRY * 1000
+
+
+async def _look_after_lost(
     watched: Watched,
     ledger: Ledger,
     row: ControllerRow,
-    item: Item,
-    job: JobState,
-    sinks: Sequence[str],
+    news: News,
     clock: Callable[[], int],
     cycle: Cycle,
-    on_collected: Callable[[int], None],
 ) -> None:
-    def known(state: JobState, numbers: Sequence[int]) -> set[tuple[int, int]]:
-        return ledger.starts(state.id, numbers)
-
-    retry_at = clock() + retry_delay(job.failures + 1)
-    try:
-        async for page in collect(watched.api, item, job, row.since, known):
-            rows = list(page_rows(watched, item, page))
-            failed = unfinished(page)
-            cycle.problems += [f"controller {watched.name}: {why}" for why in failed]
-            collected = ledger.record(
-                row.id,
-                page.job,
-                item.cls,
-                rows,
-                examined=page.examined,
-                next_build_number=page.next_build_number,
-                sinks=sinks,
-                at=clock(),
-                retry_at=retry_at if failed else None,
-            )
-            cycle.collected += collected
-            cycle.skipped += sum(build.state == "skipped" for build in rows)
-            on_collected(collected)
-    except RemoteError as error:
-        cycle.problems.append(str(error))
-        ledger.put_off(row.id, job, item.cls, retry_at)
+    """Builds in flight of jobs that are not there: given up when the job stays away and Jenkins
+    says that the build is not there either. A job that was renamed has taken its own along."""
+    missing = [
+        job.full_name
+        for job in news.lost.values()
+        if job.mark.in_flight and job.full_name not in news.look.items
+    ]
+    if not missing:
+        return
+    jobs = ledger.jobs.states(row.id)
+    for name in missing:
+        job = jobs[name]
+        if not job.mark.in_flight or put_off(job, clock()):
+            continue
+        ledger.jobs.put_off(row.id, job, job.cls, clock() + retry_delay(job.failures + 1))
+        if job.failures + 1 < GONE_TRIES:
+            continue
+        try:
+            await watched.api.start(name, min(job.mark.in_flight))
+        except NotFound:
+            cycle.skipped += ledger.jobs.give_up_in_flight(job)
+        except RemoteError as error:
+            cycle.problems.append(str(error))
 
 
 def retry_delay(failures: int) -> int:
@@ -189,65 +246,4 @@ def retry_delay(failures: int) -> int:
     jitter = random.random()  # noqa: S311 - spreads load, guards nothing
     return int(
         1000 * backoff.delay(failures, first=FIRST_RETRY, longest=LONGEST_RETRY, jitter=jitter)
-    )
-
-
-def unfinished(page: Page) -> list[str]:
-    """What of a page has to be asked for again, one line each."""
-    return [
-        f"{page.job.full_name} #{failure.build.number}: {failure.why}"
-        for failure in page.failed
-        if not given_up(page.job, failure.broken)
-    ]
-
-
-def given_up(job: JobState, broken: bool) -> bool:
-    """Whether a build that Jenkins can't load whole is skipped now: it was tried often enough."""
-    return broken and job.failures + 1 >= BROKEN_TRIES
-
-
-def page_rows(watched: Watched, item: Item, page: Page) -> Iterable[BuildRow]:
-    """The ledger's rows of a page: complete builds mapped, of the others what is known."""
-    job = watched.job_facts(item.full_name, page.job, multibranch=item.multibranch)
-    for build, tree in page.complete:
-        yield mapped(watched, job, build, tree)
-    for build in page.running:
-        yield BuildRow(build.number, build.timestamp, 0, None, "in_flight")
-    for failure in page.failed:
-        build = failure.build
-        if given_up(page.job, failure.broken):
-            yield _row(build, "skipped", reason="broken")
-        else:
-            yield _row(build, "in_flight")
-    for number in page.gone:
-        yield BuildRow(number, 0, 0, None, "skipped", "gone")
-
-
-def mapped(watched: Watched, job: JobFacts, build: Build, tree: StageTree | None) -> BuildRow:
-    """One complete build as a row with its payload, or skipped with the reason."""
-    run = job_run(watched.identity, job, build, tree, watched.policy)
-    if isinstance(run, Skip):
-        return _row(build, "skipped", reason=run.reason)
-    payload, left_out = fit(run, watched.policy.body_limit)
-    if left_out is not None:
-        structlog.get_logger().warning(
-            "payload cut to its limit",
-            controller=watched.name,
-            job=job.full_name,
-            number=build.number,
-            left_out=left_out,
-        )
-    return BuildRow(
-        build.number, build.timestamp, build.duration, build.result, "collected", None, payload
-    )
-
-
-def _row(build: Build, state: BuildState, reason: str | None = None) -> BuildRow:
-    return BuildRow(
-        build.number,
-        build.timestamp,
-        build.duration,
-        build.result,
-        state,
-        reason,
     )

@@ -125,7 +125,7 @@ async def drain(
 
     after = 0
     while not (done.stopped or stopping()):
-        batch = ledger.queued(sink.name, BATCH, after)
+        batch = ledger.outbox.queued(sink.name, BATCH, after)
         if not batch:
             break
         after = batch[-1].id
@@ -135,7 +135,7 @@ async def drain(
                 by_job.setdefault(delivery.job, []).append(delivery)
         await together(one_job(queue) for queue in by_job.values())
     if not done.clean:
-        ledger.sink_failed(sink.name, clock(), done.stopped or done.last_failure)
+        ledger.outbox.sink_failed(sink.name, clock(), done.stopped or done.last_failure)
     return done
 
 
@@ -150,12 +150,12 @@ async def _one(
         return None
     match verdict(receipt.status):
         case Verdict.DELIVERED:
-            ledger.settle(delivery.id, "delivered", clock(), receipt.status)
+            ledger.outbox.settle(delivery.id, "delivered", clock(), receipt.status)
             done.note_delivered()
             return "delivered"
         case Verdict.REJECTED:
             answer = receipt.answer[:ANSWER_KEPT]
-            ledger.settle(delivery.id, "rejected", clock(), receipt.status, answer)
+            ledger.outbox.settle(delivery.id, "rejected", clock(), receipt.status, answer)
             done.note_rejected(receipt)
             return "rejected"
         case Verdict.STOP:

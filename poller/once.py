@@ -54,8 +54,8 @@ async def once(
     )
     drains = await asyncio.gather(*(_drain(sink, line, clock, on_settled) for sink in line.sinks))
     done.drains = {sink.name: drained for sink, drained in zip(line.sinks, drains, strict=True)}
-    line.ledger.forget_payloads(clock() - line.settings.ledger.keep_payloads)
-    done.queued = line.ledger.count_queued()
+    line.ledger.outbox.forget_payloads(clock() - line.settings.ledger.keep_payloads)
+    done.queued = line.ledger.outbox.count_queued()
     return done
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from poller.cycle import Watched
-from poller.errors import NoSuchBuild, NotFound, UsageError
-from poller.jenkins.collect import PIPELINE_RUN
+from poller.errors import BadAnswer, NoSuchBuild, NotFound, UsageError
 from poller.jenkins.discovery import MULTIBRANCH
 from poller.jenkins.paths import job_path
+from poller.jenkins.whole import Failure, make_whole
 from poller.ledger import Ledger
 from poller.sei.limits import fit
 from poller.sei.mapping import Skip, job_run
+from poller.watched import Watched
 from poller.watermark import JobState
 
 
@@ -46,15 +46,14 @@ async def _run(one: Watched, ledger: Ledger, job: str, number: int) -> bytes | S
     build = await one.api.build(job, number)
     if not build.completed:
         raise NoSuchBuild(f"{job} #{number} still runs", "it is sent when it is completed")
-    tree = None
-    if build.cls == PIPELINE_RUN:
-        try:
-            tree = await one.api.stage_tree(job, number)
-        except NotFound:
-            tree = None
-    state = ledger.jobs_of(one.name).get(job, JobState(job))
+    (whole,) = await make_whole(one.api, job, [build])
+    if isinstance(whole, Failure):
+        raise BadAnswer(one.api.where, f"{job} #{number}", whole.why)
+    row = ledger.controllers.find(one.name)
+    jobs = ledger.jobs.states(row.id, job) if row else {}
+    state = jobs.get(job, JobState(job))
     facts = one.job_facts(job, state, multibranch=await _in_multibranch(one, job))
-    run = job_run(one.identity, facts, build, tree, one.policy)
+    run = job_run(one.identity, facts, build, whole.tree, one.policy)
     if isinstance(run, Skip):
         return run
     body, _ = fit(run, one.policy.body_limit)

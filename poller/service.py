@@ -24,11 +24,12 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from poller import backoff
-from poller.cycle import Cycle, Watched, poll
+from poller.cycle import Cycle, poll
 from poller.delivery import FIRST_WAIT, LONGEST_WAIT, Drain, drain
 from poller.errors import LedgerError
 from poller.settings import Controller
 from poller.sinks import Sink
+from poller.watched import Watched
 from poller.wiring import Line
 
 STOP_SECONDS = 20.0
@@ -82,7 +83,7 @@ class Service:
             await asyncio.gather(keeper, return_exceptions=True)
         if self._failure is not None:
             raise self._failure
-        self._log.info("stopped", queued=self._line.ledger.count_queued())
+        self._log.info("stopped", queued=self._line.ledger.outbox.count_queued())
 
     def _schedule(self) -> AsyncIOScheduler:
         scheduler = AsyncIOScheduler(timezone="UTC")
@@ -184,7 +185,7 @@ class Service:
         while True:
             keep = self._line.settings.ledger.keep_payloads
             try:
-                self._line.ledger.forget_payloads(self._clock() - keep)
+                self._line.ledger.outbox.forget_payloads(self._clock() - keep)
             except LedgerError as failure:
                 self._fail(failure)
                 return

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from poller.cycle import Watched
 from poller.globs import Globs
 from poller.http import Connection
 from poller.jenkins.api import Api as JenkinsApi
@@ -20,6 +19,7 @@ from poller.settings import DEFAULT_RESULTS, Controller, Sei, Settings
 from poller.sinks import Sink
 from poller.sinks.jsonl import JsonlSink
 from poller.sinks.sei import SeiSink
+from poller.watched import Watched
 from poller.when import parse_when
 
 DEFAULT_BODY_LIMIT = 480_000

@@ -10,9 +10,9 @@ import pytest
 from sqlite_utils import Database
 
 from poller.errors import LedgerError
-from poller.ledger import BuildRow, Ledger
-from poller.schema import migrations
-from poller.watermark import JobState, Mark
+from poller.ledger import Batch, BuildRow, Ledger
+from poller.ledger.schema import migrations
+from poller.watermark import JobState, Mark, Start
 
 SINKS = ("sei",)
 
@@ -23,37 +23,45 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "ledger.db"
 
 
+def start(number: int, timestamp: int | None = None) -> Start:
+    """When a build started."""
+    return Start(number, timestamp or 1000 + number, 50 + number)
+
+
 def complete(number: int, timestamp: int | None = None) -> BuildRow:
     """A collected build."""
-    return BuildRow(
-        number, timestamp or 1000 + number, 5, "SUCCESS", "collected", None, b'{"n":%d}' % number
-    )
+    payload = b'{"n":%d}' % number
+    return BuildRow(start(number, timestamp), 5, "SUCCESS", "collected", None, payload)
 
 
 def running(number: int) -> BuildRow:
     """A build in flight."""
-    return BuildRow(number, 1000 + number, 0, None, "in_flight")
+    return BuildRow(start(number), 0, None, "in_flight")
 
 
 def record(ledger: Ledger, builds: list[BuildRow], examined: int) -> int:
     """Record builds of the job ``app`` on the controller ``main``."""
-    controller = ledger.controller("main", 0).id
-    state = ledger.jobs(controller).get("app", JobState("app"))
-    return ledger.record(
-        controller, state, "Job", builds,
-        examined=examined, next_build_number=examined + 1, sinks=SINKS, at=1,
-    )  # fmt: skip
+    controller = ledger.controllers.get("main", 0).id
+    state = ledger.jobs.states(controller).get("app", JobState("app"))
+    batch = Batch(state, "Job", builds, examined)
+    return ledger.builds.record(controller, batch, SINKS, 1).collected
 
 
 def job_row(ledger: Ledger) -> JobState:
     """The job ``app`` as the ledger has it."""
-    return ledger.jobs_of("main")["app"]
+    return ledger.jobs.states(1)["app"]
+
+
+def tally(ledger: Ledger) -> dict[tuple[str, str], int]:
+    """How many builds and deliveries there are of each kind."""
+    (row,) = ledger.controllers.all()
+    return {key: count for key, count in row["tally"].items() if count}
 
 
 def stored_watermark(path: Path) -> int:
     """What any reader of the file sees."""
     with sqlite3.connect(path) as conn:
-        (mark,) = conn.execute("select watermark from jobs").fetchone()
+        (mark,) = conn.execute("select watermark from job").fetchone()
     conn.close()
     return int(mark)
 
@@ -63,8 +71,8 @@ def test_a_build_is_queued_once(path: Path) -> None:
     ledger = Ledger(path)
     assert record(ledger, [complete(1), complete(2)], 2) == 2
     assert record(ledger, [complete(1), complete(2)], 2) == 0
-    assert [queued.number for queued in ledger.queued("sei", 10)] == [1, 2]
-    assert ledger.queued("sei", 10)[0].payload == b'{"n":1}'
+    assert [queued.number for queued in ledger.outbox.queued("sei", 10)] == [1, 2]
+    assert ledger.outbox.queued("sei", 10)[0].payload == b'{"n":1}'
     ledger.close()
 
 
@@ -73,11 +81,11 @@ def test_the_watermark_waits_for_what_runs_and_what_is_queued(path: Path) -> Non
     ledger = Ledger(path)
     record(ledger, [complete(1), running(2), complete(3)], 3)
     assert stored_watermark(path) == 0
-    for delivery in ledger.queued("sei", 10):
-        ledger.settle(delivery.id, "delivered", 2, 202)
+    for delivery in ledger.outbox.queued("sei", 10):
+        ledger.outbox.settle(delivery.id, "delivered", 2, 202)
     assert stored_watermark(path) == 1
     record(ledger, [complete(2)], 3)
-    ledger.settle(ledger.queued("sei", 10)[0].id, "rejected", 3, 400, "no")
+    ledger.outbox.settle(ledger.outbox.queued("sei", 10)[0].id, "rejected", 3, 400, "no")
     assert stored_watermark(path) == 3
     ledger.close()
 
@@ -97,7 +105,7 @@ def test_marks_come_back_as_they_were_saved(path: Path) -> None:
     record(ledger, [complete(1), running(2)], 2)
     ledger.close()
     again = Ledger(path)
-    assert Mark(2, 3, frozenset({2}), (2, 1002)) == job_row(again).mark
+    assert Mark(2, 3, frozenset({2}), start(2)) == job_row(again).mark
     again.close()
 
 
@@ -105,13 +113,12 @@ def test_a_new_generation_lets_the_old_ones_in_flight_go(path: Path) -> None:
     """They are skipped as gone, and counted."""
     ledger = Ledger(path)
     record(ledger, [running(1)], 1)
-    controller = ledger.controller("main", 0).id
-    ledger.record(
-        controller, JobState("app", 1, 1, 1), "Job", [complete(1, 9)],
-        examined=1, next_build_number=2, sinks=SINKS, at=1,
-    )  # fmt: skip
-    (row,) = ledger.controllers()
-    assert (row["in_flight"], row["skipped"]) == (0, 1)
+    controller = ledger.controllers.get("main", 0).id
+    batch = Batch(JobState("app", 1, "Job", 1, 1), "Job", [complete(1, 9)], 1)
+    ledger.builds.record(controller, batch, SINKS, 1)
+    assert tally(ledger) == {
+        ("", "collected"): 1, ("", "skipped: gone"): 1, ("sei", "queued"): 1,
+    }  # fmt: skip
     ledger.close()
 
 
@@ -119,27 +126,27 @@ def test_payloads_go_when_they_were_settled_long_ago(path: Path) -> None:
     """And no sooner: what is queued is kept however old."""
     ledger = Ledger(path)
     record(ledger, [complete(1), complete(2)], 2)
-    ledger.settle(ledger.queued("sei", 1)[0].id, "delivered", 50, 202)
-    assert ledger.forget_payloads(50) == 0
-    assert ledger.forget_payloads(51) == 1
-    assert [queued.number for queued in ledger.queued("sei", 10)] == [2]
+    ledger.outbox.settle(ledger.outbox.queued("sei", 1)[0].id, "delivered", 50, 202)
+    assert ledger.outbox.forget_payloads(50) == 0
+    assert ledger.outbox.forget_payloads(51) == 1
+    assert [queued.number for queued in ledger.outbox.queued("sei", 10)] == [2]
     ledger.close()
 
 
 def test_the_first_poll_fixes_where_a_controller_begins(path: Path) -> None:
     """A span like 7d must not wander with the clock."""
     ledger = Ledger(path)
-    assert ledger.controller("main", 100).since == 100
-    assert ledger.controller("main", 900).since == 100
+    assert ledger.controllers.get("main", 100).since == 100
+    assert ledger.controllers.get("main", 900).since == 100
     ledger.close()
 
 
 def test_a_job_put_off_waits_and_is_counted(path: Path) -> None:
     """The number of failures in a row sets the next wait."""
     ledger = Ledger(path)
-    controller = ledger.controller("main", 0).id
+    controller = ledger.controllers.get("main", 0).id
     for _ in range(2):
-        ledger.put_off(controller, JobState("app"), "Job", 500)
+        ledger.jobs.put_off(controller, JobState("app"), "Job", 500)
     assert (job_row(ledger).failures, job_row(ledger).retry_at) == (2, 500)
     record(ledger, [complete(1)], 1)
     assert (job_row(ledger).failures, job_row(ledger).retry_at) == (0, 0)
@@ -158,7 +165,7 @@ def test_two_connections_write_one_after_the_other(path: Path) -> None:
     record(one, [complete(1)], 1)
     assert record(other, [complete(1)], 1) == 0
     assert record(other, [complete(2)], 2) == 1
-    assert len(one.queued("sei", 10)) == 2
+    assert len(one.outbox.queued("sei", 10)) == 2
     one.close()
     other.close()
 

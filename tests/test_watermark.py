@@ -5,9 +5,24 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poller.watermark import Mark, count_to_ask, due, gone, reaches_back, recreated, watermark
+from poller.watermark import (
+    Mark,
+    Start,
+    count_to_ask,
+    covered,
+    due,
+    gaps,
+    gone,
+    reaches_back,
+    watermark,
+)
 
 numbers = st.integers(1, 60)
+
+
+def starts(timestamps: dict[int, int]) -> dict[int, Start]:
+    """Builds by number, from their timestamps."""
+    return {number: Start(number, at) for number, at in timestamps.items()}
 
 
 def test_watermark_stops_before_the_first_unsettled_build() -> None:
@@ -40,13 +55,14 @@ def follow(order: list[list[int]], asked: int) -> list[int]:
         finished.update(step)
         count = count_to_ask(mark, total + 1, asked)
         shown = range(max(1, total - count + 1), total + 1)
-        started = {number: 1000 + number for number in shown}
+        started = starts({number: 1000 + number for number in shown})
         if not reaches_back(started, mark, 0, count):
-            started = {number: 1000 + number for number in range(1, total + 1)}
+            started = starts({number: 1000 + number for number in range(1, total + 1)})
         wanted = set(due(mark, started, 0)) | {n for n in mark.in_flight if n not in started}
         complete = wanted & finished
         collected += sorted(complete)
-        mark = Mark(total, total + 1, frozenset(wanted - complete), (total, 1000 + total))
+        newest = Start(total, 1000 + total)
+        mark = Mark(total, total + 1, frozenset(wanted - complete), newest)
     return collected
 
 
@@ -63,13 +79,13 @@ def test_each_build_is_collected_once_in_whatever_order_they_finish(
 def test_only_builds_since_the_beginning_are_due() -> None:
     """What started before `since` is not ours; what Jenkins loaded broken is looked at again."""
     mark = Mark(examined=2)
-    assert due(mark, {1: 10, 2: 20, 3: 30, 4: 40, 5: 0, 6: 60}, since=40) == [4, 5, 6]
+    assert due(mark, starts({1: 10, 2: 20, 3: 30, 4: 40, 5: 0, 6: 60}), since=40) == [4, 5, 6]
 
 
 def test_a_build_in_flight_is_due_although_examined() -> None:
     """The long-running one is collected when it is seen again."""
     mark = Mark(examined=9, next_build_number=10, in_flight=frozenset({3}))
-    assert due(mark, {3: 30, 9: 90}, since=0) == [3]
+    assert due(mark, starts({3: 30, 9: 90}), since=0) == [3]
 
 
 def test_asks_as_far_back_as_the_oldest_in_flight_and_the_newest_known() -> None:
@@ -81,27 +97,33 @@ def test_asks_as_far_back_as_the_oldest_in_flight_and_the_newest_known() -> None
     assert count_to_ask(Mark(), 1, 100) == 1
 
 
-def test_a_job_created_anew_is_known_by_its_counter_or_its_newest_build() -> None:
-    """A counter that went back, or a number with another start; a deleted build proves nothing."""
-    mark = Mark(5, 6, frozenset(), (5, 500))
-    assert recreated(mark, 3, {})
-    assert recreated(mark, 6, {5: 777})
-    assert not recreated(mark, 6, {5: 500})
-    assert not recreated(mark, 7, {6: 600})
-    assert not recreated(mark, 6, {5: 0})
-    assert not recreated(Mark(), 1, {})
-
-
 def test_an_answer_reaches_back_when_it_is_short_or_touches_what_is_known() -> None:
     """A full page whose oldest build is new and recent says nothing about the ones before."""
     mark = Mark(examined=10)
-    assert reaches_back({11: 1, 12: 2}, mark, 0, asked=5)
-    assert reaches_back({11: 1, 12: 2}, mark, 0, asked=2)
-    assert not reaches_back({12: 1, 13: 2}, mark, 0, asked=2)
-    assert reaches_back({12: 1, 13: 2}, mark, 2, asked=2)
+    assert reaches_back(starts({11: 1, 12: 2}), mark, 0, asked=5)
+    assert reaches_back(starts({11: 1, 12: 2}), mark, 0, asked=2)
+    assert not reaches_back(starts({12: 1, 13: 2}), mark, 0, asked=2)
+    assert reaches_back(starts({12: 1, 13: 2}), mark, 2, asked=2)
 
 
 def test_only_what_the_answer_covers_can_be_gone() -> None:
     """A build before the oldest one asked for may still be there."""
     mark = Mark(in_flight=frozenset({2, 8, 9}))
     assert gone(mark, {7, 9, 10}, lowest=7) == [8]
+
+
+def test_numbers_without_a_build_are_counted() -> None:
+    """Deleted before they were seen, or jumped over by a counter that was set."""
+    assert gaps(10, 14, {9, 10, 12}) == 3
+    assert gaps(10, 10, {9, 10}) == 0
+    assert gaps(0, 3, {1, 2, 3}) == 0
+
+
+def test_an_answer_covers_what_was_counted_before_it_was_asked() -> None:
+    """And what began since; of a job created anew in between, only what it shows."""
+    mark = Mark(5, 6)
+    assert covered(8, mark, {6, 7, 8, 9}, another=False) == 9
+    assert covered(8, mark, {6}, another=False) == 7
+    assert covered(8, mark, {1, 2}, another=True) == 2
+    assert covered(3, mark, {1}, another=True) == 2
+    assert covered(1, mark, (), another=True) == 0

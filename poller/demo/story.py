@@ -136,12 +136,13 @@ async def _outage(console: Console, sei: Sei, town: JobsOfTown, line: Line) -> N
     finished = await _work(town, OUTAGE_SECONDS)
     await asyncio.sleep(1.2)
     console.print(
-        f"{finished} builds finished meanwhile, {line.ledger.count_queued()} queued, none lost"
+        f"{finished} builds finished meanwhile, {line.ledger.outbox.count_queued()} queued,"
+        " none lost"
     )
     sei.heal()
     deadline = time.monotonic() + CATCH_UP_SECONDS
     while time.monotonic() < deadline:
-        if not line.ledger.count_queued():
+        if not line.ledger.outbox.count_queued():
             break
         await asyncio.sleep(0.1)
     console.print(f"SEI is back: {len(sei.runs) - before} runs caught up on, oldest first")
@@ -154,8 +155,8 @@ async def _settle(line: Line, town: JobsOfTown) -> None:
     deadline = time.monotonic() + CATCH_UP_SECONDS
     while time.monotonic() < deadline:
         await asyncio.sleep(0.3)
-        (row,) = line.ledger.controllers()
-        if not row["in_flight"] and not line.ledger.count_queued():
+        (row,) = line.ledger.controllers.all()
+        if not row["tally"].get(("", "in_flight"), 0) and not line.ledger.outbox.count_queued():
             return
 
 

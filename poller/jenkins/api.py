@@ -12,10 +12,11 @@ import httpx
 import msgspec
 
 from poller import http
-from poller.errors import BadAnswer
+from poller.errors import BadAnswer, RemoteError, Unreachable
 from poller.jenkins.model import BUILD_TREE, Build, StageTree
 from poller.jenkins.paths import job_path
 from poller.rate import Pace
+from poller.watermark import Start
 
 T = TypeVar("T")
 
@@ -38,15 +39,14 @@ class _Builds(msgspec.Struct):
     allBuilds: list[Build] = []
 
 
-class Head(msgspec.Struct, frozen=True):
-    """A build's number and start (epoch milliseconds): all that a walk through history needs."""
-
+class _Head(msgspec.Struct, gc=False):
     number: int
     timestamp: int = 0
+    queueId: int | None = None
 
 
 class _Heads(msgspec.Struct):
-    allBuilds: list[Head] = []
+    allBuilds: list[_Head] = []
 
 
 class Api:
@@ -63,6 +63,8 @@ class Api:
     ) -> None:
         self.where = f"controller {name}"
         self.requests = 0
+        self.session: str | None = None
+        """``X-Jenkins-Session`` of the last answer: another one after each start of Jenkins."""
         self.root = urlsplit(connection.url).path
         self._url = httpx.URL(connection.url)
         self._seconds = connection.timeout / 1000
@@ -99,9 +101,10 @@ class Api:
         tree = f"builds[{BUILD_TREE}]{{0,{count}}}"
         return (await self._job(full_name, tree, _Builds)).builds
 
-    async def heads(self, full_name: str) -> list[Head]:
-        """Number and start of every build of the job, newest first. Jenkins loads each for it."""
-        return (await self._job(full_name, "allBuilds[number,timestamp]", _Heads)).allBuilds
+    async def heads(self, full_name: str) -> list[Start]:
+        """The start of every build of the job, newest first. Jenkins loads each build for it."""
+        answer = await self._job(full_name, "allBuilds[number,timestamp,queueId]", _Heads)
+        return [_start(head) for head in answer.allBuilds]
 
     async def page(self, full_name: str, first: int, last: int) -> list[Build]:
         """The builds at the places ``first`` to ``last`` - 1 of the whole history, newest first."""
@@ -132,6 +135,24 @@ class Api:
         answer = await self._ask("server", "api/json", {"tree": "nodeDescription"}, FACTS_LIMIT)
         return httpx.Headers(dict(answer.headers))
 
+    async def identity(self) -> str | None:
+        """``X-Instance-Identity``, the public key of this Jenkins; only its pages carry it
+        (measured). None where the page can't be had or a proxy took the header away."""
+        try:
+            answer = await self._ask("identity", "login", {}, PAGE_LIMIT)
+        except Unreachable:
+            raise
+        except RemoteError:
+            return None
+        return answer.headers.get("X-Instance-Identity")
+
+    async def start(self, full_name: str, number: int) -> Start:
+        """What tells one build from every other. Raises NotFound when it is gone."""
+        path = f"{job_path(full_name)}{number}/api/json"
+        what = f"{full_name} #{number}"
+        params = {"tree": "number,timestamp,queueId"}
+        return _start(await self._get(what, path, params, _Head, FACTS_LIMIT))
+
     async def _job(self, full_name: str, tree: str, kind: type[T]) -> T:
         path = job_path(full_name) + "api/json"
         return await self._get(full_name, path, {"tree": tree}, kind, PAGE_LIMIT)
@@ -158,6 +179,7 @@ class Api:
                 self._http, request, where=self.where, what=what, limit=limit, seconds=self._seconds
             )
         http.refuse(answer, self.where, what, denied_hint=DENIED)
+        self.session = answer.headers.get("X-Jenkins-Session", self.session)
         return answer
 
 
@@ -178,6 +200,10 @@ def decode(answer: http.Answer, where: str, what: str, kind: Callable[..., T] | 
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadAnswer(where, what, str(error)) from None
     return decoded
+
+
+def _start(head: _Head) -> Start:
+    return Start(head.number, max(0, head.timestamp), max(0, head.queueId or 0))
 
 
 def _running_urls(answer: dict[str, Any]) -> list[str]:

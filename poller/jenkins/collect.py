@@ -2,204 +2,214 @@
 
 from __future__ import annotations
 
-import asyncio
-import dataclasses
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from poller import watermark
-from poller.errors import BadAnswer, NotFound, RemoteError
+from poller import lineage, watermark
+from poller.errors import NotFound
 from poller.jenkins.api import BUILDS_PER_PAGE, Api
 from poller.jenkins.discovery import Item
-from poller.jenkins.model import Build, StageTree
-from poller.watermark import JobState, Mark
-
-PIPELINE_RUN = "org.jenkinsci.plugins.workflow.job.WorkflowRun"
-"""The one class of build that has stages; wfapi answers 404 for all others (measured)."""
-
-NEWEST_RUNS = 10
-"""``wfapi/runs`` always returns the ten newest (measured)."""
-
-RUNS_WORTH_IT = 3
-"""``runs`` makes Jenkins read ten flow graphs, ``describe`` one; ``runs`` saves round trips."""
-
-Known = Callable[[JobState, Sequence[int]], set[tuple[int, int]]]
+from poller.jenkins.model import Build
+from poller.jenkins.whole import Failure, Whole, make_whole
+from poller.lineage import Known, Source
+from poller.watermark import JobState, Mark, Start
 
 
-@dataclass(frozen=True)
-class Failure:
-    """A build that could not be had whole this time, and why."""
+class Memory(Protocol):
+    """What is known of builds already: the ledger's part of the decision."""
 
-    build: Build
-    why: str
-    broken: bool = False
+    def of_job(self, job: JobState, numbers: Iterable[int]) -> list[Known]:
+        """Those of ``numbers`` that are known in the job's present generation."""
+
+    def same(self, job: JobState, starts: Iterable[Start]) -> list[Known]:
+        """Those of ``starts`` that are known under any generation or name."""
 
 
 @dataclass
 class Page:
     """A part of a job's news, to be recorded in one transaction; pages come oldest first.
 
-    ``job`` may be a new generation. Every build ≤ ``examined`` is in this page, was in an earlier
-    one, or is not due.
+    ``job`` may be a new generation, which goes on with ``source``. Every build ≤ ``examined`` is
+    in this page, was in an earlier one, or is not due; ``gaps`` of the numbers up to there have no
+    build. ``examined`` is None where the mark is not to move.
     """
 
     job: JobState
-    examined: int
-    next_build_number: int
-    complete: list[tuple[Build, StageTree | None]] = field(default_factory=list)
+    examined: int | None = None
+    gaps: int = 0
+    source: Source | None = None
+    complete: list[Whole] = field(default_factory=list)
     running: list[Build] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
     gone: list[int] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class History:
+    """What of a job's history is looked at: its state, the newest builds at hand, the start of each
+    build that may be due, and the highest number that this covers."""
+
+    job: JobState
+    source: Source | None
+    newest: dict[int, Build]
+    started: dict[int, Start]
+    covered: int
+
+
 async def collect(
-    api: Api, item: Item, job: JobState, since: int, known: Known
+    api: Api,
+    item: Item,
+    job: JobState,
+    since: int,
+    memory: Memory,
+    lost: Mapping[int, JobState],
 ) -> AsyncIterator[Page]:
     """All news of one job, page by page. ``since`` is epoch milliseconds.
 
-    ``known(job, numbers)`` tells which (number, timestamp) the ledger has, of any generation.
-    Raises RemoteError when the job's builds can't be had; what was yielded stays good.
+    ``lost`` are the jobs, by id, that the item tree no longer shows as they were: what looks new
+    may be one of them, renamed. Raises RemoteError when the job's builds can't be had; what was
+    yielded stays good.
     """
-    newest = await _newest(api, item, job.mark, since)
-    starts = {build.number: build.timestamp for build in newest}
-    if watermark.recreated(job.mark, item.next_build_number, starts):
-        job = next_generation(job)
-        newest = await _newest(api, item, job.mark, since)
-        starts = {build.number: build.timestamp for build in newest}
-    next_number = max([item.next_build_number, *(number + 1 for number in starts)])
-    heads = dict(starts)
-    whole = watermark.reaches_back(starts, job.mark, since, BUILDS_PER_PAGE)
-    if not whole:
-        heads |= {head.number: head.timestamp for head in await api.heads(item.full_name)}
-    due = watermark.due(job.mark, heads, since)
-    if job.generation:
-        due = unknown(due, heads, known(job, due))
-    old, gone = await _in_flight_before(api, item, job.mark, min(starts, default=1), starts)
-
-    by_number = {build.number: build for build in newest} | {build.number: build for build in old}
-    places = {number: place for place, number in enumerate(sorted(heads, reverse=True))}
-    numbers = sorted({*due, *(build.number for build in old)})
-    chunks = [numbers[i : i + BUILDS_PER_PAGE] for i in range(0, len(numbers), BUILDS_PER_PAGE)]
-    for chunk in chunks[:-1]:
-        builds = await _chunk(api, item, chunk, by_number, places)
-        page = await _page(api, item, job, builds, starts)
-        page.examined = max(chunk[-1], job.mark.examined)
-        page.next_build_number = page.examined + 1
+    seen = await _history(api, item, job, since, memory, lost)
+    mark = seen.job.mark
+    due = watermark.due(mark, seen.started, since)
+    known = memory.same(seen.job, [seen.started[number] for number in due])
+    due = lineage.unsettled(due, seen.started, known)
+    old, gone = await _in_flight_before(api, item, mark, seen.newest)
+    walk = Walk(api, item.full_name, seen.started, {**seen.newest, **old})
+    begun = mark.next_build_number is not None or seen.source is not None
+    done = mark.examined if begun else min(due, default=seen.covered + 1) - 1
+    chunks = in_pages({*due, *old})
+    for place, chunk in enumerate(chunks):
+        last = place == len(chunks) - 1
+        page = sorted_out(seen.job, await walk.whole(chunk, seen.newest))
+        page.source = seen.source
+        page.examined = seen.covered if last else max(chunk[-1], mark.examined)
+        page.gaps = watermark.gaps(done, page.examined, seen.started)
+        page.gone = gone if last else []
+        done = max(done, page.examined)
         yield page
-    last = await _chunk(api, item, chunks[-1], by_number, places) if chunks else []
-    page = await _page(api, item, job, last, starts)
-    page.examined, page.next_build_number, page.gone = next_number - 1, next_number, gone
-    yield page
 
 
-def next_generation(job: JobState) -> JobState:
-    """The job after it was created anew: its numbers go on, at SEI, after the last one it used."""
-    used = max((job.mark.next_build_number or 1) - 1, *(job.mark.newest or (0,))[:1])
-    return dataclasses.replace(
-        job, generation=job.generation + 1, base=job.base + used, mark=Mark()
-    )
-
-
-def unknown(
-    due: Iterable[int], started: dict[int, int], recorded: set[tuple[int, int]]
-) -> list[int]:
-    """Those of ``due`` that no generation has yet: a restored Jenkins shows old builds again."""
-    return [number for number in due if (number, started.get(number, 0)) not in recorded]
-
-
-async def _newest(api: Api, item: Item, mark: Mark, since: int) -> list[Build]:
-    """The newest builds, as far back as is due, newest first; at most 100."""
-    asked = watermark.count_to_ask(mark, item.next_build_number, BUILDS_PER_PAGE)
-    while True:
+async def _history(
+    api: Api,
+    item: Item,
+    job: JobState,
+    since: int,
+    memory: Memory,
+    lost: Mapping[int, JobState],
+) -> History:
+    """Look as far back as is due; find out whether the job is the one that is known."""
+    before, source = job.mark, None
+    asked = _first_ask(item, job, lost)
+    builds = await api.builds(item.full_name, asked)
+    started = {build.number: build.start for build in builds}
+    own = memory.of_job(job, started)
+    another = lineage.is_another(job, item.next_build_number, item.cls, started, own)
+    if another or before.next_build_number is None:
+        known = memory.same(job, started.values())
+        job, source = lineage.begin(job, started, known, lost, another=another)
+    while asked < BUILDS_PER_PAGE and not watermark.reaches_back(started, job.mark, since, asked):
+        # The mark may lie further back than was asked, or builds that began since the tree was
+        # asked have pushed the oldest out of the range.
+        needed = watermark.count_to_ask(job.mark, item.next_build_number, BUILDS_PER_PAGE)
+        asked = min(max(asked * 2, needed), BUILDS_PER_PAGE)
         builds = await api.builds(item.full_name, asked)
-        starts = {build.number: build.timestamp for build in builds}
-        if asked >= BUILDS_PER_PAGE or watermark.reaches_back(starts, mark, since, asked):
-            return builds
-        # Builds began since the tree was asked, and pushed the oldest out of the range.
-        asked = min(asked * 2, BUILDS_PER_PAGE)
+        started = {build.number: build.start for build in builds}
+    covered = watermark.covered(item.next_build_number, before, started, another=another)
+    if not watermark.reaches_back(started, job.mark, since, asked):
+        started |= {head.number: head for head in await api.heads(item.full_name)}
+    return History(job, source, {build.number: build for build in builds}, started, covered)
+
+
+def _first_ask(item: Item, job: JobState, lost: Mapping[int, JobState]) -> int:
+    """How many builds to ask first: of a job that may be a lost one renamed, few, as Jenkins has
+    to load each."""
+    asked = watermark.count_to_ask(job.mark, item.next_build_number, BUILDS_PER_PAGE)
+    if job.mark.next_build_number is None:
+        nearest = max(
+            (o.mark.used for o in lost.values() if 0 < o.mark.used < item.next_build_number),
+            default=0,
+        )
+        asked = min(asked, item.next_build_number - nearest)
+    return max(1, asked)
+
+
+def in_pages(numbers: Iterable[int]) -> list[list[int]]:
+    """Numbers in ascending order, a hundred at a time; one empty page where there are none."""
+    every = sorted(numbers)
+    steps = range(0, len(every), BUILDS_PER_PAGE)
+    return [every[i : i + BUILDS_PER_PAGE] for i in steps] or [[]]
 
 
 async def _in_flight_before(
-    api: Api, item: Item, mark: Mark, lowest: int, present: Iterable[int]
-) -> tuple[list[Build], list[int]]:
-    """The builds in flight that lie before those asked for, each by its number; and those gone."""
-    gone = watermark.gone(mark, set(present), lowest)
-    found: list[Build] = []
+    api: Api, item: Item, mark: Mark, newest: Collection[int]
+) -> tuple[dict[int, Build], list[int]]:
+    """The builds in flight that lie before ``newest``, each by its number; and those gone."""
+    lowest = min(newest, default=1)
+    gone = watermark.gone(mark, newest, lowest)
+    found: dict[int, Build] = {}
     for number in sorted(number for number in mark.in_flight if number < lowest):
         try:
-            found.append(await api.build(item.full_name, number))
+            found[number] = await api.build(item.full_name, number)
         except NotFound:
             gone.append(number)
     return found, gone
 
 
-async def _chunk(
-    api: Api,
-    item: Item,
-    numbers: Sequence[int],
-    by_number: dict[int, Build],
-    places: dict[int, int],
-) -> list[Build]:
-    """The builds of ``numbers``, oldest first: those at hand, and one request for the rest."""
-    missing = [number for number in numbers if number not in by_number]
-    if missing:
-        first, last = places[missing[-1]], places[missing[0]] + 1
-        for build in await api.page(item.full_name, first, last):
-            by_number.setdefault(build.number, build)
-        for number in missing:
-            if number not in by_number:
-                # A build began or was deleted in between and moved the places.
-                try:
-                    by_number[number] = await api.build(item.full_name, number)
-                except NotFound:
-                    continue
-    return [by_number.pop(number) for number in numbers if number in by_number]
+class Walk:
+    """Goes through a job's history by numbers, ascending: those at hand, and one request for a
+    page of the others. ``started`` are all builds that the job has, as far as the walk goes."""
+
+    def __init__(
+        self, api: Api, full_name: str, started: Iterable[int], at_hand: dict[int, Build]
+    ) -> None:
+        self._api = api
+        self._full_name = full_name
+        self._at_hand = at_hand
+        self._places = {number: at for at, number in enumerate(sorted(started, reverse=True))}
+
+    async def whole(self, numbers: Sequence[int], newest: Collection[int] = ()) -> Seen:
+        """The builds of ``numbers`` that are still there, those completed with their stage trees.
+
+        ``newest`` are the job's newest numbers: ten stage trees can be had of those at once.
+        """
+        builds = await self._builds(numbers)
+        completed = [build for build in builds if build.completed]
+        running = [build for build in builds if not build.completed]
+        return Seen(running, await make_whole(self._api, self._full_name, completed, newest))
+
+    async def _builds(self, numbers: Sequence[int]) -> list[Build]:
+        missing = [number for number in numbers if number not in self._at_hand]
+        if missing:
+            first, last = self._places[missing[-1]], self._places[missing[0]] + 1
+            for build in await self._api.page(self._full_name, first, last):
+                self._at_hand.setdefault(build.number, build)
+            for number in missing:
+                if number not in self._at_hand:
+                    # A build began or was deleted in between and moved the places.
+                    with contextlib.suppress(NotFound):
+                        self._at_hand[number] = await self._api.build(self._full_name, number)
+        return [self._at_hand.pop(number) for number in numbers if number in self._at_hand]
 
 
-async def _page(
-    api: Api, item: Item, job: JobState, builds: Sequence[Build], newest: dict[int, int]
-) -> Page:
-    page = Page(job, job.mark.examined, job.mark.examined + 1)
-    finished: list[Build] = []
-    for build in builds:
-        if not build.completed:
-            page.running.append(build)
-        elif build.broken:
-            page.failed.append(Failure(build, "Jenkins could not load it whole", broken=True))
+@dataclass(frozen=True)
+class Seen:
+    """Builds as Jenkins has them: those that run, and of those completed the whole ones and the
+    ones that could not be had whole."""
+
+    running: list[Build]
+    completed: list[Whole | Failure]
+
+
+def sorted_out(job: JobState, seen: Seen) -> Page:
+    """A page of these builds that moves no mark."""
+    page = Page(job, running=seen.running)
+    for one in seen.completed:
+        if isinstance(one, Failure):
+            page.failed.append(one)
         else:
-            finished.append(build)
-    for build, tree in zip(finished, await _stage_trees(api, item, finished, newest), strict=True):
-        if isinstance(tree, RemoteError):
-            page.failed.append(Failure(build, str(tree)))
-        else:
-            page.complete.append((build, tree))
+            page.complete.append(one)
     return page
-
-
-async def _stage_trees(
-    api: Api, item: Item, builds: Sequence[Build], newest: dict[int, int]
-) -> list[StageTree | RemoteError | None]:
-    """The stage tree of each build, None where there is none, or why it could not be had."""
-    ten = sorted(newest, reverse=True)[:NEWEST_RUNS]
-    pipelines = {build.number for build in builds if build.cls == PIPELINE_RUN}
-    at_once: dict[int, StageTree] = {}
-    if len(pipelines.intersection(ten)) >= RUNS_WORTH_IT:
-        try:
-            trees = await api.ten_stage_trees(item.full_name)
-            at_once = {int(tree.id): tree for tree in trees if tree.id.isdecimal()}
-        except (BadAnswer, NotFound):
-            pass  # one bad tree spoils the answer for ten: ask for each alone
-
-    async def one(number: int) -> StageTree | RemoteError | None:
-        if number not in pipelines:
-            return None
-        if number in at_once:
-            return at_once[number]
-        try:
-            return await api.stage_tree(item.full_name, number)
-        except NotFound:
-            return None
-        except RemoteError as error:
-            return error
-
-    return await asyncio.gather(*(one(build.number) for build in builds))

@@ -6,13 +6,14 @@ which builds run now is the other half.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from poller.errors import BadAnswer, NotFound, RemoteError, Unauthorized
 from poller.jenkins.api import Api
 from poller.jenkins.paths import build_of_url
+from poller.watermark import JobState, Start
 
 LEVELS = 4
 """Levels of the tree that are asked at once before the depth of a controller is known."""
@@ -22,29 +23,32 @@ MOST_LEVELS = 60
 
 MULTIBRANCH = "MultiBranchProject"
 
+FEW = 10
+"""Jobs of a controller below which a list that shrank says nothing."""
+
 
 @dataclass(frozen=True)
 class Item:
-    """One job as the item tree shows it. ``last_started`` is asked for at the first look only:
-    epoch milliseconds of the newest build, 0 where there is none, None where it was not asked."""
+    """One job as the item tree shows it. ``last`` is the newest build, asked for at the first look
+    only: of number 0 where there is none, None where it was not asked."""
 
     full_name: str
     cls: str
     next_build_number: int
     multibranch: bool = False
-    last_started: int | None = None
+    last: Start | None = None
 
 
 @dataclass
 class Look:
     """What one look at a controller's items gave.
 
-    ``unread`` are folders that could not be read, each with the reason; ``malformed`` counts the
-    items that were not what Jenkins exports. ``depth`` is the number of levels that hold items.
+    ``unread`` are folders that could not be read, with the reason; ``malformed`` counts the items
+    that were not what Jenkins exports. ``depth`` is the number of levels that hold items.
     """
 
     items: dict[str, Item] = field(default_factory=dict)
-    unread: list[str] = field(default_factory=list)
+    unread: dict[str, str] = field(default_factory=dict)
     malformed: int = 0
     depth: int = 1
 
@@ -68,7 +72,7 @@ async def look(api: Api, depth: int | None, *, first: bool) -> Look:
         try:
             answer = await api.items(folder, tree(levels, first=first))
         except (NotFound, Unauthorized) as error:
-            found.unread.append(str(error))
+            found.unread[folder] = str(error)
             continue
         deeper += walk(answer, found, at=level, folder=folder)
     return found
@@ -76,7 +80,9 @@ async def look(api: Api, depth: int | None, *, first: bool) -> Look:
 
 def tree(levels: int, *, first: bool) -> str:
     """The ``tree=`` of ``levels`` levels; below the last, a bare ``jobs`` shows what is left."""
-    fields = "_class,fullName,nextBuildNumber" + (",lastBuild[number,timestamp]" if first else "")
+    fields = "_class,fullName,nextBuildNumber" + (
+        ",lastBuild[number,timestamp,queueId]" if first else ""
+    )
     asked = "jobs"
     for _ in range(levels):
         asked = f"jobs[{fields},{asked}]"
@@ -118,16 +124,20 @@ def _add(child: dict[str, Any], full_name: str, multibranch: bool, found: Look) 
     if not isinstance(number, int) or isinstance(number, bool) or number < 1:
         found.malformed += 1
         return
-    started = None
-    if "lastBuild" in child:
-        started = last.get("timestamp") if isinstance(last, dict) else 0
     found.items[full_name] = Item(
         full_name,
         str(child.get("_class") or ""),
         number,
         multibranch,
-        started if isinstance(started, int) else None,
+        _start(last) if "lastBuild" in child else None,
     )
+
+
+def _start(last: Any) -> Start:
+    if not isinstance(last, dict):
+        return Start(0, 0)
+    number, timestamp, queue_id = (last.get(key) for key in ("number", "timestamp", "queueId"))
+    return Start(*(v if isinstance(v, int) and v > 0 else 0 for v in (number, timestamp, queue_id)))
 
 
 async def running(api: Api) -> frozenset[tuple[str, int]] | None:
@@ -168,6 +178,23 @@ def has_news(
     return any((name, number) not in running_now for number in in_flight)
 
 
-def vanished(items: Mapping[str, Item], in_flight: Mapping[str, frozenset[int]]) -> list[str]:
-    """Jobs with builds in flight that the item tree no longer shows."""
-    return [name for name in in_flight if name not in items]
+def lost(jobs: Iterable[JobState], look: Look) -> dict[int, JobState]:
+    """The jobs, by id, that the item tree no longer shows as they were: not at all, or with a
+    counter that went back. What lies in a folder that could not be read proves nothing."""
+    return {
+        job.id: job
+        for job in jobs
+        if job.mark.next_build_number is not None
+        and _is_lost(job.mark.next_build_number, look.items.get(job.full_name))
+        and not any(job.full_name.startswith(f"{folder}/") for folder in look.unread)
+    }
+
+
+def _is_lost(next_build_number: int, item: Item | None) -> bool:
+    return item is None or item.next_build_number < next_build_number
+
+
+def has_shrunk(jobs: int, before: int) -> bool:
+    """Whether a look shows so few of the jobs of the one before that it is not to be believed at
+    once: half a list, an empty one, or one cut down by a permission that was taken away."""
+    return before >= FEW and jobs < before / 2

@@ -10,6 +10,8 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from poller.watermark import Start
+
 BUILD_TREE = (
     "_class,number,timestamp,duration,building,inProgress,result,queueId,url,"
     "actions[_class,causes[_class,userId,upstreamProject,upstreamBuild,addr],"
@@ -57,6 +59,11 @@ class Build(Struct, frozen=True, gc=False):
     actions: list[Action | None] = []
     changeSet: ChangeSet | None = None
     changeSets: list[ChangeSet] = []
+
+    @property
+    def start(self) -> Start:
+        """What tells the build from every other one."""
+        return Start(self.number, max(0, self.timestamp), max(0, self.queueId or 0))
 
     @property
     def completed(self) -> bool:

@@ -8,26 +8,28 @@ from poller.ledger import Ledger
 from poller.settings import Settings
 from poller.when import ago, iso
 
+SKIPPED = "skipped: "
+
 
 def summary(settings: Settings, ledger: Ledger, now: int) -> dict[str, Any]:
     """The object that `status --json` prints; its keys are a promise. Times are ISO 8601.
 
     ``lag_seconds`` is the time since the last poll that Jenkins answered; null before the first.
     """
-    seen = {row["name"]: row for row in ledger.controllers()}
+    seen = {row["name"]: row for row in ledger.controllers.all()}
     sinks = [name for name in ("sei", "jsonl") if getattr(settings, name) is not None]
-    deliveries: dict[tuple[str, str], dict[str, Any]] = {}
-    for row in ledger.deliveries():
-        counts = deliveries.setdefault((row["controller"], row["sink"]), {})
-        counts[row["state"]] = row["count"]
-        if row["state"] == "queued":
-            counts["oldest"] = row["oldest"]
+    oldest = {(row["controller"], row["sink"]): row["at"] for row in ledger.outbox.oldest_queued()}
     return {
         "controllers": [
             {
                 **_controller(controller.name, seen.get(controller.name, {}), now),
                 "sinks": {
-                    sink: _sink(deliveries.get((controller.name, sink), {})) for sink in sinks
+                    sink: _sink(
+                        sink,
+                        seen.get(controller.name, {}).get("tally", {}),
+                        oldest.get((controller.name, sink)),
+                    )
+                    for sink in sinks
                 },
             }
             for controller in settings.controllers
@@ -38,13 +40,18 @@ def summary(settings: Settings, ledger: Ledger, now: int) -> dict[str, Any]:
                 "last_error": row["last_error"],
                 "last_error_at": _time(row["last_error_at"]) if row["last_error"] else None,
             }
-            for row in ledger.sinks()
+            for row in ledger.outbox.sinks()
         },
     }
 
 
 def _controller(name: str, row: dict[str, Any], now: int) -> dict[str, Any]:
-    success = row.get("last_success")
+    success, tally = row.get("last_success"), row.get("tally", {})
+    skipped = {
+        state.removeprefix(SKIPPED): count
+        for (sink, state), count in tally.items()
+        if not sink and state.startswith(SKIPPED) and count
+    }
     return {
         "name": name,
         "jobs": row.get("jobs", 0),
@@ -52,22 +59,28 @@ def _controller(name: str, row: dict[str, Any], now: int) -> dict[str, Any]:
         "last_success": _time(success),
         "last_error": row.get("last_error"),
         "lag_seconds": None if success is None else max(0, now - success) // 1000,
-        "in_flight": row.get("in_flight", 0),
-        "skipped": row.get("skipped", 0),
+        "in_flight": tally.get(("", "in_flight"), 0),
+        "skipped": sum(skipped.values()),
+        "skipped_because": skipped,
     }
 
 
-def _sink(counts: dict[str, Any]) -> dict[str, Any]:
+def _sink(name: str, tally: dict[tuple[str, str], int], oldest: int | None) -> dict[str, Any]:
     return {
-        "queued": counts.get("queued", 0),
-        "delivered": counts.get("delivered", 0),
-        "rejected": counts.get("rejected", 0),
-        "oldest_queued": _time(counts.get("oldest")),
+        "queued": tally.get((name, "queued"), 0),
+        "delivered": tally.get((name, "delivered"), 0),
+        "rejected": tally.get((name, "rejected"), 0),
+        "oldest_queued": _time(oldest),
     }
 
 
 def _time(at: int | None) -> str | None:
     return None if at is None else iso(at)
+
+
+def _reasons(row: dict[str, Any]) -> str:
+    reasons = ", ".join(f"{why}: {count}" for why, count in row["skipped_because"].items())
+    return f" ({reasons})" if reasons else ""
 
 
 def lines(status: dict[str, Any]) -> list[str]:
@@ -78,7 +91,7 @@ def lines(status: dict[str, Any]) -> list[str]:
         polled = "never polled" if lag is None else f"last answer {ago(lag * 1000)} ago"
         out.append(
             f"{row['name']}: {polled}, {row['jobs']} jobs,"
-            f" {row['in_flight']} in flight, {row['skipped']} skipped"
+            f" {row['in_flight']} in flight, {row['skipped']} skipped{_reasons(row)}"
         )
         if row["last_error"]:
             out.append(f"  problem: {row['last_error']}")

@@ -1,0 +1,40 @@
+"""The ledger: what was seen, what was sent, what was refused. The only package that knows SQL.
+
+Everything learned of a job in one collection is one transaction; each settled delivery is one, too.
+All times are epoch milliseconds. Every method raises LedgerError when SQLite can't do it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+from poller.ledger.builds import Batch, BuildRow, Builds, BuildState, Recorded
+from poller.ledger.controllers import ControllerRow, Controllers
+from poller.ledger.file import File
+from poller.ledger.jobs import Jobs
+from poller.ledger.outbox import Outbox, Queued
+
+__all__ = ["Batch", "BuildRow", "BuildState", "ControllerRow", "Ledger", "Queued", "Recorded"]
+
+
+class Ledger:
+    """One SQLite file with its parts. Not shared between threads; other processes may use it."""
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self.path = path
+        self.file = File(path, read_only=read_only)
+        self.controllers = Controllers(self.file)
+        self.jobs = Jobs(self.file)
+        self.builds = Builds(self.file)
+        self.outbox = Outbox(self.file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self.file.close()

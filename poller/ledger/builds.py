@@ -1,0 +1,275 @@
+"""Builds in the ledger: all that one collection learned of a job is recorded in one transaction."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from poller import watermark
+from poller.ledger.file import File
+from poller.lineage import Known, Source
+from poller.watermark import JobState, Start
+
+BuildState = Literal["in_flight", "collected", "skipped"]
+GONE = "gone"
+"""Why a build is skipped that was in flight and is no longer there."""
+
+_KNOWN = "b.number, b.timestamp, b.queue_id, b.job, b.generation, b.state, b.reason"
+_NEW_WORD = (
+    "build.state = 'in_flight'"
+    " or (build.reason = 'gone' and (excluded.state <> 'skipped' or excluded.reason <> 'gone'))"
+)
+"""When a build's row may change: what is settled stays, but for what was taken for gone."""
+
+
+@dataclass(frozen=True)
+class BuildRow:
+    """One build to record; ``payload`` is the encoded job run of a collected one."""
+
+    start: Start
+    duration: int
+    result: str | None
+    state: BuildState
+    reason: str | None = None
+    payload: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What was learned of a job: builds of its present generation.
+
+    ``examined`` is its new mark, up to which every build is known; None where it is not to move, as
+    of a backfill. ``gaps`` counts the numbers below that no build had. ``source`` is the history
+    that the generation goes on with. ``retry_at`` is when to ask for what could not be had whole.
+    """
+
+    job: JobState
+    cls: str
+    builds: Sequence[BuildRow]
+    examined: int | None = None
+    gaps: int = 0
+    source: Source | None = None
+    retry_at: int | None = None
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """How many builds are newly collected, and newly skipped. ``stale``: nothing was recorded, as
+    another process found meanwhile that the job was created anew."""
+
+    collected: int = 0
+    skipped: int = 0
+    stale: bool = False
+
+
+class Builds:
+    """The tables ``build`` and ``payload``, and the marks of jobs that move with them."""
+
+    def __init__(self, file: File) -> None:
+        self._file = file
+
+    def of_job(self, job: JobState, numbers: Iterable[int]) -> list[Known]:
+        """Those of ``numbers`` that the ledger has in the job's present generation."""
+        return self._known(
+            f"select {_KNOWN} from json_each(?) n"
+            " join build b on b.job = ? and b.generation = ? and b.number = n.value",
+            json.dumps(list(numbers)), job.id, job.generation,
+        )  # fmt: skip
+
+    def same(self, controller: int, job: JobState, starts: Iterable[Start]) -> list[Known]:
+        """Those of ``starts`` that the ledger has under any generation or name. Under another name
+        only the queue id tells that it is the same build."""
+        with self._file.guarded("read builds"):
+            return list(_same(self._file.conn, controller, job.id, starts))
+
+    def record(self, controller: int, batch: Batch, sinks: Sequence[str], at: int) -> Recorded:
+        """Record builds, payloads, deliveries and marks of a job in one transaction.
+
+        Builds in flight of an earlier generation are gone unless the present one has them. A build
+        that is collected or skipped already stays as it is, whatever its job is called now.
+        """
+        with self._file.write(f"record builds of {batch.job.full_name}") as conn:
+            job = _save_job(conn, controller, batch)
+            if job is None:
+                return Recorded(stale=True)
+            if batch.source is not None:
+                _continue(conn, batch.source, job, batch.job.generation)
+            _let_go(conn, job, batch.job.generation - 1)
+            elsewhere = _elsewhere(conn, controller, job, batch)
+            saved = []
+            for build in batch.builds:
+                row = _save_build(conn, job, batch.job, build, elsewhere.get(build.start.number))
+                if row is not None:
+                    saved.append(build.state)
+                    if build.payload is not None:
+                        put_in_outbox(conn, controller, row, build.payload, sinks, at)
+            advance(conn, job)
+        return Recorded(saved.count("collected"), saved.count("skipped"))
+
+    def _known(self, query: str, *values: Any) -> list[Known]:
+        with self._file.guarded("read builds"):
+            return [_as_known(row) for row in self._file.conn.execute(query, values)]
+
+
+def _as_known(row: tuple[Any, ...]) -> Known:
+    number, timestamp, queue_id, job, generation, state, reason = row
+    settled = state == "collected" or (state == "skipped" and reason != GONE)
+    return Known(Start(number, timestamp, queue_id or 0), job, generation, settled)
+
+
+def _same(
+    conn: sqlite3.Connection, controller: int, job: int, starts: Iterable[Start]
+) -> Iterable[Known]:
+    return map(
+        _as_known,
+        conn.execute(
+            f"select {_KNOWN} from json_each(?) s"
+            " join build b on b.timestamp = s.value ->> 1 and b.number = s.value ->> 0"
+            " join job j on j.id = b.job where s.value ->> 1 > 0 and j.controller = ?"
+            " and (b.job = ? or (b.queue_id > 0 and b.queue_id = s.value ->> 2))",
+            (json.dumps(list(starts)), controller, job),
+        ),
+    )
+
+
+def _save_job(conn: sqlite3.Connection, controller: int, batch: Batch) -> int | None:
+    """The id of the job's row, or None when the row is of a later generation already."""
+    job = batch.job
+    newest = max((build.start for build in batch.builds), default=None)
+    known = job.mark.newest
+    if newest is None or (known is not None and known > newest):
+        newest = known
+    moves = batch.examined is not None
+    examined = job.mark.examined if batch.examined is None else batch.examined
+    next_build_number = None if batch.examined is None else batch.examined + 1
+    failures = job.failures + 1 if batch.retry_at is not None else 0
+    saved = conn.execute(
+        "insert into job (controller, full_name, class, generation, base, examined,"
+        " next_build_number, newest_number, newest_timestamp, newest_queue_id, gaps,"
+        " failures, retry_at) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
+        " on conflict do update set class = excluded.class, base = excluded.base,"
+        " watermark = iif(generation < excluded.generation, 0, watermark),"
+        " examined = iif(?14 or generation < excluded.generation, excluded.examined, examined),"
+        " next_build_number = iif(?14, excluded.next_build_number,"
+        "   iif(generation < excluded.generation, null, next_build_number)),"
+        " newest_number = excluded.newest_number, newest_timestamp = excluded.newest_timestamp,"
+        " newest_queue_id = excluded.newest_queue_id, gaps = gaps + excluded.gaps,"
+        " failures = iif(?14, excluded.failures, failures),"
+        " retry_at = iif(?14, excluded.retry_at, retry_at), generation = excluded.generation"
+        " where generation <= excluded.generation returning id",
+        (
+            controller, job.full_name, batch.cls, job.generation, job.base, examined,
+            next_build_number, *(newest or (None, None, None)), batch.gaps,
+            failures, batch.retry_at or 0, moves,
+        ),
+    ).fetchone()  # fmt: skip
+    return None if saved is None else int(saved[0])
+
+
+def _continue(conn: sqlite3.Connection, source: Source, job: int, generation: int) -> None:
+    """Take over what is in flight of the history that goes on here. A job that was renamed leaves
+    its name free: what is built under it from now on is another generation."""
+    if (source.job, source.generation) == (job, generation):
+        return
+    conn.execute(
+        "update or ignore build set job = ?, generation = ?"
+        " where job = ? and generation = ? and state = 'in_flight' and number <= ?",
+        (job, generation, source.job, source.generation, source.number),
+    )
+    if not source.moved:
+        return
+    conn.execute(
+        "update job set generation = generation + 1, base = base"
+        " + max(coalesce(next_build_number, 1) - 1, coalesce(newest_number, 0), examined),"
+        " examined = 0, watermark = 0, next_build_number = null, newest_number = null,"
+        " newest_timestamp = null, newest_queue_id = null where id = ? and generation = ?",
+        (source.job, source.generation),
+    )
+    _let_go(conn, source.job, source.generation)
+
+
+def _let_go(conn: sqlite3.Connection, job: int, generation: int) -> None:
+    """Skip as gone what is in flight of that generation or an earlier one."""
+    conn.execute(
+        "update build set state = 'skipped', reason = ?"
+        " where job = ? and state = 'in_flight' and generation <= ?",
+        (GONE, job, generation),
+    )
+
+
+def _elsewhere(
+    conn: sqlite3.Connection, controller: int, job: int, batch: Batch
+) -> dict[int, Known]:
+    """By number, the builds of the batch that the ledger has under another generation or name."""
+    return {
+        known.start.number: known
+        for known in _same(conn, controller, job, [build.start for build in batch.builds])
+        if (known.job, known.generation) != (job, batch.job.generation)
+    }
+
+
+def _save_build(
+    conn: sqlite3.Connection, job_id: int, job: JobState, build: BuildRow, known: Known | None
+) -> int | None:
+    """The id of the build's row, None when nothing of it changed."""
+    if known is not None:
+        if known.settled:
+            return None
+        conn.execute(
+            "update or ignore build set job = ?, generation = ?"
+            " where job = ? and generation = ? and number = ?",
+            (job_id, job.generation, known.job, known.generation, build.start.number),
+        )
+    saved = conn.execute(
+        "insert into build (job, generation, number, timestamp, queue_id, duration, result, state,"
+        " reason) values (?, ?, ?, ?, nullif(?, 0), ?, ?, ?, ?)"
+        " on conflict do update set timestamp = max(timestamp, excluded.timestamp),"
+        " queue_id = coalesce(excluded.queue_id, queue_id), duration = excluded.duration,"
+        " result = excluded.result, state = excluded.state, reason = excluded.reason"
+        f" where {_NEW_WORD} returning id",
+        (
+            job_id, job.generation, *build.start, build.duration, build.result, build.state,
+            build.reason,
+        ),
+    ).fetchone()  # fmt: skip
+    return None if saved is None else int(saved[0])
+
+
+def put_in_outbox(
+    conn: sqlite3.Connection,
+    controller: int,
+    build: int,
+    payload: bytes,
+    sinks: Sequence[str],
+    at: int,
+) -> None:
+    """Keep a build's payload, and queue it for each sink."""
+    conn.execute(
+        "insert or replace into payload values (?, ?, null)", (build, zlib.compress(payload))
+    )
+    conn.executemany(
+        "insert into delivery (build, controller, sink, state, at) values (?, ?, ?, 'queued', ?)"
+        " on conflict do update set state = 'queued', at = excluded.at",
+        ((build, controller, sink, at) for sink in sinks),
+    )
+
+
+def advance(conn: sqlite3.Connection, job: int) -> None:
+    """Bring the job's watermark up to what is settled of all that began since ``since``."""
+    (examined,) = conn.execute("select examined from job where id = ?", (job,)).fetchone()
+    unsettled = conn.execute(
+        "select b.number from job j join controller c on c.id = j.controller"
+        " join build b on b.job = j.id and b.generation = j.generation"
+        " and b.number > j.watermark and b.number <= j.examined"
+        " where j.id = ? and (b.timestamp >= c.since or b.timestamp <= 0)"
+        " and (b.state = 'in_flight' or exists"
+        " (select 1 from delivery d where d.build = b.id and d.state = 'queued'))"
+        " order by b.number limit 1",
+        (job,),
+    ).fetchone()
+    mark = watermark.watermark(examined, unsettled or ())
+    conn.execute("update job set watermark = ? where id = ?", (mark, job))

@@ -1,0 +1,106 @@
+"""Controllers in the ledger: where each begins, who answers there, and how its polls went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from poller.ledger.file import File
+
+
+@dataclass(frozen=True)
+class ControllerRow:
+    """A controller as the ledger knows it. ``depth`` is None before the first look.
+
+    ``jobs`` is how many the last trusted look showed; ``session`` and ``identity`` are of the
+    Jenkins that answered it; ``shrunk_at`` is since when most of its jobs are missing.
+    """
+
+    id: int
+    since: int
+    depth: int | None
+    jobs: int = 0
+    session: str | None = None
+    identity: str | None = None
+    shrunk_at: int | None = None
+
+
+class Controllers:
+    """The table ``controller``."""
+
+    def __init__(self, file: File) -> None:
+        self._file = file
+
+    def get(self, name: str, since: int) -> ControllerRow:
+        """The controller's row, made with ``since`` when it is new: its first poll fixes that."""
+        found = self.find(name)
+        if found is None:
+            with self._file.write("note a controller") as conn:
+                conn.execute(
+                    "insert into controller (name, since) values (?, ?) on conflict do nothing",
+                    (name, since),
+                )
+            found = self.find(name)
+        assert found is not None  # noqa: S101 - just inserted
+        return found
+
+    def find(self, name: str) -> ControllerRow | None:
+        """The controller's row, None when it was never polled."""
+        with self._file.guarded("read a controller"):
+            row = self._file.conn.execute(
+                "select id, since, depth, jobs, session, identity, shrunk_at"
+                " from controller where name = ?",
+                (name,),
+            ).fetchone()
+        return None if row is None else ControllerRow(*row)
+
+    def recognised(self, controller: int, session: str | None, identity: str | None) -> None:
+        """Note which Jenkins answers there."""
+        with self._file.write("note who answers") as conn:
+            conn.execute(
+                "update controller set session = ?, identity = coalesce(?, identity) where id = ?",
+                (session, identity, controller),
+            )
+
+    def polled(
+        self,
+        controller: int,
+        at: int,
+        *,
+        depth: int,
+        jobs: int,
+        error: str | None,
+        shrunk_at: int | None = None,
+    ) -> None:
+        """Note a poll that Jenkins answered; ``error`` is what went wrong in parts of it.
+
+        While ``shrunk_at`` is set, ``jobs`` stays what it was.
+        """
+        with self._file.write("note a poll") as conn:
+            conn.execute(
+                "update controller set depth = ?1, jobs = iif(?2 is null, ?3, jobs),"
+                " shrunk_at = ?2, last_poll = ?4, last_success = ?4, last_error = ?5 where id = ?6",
+                (depth, shrunk_at, jobs, at, error, controller),
+            )
+
+    def poll_failed(self, controller: int, at: int, error: str) -> None:
+        """Note a poll that failed as a whole."""
+        with self._file.write("note a poll") as conn:
+            conn.execute(
+                "update controller set last_poll = ?, last_error = ? where id = ?",
+                (at, error, controller),
+            )
+
+    def all(self) -> list[dict[str, Any]]:
+        """Name, jobs, last poll, success and error of each controller, and its tallies as
+        ``{(sink, state): count}``; the sink is empty for the builds themselves."""
+        tallies: dict[int, dict[tuple[str, str], int]] = {}
+        for row in self._file.rows("select controller, sink, state, count from tally"):
+            tallies.setdefault(row["controller"], {})[row["sink"], row["state"]] = row["count"]
+        return [
+            {**row, "tally": tallies.get(row.pop("id"), {})}
+            for row in self._file.rows(
+                "select id, name, jobs, last_poll, last_success, last_error"
+                " from controller order by id"
+            )
+        ]

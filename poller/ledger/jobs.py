@@ -1,0 +1,96 @@
+"""Jobs in the ledger: the mark of each, and when it may be asked again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from poller.ledger.file import File
+from poller.watermark import JobState, Mark, Start
+
+
+class Jobs:
+    """The table ``job``."""
+
+    def __init__(self, file: File) -> None:
+        self._file = file
+
+    def states(self, controller: int, name: str | None = None) -> dict[str, JobState]:
+        """Every job of a controller by its full name, or only the one of that name."""
+        with self._file.guarded("read jobs"):
+            in_flight: dict[int, list[int]] = {}
+            for job, number in self._file.conn.execute(
+                "select b.job, b.number from build b indexed by build_in_flight"
+                " join job j on j.id = b.job and j.generation = b.generation"
+                " where b.state = 'in_flight' and j.controller = ?",
+                (controller,),
+            ):
+                in_flight.setdefault(job, []).append(number)
+            return {
+                name: JobState(
+                    name, job, cls, generation, base,
+                    Mark(
+                        examined,
+                        next_number,
+                        frozenset(in_flight.get(job, ())),
+                        None if newest is None else Start(newest, timestamp or 0, queue_id or 0),
+                    ),
+                    failures, retry_at,
+                )
+                for name, job, cls, generation, base, examined, next_number, newest, timestamp,
+                queue_id, failures, retry_at in self._file.conn.execute(
+                    "select full_name, id, class, generation, base, examined, next_build_number,"
+                    " newest_number, newest_timestamp, newest_queue_id, failures, retry_at"
+                    " from job where controller = ?1 and (?2 is null or full_name = ?2)",
+                    (controller, name),
+                )
+            }  # fmt: skip
+
+    def pass_over(
+        self, controller: int, jobs: Iterable[tuple[str, str, int, Start | None]]
+    ) -> None:
+        """Note jobs (full name, class, ``nextBuildNumber``, newest build) without a build since
+        ``since``."""
+        with self._file.write("note jobs") as conn:
+            conn.executemany(
+                "insert into job (controller, full_name, class, examined, watermark,"
+                " next_build_number, newest_number, newest_timestamp, newest_queue_id)"
+                " values (?1, ?2, ?3, ?4 - 1, ?4 - 1, ?4, ?5, ?6, ?7) on conflict do nothing",
+                (
+                    (controller, name, cls, number, *(newest or (None, None, None)))
+                    for name, cls, number, newest in jobs
+                ),
+            )
+
+    def put_off(self, controller: int, job: JobState, cls: str, retry_at: int) -> None:
+        """Note that a job's collection failed; it is not asked again before ``retry_at``."""
+        with self._file.write(f"put off {job.full_name}") as conn:
+            conn.execute(
+                "insert into job (controller, full_name, class, failures, retry_at)"
+                " values (?, ?, ?, 1, ?) on conflict do update set"
+                " failures = failures + 1, retry_at = excluded.retry_at",
+                (controller, job.full_name, cls, retry_at),
+            )
+
+    def give_up_in_flight(self, job: JobState) -> int:
+        """Skip as gone what is in flight of a job that is no longer there. Returns how many."""
+        with self._file.write(f"give up builds of {job.full_name}") as conn:
+            return conn.execute(
+                "update build set state = 'skipped', reason = 'gone'"
+                " where job = ? and state = 'in_flight'",
+                (job.id,),
+            ).rowcount
+
+    def samples(self, controller: int, count: int) -> list[tuple[str, Start]]:
+        """The newest known build of the ``count`` jobs that were built last, and of as many that
+        were not built for longest: full name and start."""
+        with self._file.guarded("read jobs"):
+            return [
+                (name, Start(number, timestamp, queue_id or 0))
+                for order in ("desc", "asc")
+                for name, number, timestamp, queue_id in self._file.conn.execute(
+                    "select full_name, newest_number, newest_timestamp, newest_queue_id from job"
+                    " where controller = ? and newest_timestamp > 0"
+                    f" order by newest_timestamp {order} limit ?",
+                    (controller, count),
+                )
+            ]

@@ -1,0 +1,115 @@
+"""The outbox: deliveries that wait, what became of them, and their payloads."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from poller.ledger.builds import advance
+from poller.ledger.file import File
+
+Outcome = Literal["delivered", "rejected"]
+PAGES_GIVEN_BACK = 1_000
+"""Pages that housekeeping gives back to the disk at once: never more than a moment's work."""
+
+
+@dataclass(frozen=True)
+class Queued:
+    """A delivery that waits, with what is to be sent."""
+
+    id: int
+    job: int
+    full_name: str
+    number: int
+    payload: bytes
+
+
+class Outbox:
+    """The tables ``delivery`` and ``payload``, and what is known of each sink."""
+
+    def __init__(self, file: File) -> None:
+        self._file = file
+
+    def queued(self, sink: str, limit: int, after: int = 0) -> list[Queued]:
+        """The oldest deliveries that wait for ``sink``, with ids above ``after``."""
+        with self._file.guarded("read the queue"):
+            return [
+                Queued(delivery, job, name, number, zlib.decompress(body))
+                for delivery, job, name, number, body in self._file.conn.execute(
+                    "select d.id, b.job, j.full_name, b.number, p.body from delivery d"
+                    " join build b on b.id = d.build join job j on j.id = b.job"
+                    " join payload p on p.build = b.id"
+                    " where d.sink = ? and d.state = 'queued' and d.id > ? order by d.id limit ?",
+                    (sink, after, limit),
+                )
+            ]
+
+    def settle(
+        self,
+        delivery: int,
+        state: Outcome,
+        at: int,
+        status: int | None = None,
+        answer: str | None = None,
+    ) -> None:
+        """Note the receiver's last word on a delivery, and let the watermark follow."""
+        with self._file.write("settle a delivery") as conn:
+            build, sink = conn.execute(
+                "update delivery set state = ?, at = ?, status = ?, answer = ? where id = ?"
+                " returning build, sink",
+                (state, at, status, answer, delivery),
+            ).fetchone()
+            conn.execute(
+                "update payload set settled_at = ?1 where build = ?2 and not exists"
+                " (select 1 from delivery where build = ?2 and state = 'queued')",
+                (at, build),
+            )
+            (job,) = conn.execute("select job from build where id = ?", (build,)).fetchone()
+            advance(conn, job)
+            conn.execute(
+                "insert into sink (name, last_success) values (?, ?) on conflict do update"
+                " set last_success = excluded.last_success, last_error = null",
+                (sink, at),
+            )
+
+    def sink_failed(self, sink: str, at: int, error: str) -> None:
+        """Note why a sink takes nothing now."""
+        with self._file.write("note a sink's error") as conn:
+            conn.execute(
+                "insert into sink (name, last_error, last_error_at) values (?, ?, ?)"
+                " on conflict do update set last_error = excluded.last_error,"
+                " last_error_at = excluded.last_error_at",
+                (sink, error, at),
+            )
+
+    def forget_payloads(self, settled_before: int) -> int:
+        """Drop the payloads that were settled before then. Returns how many."""
+        with self._file.write("drop payloads") as conn:
+            dropped = conn.execute(
+                "delete from payload where settled_at < ?", (settled_before,)
+            ).rowcount
+        with self._file.guarded("give room back"):
+            self._file.conn.execute(f"pragma incremental_vacuum({PAGES_GIVEN_BACK})").fetchall()
+        return dropped
+
+    def count_queued(self) -> int:
+        """How many deliveries wait, over all sinks."""
+        (row,) = self._file.rows(
+            "select coalesce(sum(count), 0) as count from tally"
+            " where sink <> '' and state = 'queued'"
+        )
+        return int(row["count"])
+
+    def oldest_queued(self) -> list[dict[str, Any]]:
+        """Controller, sink and ``at`` of the oldest delivery that waits, where any does."""
+        return self._file.rows(
+            "select c.name as controller, t.sink, (select min(d.at) from delivery d"
+            " where d.sink = t.sink and d.controller = t.controller and d.state = 'queued') as at"
+            " from tally t join controller c on c.id = t.controller"
+            " where t.sink <> '' and t.state = 'queued' and t.count > 0"
+        )
+
+    def sinks(self) -> list[dict[str, Any]]:
+        """Name, last success and last error of each sink that has been used."""
+        return self._file.rows("select name, last_success, last_error, last_error_at from sink")

@@ -1,0 +1,126 @@
+"""Which history a job's builds belong to: the one the ledger knows, one begun anew, or that of
+another job that was renamed, moved, or restored from a backup. Pure functions.
+
+Jenkins gives a job no identity but its name, so its builds are the evidence.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from poller.watermark import JobState, Mark, Start
+
+
+@dataclass(frozen=True)
+class Known:
+    """A build as the ledger has it. ``job`` is the job's id there."""
+
+    start: Start
+    job: int
+    generation: int
+    settled: bool
+
+
+@dataclass(frozen=True)
+class Source:
+    """The history that a job goes on with: that of ``job`` in ``generation``, up to ``number``.
+
+    ``moved`` says that it is another job's, which is no longer there under its name.
+    """
+
+    job: int
+    generation: int
+    number: int
+    moved: bool
+
+
+def is_another(
+    job: JobState,
+    next_build_number: int,
+    cls: str,
+    started: Mapping[int, Start],
+    known: Iterable[Known],
+) -> bool:
+    """Whether the job is another one under the same name: deleted and created anew, or restored.
+
+    The counter went back, the class changed, or a number that the ledger knows in this generation
+    is another build now. A build that was deleted proves nothing.
+    """
+    mark = job.mark
+    if mark.next_build_number is not None and next_build_number < mark.next_build_number:
+        return True
+    if job.cls and cls and job.cls != cls:
+        return True
+    own = [one.start for one in known if one.job == job.id and one.generation == job.generation]
+    if mark.newest is not None:
+        own.append(mark.newest)
+    return any(one.number in started and started[one.number].differs(one) for one in own)
+
+
+def begin(
+    job: JobState,
+    started: Mapping[int, Start],
+    known: Iterable[Known],
+    lost: Mapping[int, JobState],
+    *,
+    another: bool,
+) -> tuple[JobState, Source | None]:
+    """How a job goes on that has no mark, or is ``another`` one than before: its state, and the
+    history that it continues, if any.
+
+    ``known`` are builds that the ledger has and the job shows now, of whatever job; ``lost`` are
+    the jobs, by id, that the item tree no longer shows as they were. Numbers of a job created anew
+    go on, at SEI, after the last one that its name has used.
+    """
+    mark = Mark()
+    source = None
+    newest = max((one for one in known if _is(one, started)), key=_number, default=None)
+    before = job if newest is not None and newest.job == job.id else None
+    if newest is not None:
+        moved = before is None and newest.job in lost
+        before = lost.get(newest.job, before)
+        if before is not None:
+            source = Source(newest.job, newest.generation, newest.start.number, moved)
+            if newest.generation == before.generation:
+                mark = continued(before.mark, newest.start)
+    if another:
+        return dataclasses.replace(
+            job, generation=job.generation + 1, base=job.base + job.mark.used, mark=mark
+        ), source
+    if source is not None and source.moved and not job.base and before is not None:
+        # The name is new: the numbers that the job had go on under it.
+        return dataclasses.replace(job, base=before.base, mark=mark), source
+    return dataclasses.replace(job, mark=mark), source
+
+
+def continued(mark: Mark, newest: Start) -> Mark:
+    """The mark of a history that is the same up to ``newest``, a build that it knows."""
+    if newest.number > mark.examined:
+        return Mark(newest=newest)
+    return Mark(
+        examined=newest.number,
+        in_flight=frozenset(number for number in mark.in_flight if number <= newest.number),
+        newest=newest,
+    )
+
+
+def unsettled(
+    due: Iterable[int], started: Mapping[int, Start], known: Collection[Known]
+) -> list[int]:
+    """Those of ``due`` that the ledger has not settled already, under whatever name."""
+    settled = {one.start.number: one for one in known if one.settled}
+    return [
+        number
+        for number in due
+        if number not in settled or started[number].differs(settled[number].start)
+    ]
+
+
+def _is(known: Known, started: Mapping[int, Start]) -> bool:
+    return known.start.number in started and known.start.is_same(started[known.start.number])
+
+
+def _number(known: Known) -> int:
+    return known.start.number
