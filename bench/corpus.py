@@ -10,13 +10,107 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 
-SYLLABLES = (
-    "al an ar ba bel ber bi bo ca cal car con da de den di do el en er fa fin for ga gen go ha "
-    "hel in is ka kel la lan le li lo lu ma man me mi mo na ner ni no or pa per pi po ra re ri ro "
-    "sa se si so sta ta te ten ti to tor tra un ur va ver vi za"
-).split()
-VERBS = "create update delete find load save resolve parse publish consume merge apply".split()
-KINDS = "Service Repository Controller Mapper Factory Client Handler Listener Config".split()
+SYLLABLES = [
+    "al",
+    "an",
+    "ar",
+    "ba",
+    "bel",
+    "ber",
+    "bi",
+    "bo",
+    "ca",
+    "cal",
+    "car",
+    "con",
+    "da",
+    "de",
+    "den",
+    "di",
+    "do",
+    "el",
+    "en",
+    "er",
+    "fa",
+    "fin",
+    "for",
+    "ga",
+    "gen",
+    "go",
+    "ha",
+    "hel",
+    "in",
+    "is",
+    "ka",
+    "kel",
+    "la",
+    "lan",
+    "le",
+    "li",
+    "lo",
+    "lu",
+    "ma",
+    "man",
+    "me",
+    "mi",
+    "mo",
+    "na",
+    "ner",
+    "ni",
+    "no",
+    "or",
+    "pa",
+    "per",
+    "pi",
+    "po",
+    "ra",
+    "re",
+    "ri",
+    "ro",
+    "sa",
+    "se",
+    "si",
+    "so",
+    "sta",
+    "ta",
+    "te",
+    "ten",
+    "ti",
+    "to",
+    "tor",
+    "tra",
+    "un",
+    "ur",
+    "va",
+    "ver",
+    "vi",
+    "za",
+]
+VERBS = [
+    "create",
+    "update",
+    "delete",
+    "find",
+    "load",
+    "save",
+    "resolve",
+    "parse",
+    "publish",
+    "consume",
+    "merge",
+    "apply",
+]
+KINDS = [
+    "Service",
+    "Repository",
+    "Controller",
+    "Mapper",
+    "Factory",
+    "Client",
+    "Handler",
+    "Listener",
+    "Config",
+]
 WHY = (
     "Connection refused", "Read timed out", "expected: <200> but was: <500>", "Cannot resolve",
     "NullPointerException", "No space left on device", "OutOfMemoryError: Java heap space",
@@ -155,7 +249,9 @@ def _docker(r: random.Random, p: Project) -> list[str]:
         case 1:
             name, version = r.choice(p.packages)
             where = "http://deb.debian.org/debian bookworm/main amd64"
-            return [f"Get:{r.randint(1, 300)} {where} {name} amd64 {version}-1 [{r.randint(5, 900)} kB]"]
+            return [
+                f"Get:{r.randint(1, 300)} {where} {name} amd64 {version}-1 [{r.randint(5, 900)} kB]"
+            ]
         case 2:
             name, version = r.choice(p.packages)
             return [

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 import typer
 
 from poller import __version__
-from poller.errors import ConfigError, PollerError
+from poller.errors import ConfigError, PollerError, UsageError
 
 if TYPE_CHECKING:
     from poller.settings import Settings
@@ -170,6 +170,107 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
         return 0
 
     _exit(_told(show))
+
+
+@app.command()
+def logs(
+    context: typer.Context,
+    job: Annotated[str | None, typer.Argument(metavar="[JOB", help="As in fullName.")] = None,
+    number: Annotated[int | None, typer.Argument(metavar="NUMBER]", min=1)] = None,
+    search: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help='Words, and "phrases", all in one log.'),
+    ] = None,
+    since: Annotated[str, typer.Option(metavar="WHEN", help="With --search.")] = "all",
+    glob: Annotated[
+        str | None, typer.Option("--job", metavar="GLOB", help="With --search.")
+    ] = None,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="With --search.")] = 20,
+    tail: Annotated[int | None, typer.Option(metavar="N", min=1, help="The last N lines.")] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="As it grows, from Jenkins itself.")
+    ] = False,
+    controller: ControllerName = None,
+    as_json: AsJson = False,
+) -> None:
+    """The archived console log of a build, or those in which something is."""
+    settings = _settings(context)
+
+    def work() -> None:
+        if search is not None and job is None and not follow:
+            _search_logs(settings, search, since, glob, controller, limit, as_json)
+        elif search is None and job is not None and number is not None:
+            if follow:
+                _follow_log(settings, job, number, controller, tail)
+            else:
+                _show_log(settings, job, number, controller, tail, as_json)
+        else:
+            raise UsageError("logs JOB NUMBER, or logs --search TEXT", "see `sei-poller logs -h`")
+
+    _told(work)
+
+
+def _search_logs(
+    settings: Settings,
+    text: str,
+    since: str,
+    job: str | None,
+    controller: str | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    from poller.ledger import Ledger
+    from poller.read_logs import hit_lines, hits_json, search
+    from poller.when import parse_when
+
+    try:
+        start = parse_when(since, clock())
+    except ValueError as error:
+        raise UsageError(f"--since {since}: {error}") from None
+    with Ledger(Path(settings.ledger.path), read_only=True) as ledger:
+        hits, more = search(ledger, text, start, job, controller, limit)
+    _print(hits_json(hits, more) if as_json else hit_lines(hits))
+    if not as_json and (more or not hits):
+        typer.echo(f"more than {limit}: see --limit" if more else "nothing found", err=True)
+
+
+def _show_log(
+    settings: Settings,
+    job: str,
+    number: int,
+    controller: str | None,
+    tail: int | None,
+    as_json: bool,
+) -> None:
+    from poller.ledger import Ledger
+    from poller.read_logs import archived, archived_json, last_lines
+
+    with Ledger(Path(settings.ledger.path), read_only=True) as ledger:
+        row, text = archived(ledger, job, number, controller)
+    text = last_lines(text, tail)
+    if as_json:
+        _print(archived_json(row, text))
+        return
+    typer.echo(text, nl=False)
+    if row.absent is not None:
+        typer.echo(f"the log could not be read: {row.absent}", err=True)
+
+
+def _follow_log(
+    settings: Settings, job: str, number: int, controller: str | None, tail: int | None
+) -> None:
+    async def work(line: Line) -> int:
+        from poller.follow import follow
+
+        def write(text: bytes) -> None:
+            typer.echo(text, nl=False)
+            sys.stdout.flush()
+
+        ours = [one for one in line.watched if controller in (None, one.name)]
+        await follow(ours, job, number, write, tail=tail)
+        return 0
+
+    _with_line(settings, work)
 
 
 @app.command()

@@ -112,8 +112,9 @@ async def poll(
             retry_at = clock() + retry_delay(job.failures + 1)
             try:
                 pages = collect(
-                    watched.api, item, job, row.since, LedgerMemory(ledger, row.id), news.lost
-                )
+                    watched.api, watched.console, item, job, row.since,
+                    LedgerMemory(ledger, row.id), news.lost,
+                )  # fmt: skip
                 async for page in pages:
                     cycle.problems += [f"controller {watched.name}: {w}" for w in unfinished(page)]
                     rows = batch(watched, item, page, retry_at)

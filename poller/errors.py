@@ -57,7 +57,8 @@ class LedgerError(PollerError):
 
 
 class RemoteError(PollerError):
-    """A server did not give what was asked. ``where`` names it: ``controller main``, ``SEI``."""
+    """A server did not give what was asked. ``where`` names it: ``controller main``, ``SEI``;
+    ``reason`` is what happened, without where and what."""
 
     exit_code = 69
 
@@ -65,6 +66,7 @@ class RemoteError(PollerError):
         super().__init__(f"{where}: {what}: {message}" if what else f"{where}: {message}", hint)
         self.where = where
         self.what = what
+        self.reason = message
 
 
 class Unreachable(RemoteError):

@@ -7,9 +7,10 @@ followed: credentials go to the configured host and nowhere else.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -20,6 +21,9 @@ from poller.errors import BadAnswer, NotFound, Unauthorized, Unreachable
 
 RETRIED = (429, 502, 503, 504)
 TRANSIENT = frozenset({408, 425, 429})
+
+CHUNK = 64 * 1024
+"""Bytes that are handed over at once of a streamed body."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,17 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """What became of a body that was handed over in chunks; ``read`` are its bytes, ``whole`` is
+    false where the limit cut it."""
+
+    status: int
+    headers: Mapping[str, str]
+    read: int
+    whole: bool
 
 
 def client(
@@ -97,7 +112,7 @@ async def ask(
     Raises Unreachable when there is none, BadAnswer when it is too large or can't be decoded.
     The status is for the caller to look at.
     """
-    try:
+    with _told(http, where, what, seconds):
         async with asyncio.timeout(seconds):
             response = await http.send(request, stream=True)
             try:
@@ -108,9 +123,63 @@ async def ask(
                 )
             finally:
                 await response.aclose()
+
+
+async def stream(
+    http: httpx.AsyncClient,
+    request: httpx.Request,
+    take: Callable[[bytes], None],
+    *,
+    where: str,
+    what: str,
+    limit: int,
+    seconds: float,
+) -> Streamed:
+    """Hand the plain text of a 200 to ``take`` as it comes: about ``limit`` bytes, no more is read.
+
+    Nothing is decompressed, so that no chunk is larger than it looks. Raises BadAnswer for what is
+    no plain text; Unreachable when it takes longer than ``seconds`` or breaks off: what was handed
+    over by then was right.
+    """
+    with _told(http, where, what, seconds):
+        async with asyncio.timeout(seconds):
+            response = await http.send(request, stream=True)
+            try:
+                read, whole = 0, True
+                if response.status_code == 200:
+                    _refuse_other_text(response, where, what)
+                    async for chunk in response.aiter_raw(CHUNK):
+                        take(chunk)
+                        read += len(chunk)
+                        if read >= limit:
+                            whole = False
+                            break
+                return Streamed(response.status_code, response.headers, read, whole)
+            finally:
+                await response.aclose()
+
+
+def _refuse_other_text(response: httpx.Response, where: str, what: str) -> None:
+    kind = response.headers.get("Content-Type", "").partition(";")[0]
+    if kind != "text/plain":
+        raise BadAnswer(
+            where, what, f"{kind or 'no content type'} where plain text is due",
+            "is it a login page, or a proxy's?",
+        )  # fmt: skip
+    if response.headers.get("Content-Encoding", "identity") != "identity":
+        raise BadAnswer(where, what, "compressed, which was not asked for")
+
+
+@contextlib.contextmanager
+def _told(http: httpx.AsyncClient, where: str, what: str, seconds: float) -> Iterator[None]:
+    """The errors of httpx as ours."""
+    try:
+        yield
     except (TimeoutError, httpx.TimeoutException) as error:
+        silent = isinstance(error, httpx.ReadTimeout) and (http.timeout.read or 0) < seconds
+        waited = f"{http.timeout.read:g} s without a byte" if silent else f"{seconds:g} s"
         raise Unreachable(
-            where, what, f"no answer in {seconds:g} s", "is it up, and reachable from here?"
+            where, what, f"no answer in {waited}", "is it up, and reachable from here?"
         ) from error
     except httpx.DecodingError as error:
         raise BadAnswer(where, what, "the body is not encoded as its header says") from error
@@ -138,7 +207,7 @@ def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def refuse(answer: Answer, where: str, what: str, *, denied_hint: str) -> None:
+def refuse(answer: Answer | Streamed, where: str, what: str, *, denied_hint: str) -> None:
     """Raise the error that a status other than 2xx means; a 2xx passes."""
     status = answer.status
     if 200 <= status < 300:

@@ -46,7 +46,7 @@ async def _run(one: Watched, ledger: Ledger, job: str, number: int) -> bytes | S
     build = await one.api.build(job, number)
     if not build.completed:
         raise NoSuchBuild(f"{job} #{number} still runs", "it is sent when it is completed")
-    (whole,) = await make_whole(one.api, job, [build])
+    (whole,) = await make_whole(one.api, one.console, job, [build])
     if isinstance(whole, Failure):
         raise BadAnswer(one.api.where, f"{job} #{number}", whole.why)
     row = ledger.controllers.find(one.name)

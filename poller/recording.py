@@ -12,6 +12,7 @@ from poller.jenkins.model import Build
 from poller.jenkins.whole import Whole
 from poller.ledger import Batch, BuildRow, BuildState
 from poller.ledger.builds import GONE
+from poller.logs.capture import Log
 from poller.sei.limits import fit
 from poller.sei.mapping import JobFacts, Skip, job_run
 from poller.watched import Watched
@@ -68,8 +69,16 @@ def mapped(watched: Watched, job: JobFacts, whole: Whole) -> BuildRow:
     """One complete build as a row with its payload, or skipped with the reason."""
     build = whole.build
     run = job_run(watched.identity, job, build, whole.tree, watched.policy)
+    if whole.log is not None and whole.log.absent is not None:
+        structlog.get_logger().warning(
+            "console log not read",
+            controller=watched.name,
+            job=job.full_name,
+            number=build.number,
+            why=whole.log.absent,
+        )
     if isinstance(run, Skip):
-        return _row(build, "skipped", reason=run.reason)
+        return _row(build, "skipped", reason=run.reason, log=whole.log)
     payload, left_out = fit(run, watched.policy.body_limit)
     if left_out is not None:
         structlog.get_logger().warning(
@@ -79,10 +88,14 @@ def mapped(watched: Watched, job: JobFacts, whole: Whole) -> BuildRow:
             number=build.number,
             left_out=left_out,
         )
-    return _row(build, "collected", payload=payload)
+    return _row(build, "collected", payload=payload, log=whole.log)
 
 
 def _row(
-    build: Build, state: BuildState, reason: str | None = None, payload: bytes | None = None
+    build: Build,
+    state: BuildState,
+    reason: str | None = None,
+    payload: bytes | None = None,
+    log: Log | None = None,
 ) -> BuildRow:
-    return BuildRow(build.start, build.duration, build.result, state, reason, payload)
+    return BuildRow(build.start, build.duration, build.result, state, reason, payload, log)

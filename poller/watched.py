@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from poller.globs import Globs
 from poller.jenkins.api import Api
+from poller.jenkins.console import Console
 from poller.sei.mapping import Identity, JobFacts, Policy
 from poller.watermark import JobState
 
@@ -16,6 +17,7 @@ class Watched:
 
     name: str
     api: Api
+    console: Console
     globs: Globs
     since: int
     identity: Identity

@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from poller.extract import Extraction
 from poller.globs import Globs
 from poller.http import Connection
 from poller.jenkins.api import Api as JenkinsApi
+from poller.jenkins.console import Console
 from poller.ledger import Ledger
 from poller.redact import Redactor
 from poller.secrets import read_secret
@@ -78,6 +80,7 @@ def watch(
     return Watched(
         name=controller.name,
         api=api,
+        console=console(settings, controller),
         globs=Globs(controller.include, controller.exclude),
         since=parse_when(controller.since, now),
         identity=Identity(
@@ -91,12 +94,28 @@ def watch(
     )
 
 
+def console(settings: Settings, controller: Controller) -> Console:
+    """How a controller's logs are read, from the config."""
+    return Console(
+        policy=controller.logs,
+        keep=controller.log_limit,
+        timeout=controller.timeout / 1000,
+        redactor=redactor(settings),
+        extraction=Extraction(settings.extract),
+    )
+
+
+def redactor(settings: Settings) -> Redactor:
+    """What is hidden, from the config."""
+    return Redactor(settings.redact.names, settings.redact.patterns)
+
+
 def policy(settings: Settings) -> Policy:
     """How builds are mapped, from the config."""
     sei = settings.sei
     return Policy(
         results=sei.results if sei else DEFAULT_RESULTS,
-        redactor=Redactor(settings.redact.names, settings.redact.patterns),
+        redactor=redactor(settings),
         ignore_repos=sei.ignore_repos if sei else (),
         body_limit=sei.body_limit if sei else DEFAULT_BODY_LIMIT,
     )

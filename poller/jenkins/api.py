@@ -26,6 +26,7 @@ PAGE_LIMIT = 64 * MIB
 BUILD_LIMIT = 8 * MIB
 RUNNING_LIMIT = 8 * MIB
 FACTS_LIMIT = 64 * KIB
+NO_LIMIT = 2**63
 
 BUILDS_PER_PAGE = 100
 """``builds`` never has more than the 100 newest, whatever range is asked (measured)."""
@@ -47,6 +48,19 @@ class _Head(msgspec.Struct, gc=False):
 
 class _Heads(msgspec.Struct):
     allBuilds: list[_Head] = []
+
+
+class LogPart(msgspec.Struct, frozen=True):
+    """What became of a look into a log: ``read`` bytes came, ``whole`` unless the limit cut it.
+
+    ``size`` is where to go on, in bytes of the log as Jenkins has it, hidden notes included; None
+    where Jenkins did not say. ``more``: the build still writes.
+    """
+
+    read: int
+    whole: bool
+    size: int | None
+    more: bool
 
 
 class Api:
@@ -153,6 +167,38 @@ class Api:
         params = {"tree": "number,timestamp,queueId"}
         return _start(await self._get(what, path, params, _Head, FACTS_LIMIT))
 
+    async def log(
+        self,
+        full_name: str,
+        number: int,
+        take: Callable[[bytes], None],
+        *,
+        start: int | None = None,
+        limit: int = NO_LIMIT,
+        seconds: float,
+    ) -> LogPart:
+        """Hand the console log of a build to ``take`` as it comes, at most about ``limit`` bytes in
+        at most ``seconds``. What was handed over stays right when an error is raised.
+
+        Without ``start`` by ``consoleText``, which Jenkins streams from its file; with one, from
+        that byte on by ``logText/progressiveText``, which also tells where to go on, but is put
+        together in Jenkins' memory first (org.kohsuke.stapler.framework.io.LargeText).
+        """
+        path = f"{job_path(full_name)}{number}/"
+        path += "consoleText" if start is None else "logText/progressiveText"
+        params = {} if start is None else {"start": str(start)}
+        what = f"console log of {full_name} #{number}"
+        async with self._slots:
+            await self._pace.turn()
+            request = self._request(path, params, {"Accept-Encoding": "identity"})
+            done = await http.stream(
+                self._http, request, take, where=self.where, what=what, limit=limit, seconds=seconds
+            )
+        http.refuse(done, self.where, what, denied_hint=DENIED)
+        size = done.headers.get("X-Text-Size", "")
+        more = done.headers.get("X-More-Data", "") == "true"
+        return LogPart(done.read, done.whole, int(size) if size.isdecimal() else None, more)
+
     async def _job(self, full_name: str, tree: str, kind: type[T]) -> T:
         path = job_path(full_name) + "api/json"
         return await self._get(full_name, path, {"tree": tree}, kind, PAGE_LIMIT)
@@ -169,18 +215,21 @@ class Api:
         return decode(answer, self.where, what, kind)
 
     async def _ask(self, what: str, path: str, params: dict[str, str], limit: int) -> http.Answer:
-        url = self._url.copy_with(raw_path=self._url.raw_path + path.encode()).copy_merge_params(
-            params
-        )
         async with self._slots:
             await self._pace.turn()
-            request = self._http.build_request("GET", url)
+            request = self._request(path, params)
             answer = await http.ask(
                 self._http, request, where=self.where, what=what, limit=limit, seconds=self._seconds
             )
         http.refuse(answer, self.where, what, denied_hint=DENIED)
         self.session = answer.headers.get("X-Jenkins-Session", self.session)
         return answer
+
+    def _request(
+        self, path: str, params: dict[str, str], headers: dict[str, str] | None = None
+    ) -> httpx.Request:
+        url = self._url.copy_with(raw_path=self._url.raw_path + path.encode())
+        return self._http.build_request("GET", url.copy_merge_params(params), headers=headers)
 
 
 def decode(answer: http.Answer, where: str, what: str, kind: Callable[..., T] | type[T]) -> T:

@@ -10,6 +10,7 @@ from typing import Protocol
 from poller import lineage, watermark
 from poller.errors import NotFound
 from poller.jenkins.api import BUILDS_PER_PAGE, Api
+from poller.jenkins.console import Console
 from poller.jenkins.discovery import Item
 from poller.jenkins.model import Build
 from poller.jenkins.whole import Failure, Whole, make_whole
@@ -60,6 +61,7 @@ class History:
 
 async def collect(
     api: Api,
+    console: Console,
     item: Item,
     job: JobState,
     since: int,
@@ -78,7 +80,7 @@ async def collect(
     known = memory.same(seen.job, [seen.started[number] for number in due])
     due = lineage.unsettled(due, seen.started, known)
     old, gone = await _in_flight_before(api, item, mark, seen.newest)
-    walk = Walk(api, item.full_name, seen.started, {**seen.newest, **old})
+    walk = Walk(api, console, item.full_name, seen.started, {**seen.newest, **old})
     begun = mark.next_build_number is not None or seen.source is not None
     done = mark.examined if begun else min(due, default=seen.covered + 1) - 1
     chunks = in_pages({*due, *old})
@@ -164,22 +166,29 @@ class Walk:
     page of the others. ``started`` are all builds that the job has, as far as the walk goes."""
 
     def __init__(
-        self, api: Api, full_name: str, started: Iterable[int], at_hand: dict[int, Build]
+        self,
+        api: Api,
+        console: Console,
+        full_name: str,
+        started: Iterable[int],
+        at_hand: dict[int, Build],
     ) -> None:
         self._api = api
+        self._console = console
         self._full_name = full_name
         self._at_hand = at_hand
         self._places = {number: at for at, number in enumerate(sorted(started, reverse=True))}
 
     async def whole(self, numbers: Sequence[int], newest: Collection[int] = ()) -> Seen:
-        """The builds of ``numbers`` that are still there, those completed with their stage trees.
+        """The builds of ``numbers`` that are still there, those completed whole.
 
         ``newest`` are the job's newest numbers: ten stage trees can be had of those at once.
         """
         builds = await self._builds(numbers)
         completed = [build for build in builds if build.completed]
         running = [build for build in builds if not build.completed]
-        return Seen(running, await make_whole(self._api, self._full_name, completed, newest))
+        whole = await make_whole(self._api, self._console, self._full_name, completed, newest)
+        return Seen(running, whole)
 
     async def _builds(self, numbers: Sequence[int]) -> list[Build]:
         missing = [number for number in numbers if number not in self._at_hand]

@@ -1,4 +1,4 @@
-"""What makes a completed build whole, so that it can be mapped: its stage tree."""
+"""What makes a completed build whole, so that it can be mapped: its stage tree and its log."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from poller.errors import BadAnswer, NotFound, RemoteError
 from poller.jenkins.api import Api
+from poller.jenkins.console import Console
 from poller.jenkins.model import Build, StageTree
+from poller.logs.capture import Log
 
 PIPELINE_RUN = "org.jenkinsci.plugins.workflow.job.WorkflowRun"
 """The one class of build that has stages; wfapi answers 404 for all others (measured)."""
@@ -22,10 +24,12 @@ RUNS_WORTH_IT = 3
 
 @dataclass(frozen=True)
 class Whole:
-    """A completed build with all that mapping needs; ``tree`` is None where there are no stages."""
+    """A completed build with all that mapping needs; ``tree`` is None where there are no stages,
+    ``log`` where none was asked for."""
 
     build: Build
     tree: StageTree | None
+    log: Log | None = None
 
 
 @dataclass(frozen=True)
@@ -38,9 +42,14 @@ class Failure:
 
 
 async def make_whole(
-    api: Api, full_name: str, builds: Sequence[Build], newest: Collection[int] = ()
+    api: Api,
+    console: Console,
+    full_name: str,
+    builds: Sequence[Build],
+    newest: Collection[int] = (),
 ) -> list[Whole | Failure]:
-    """Each of the completed ``builds`` of a job, whole, or why it is not.
+    """Each of the completed ``builds`` of a job, whole, or why it is not. A log that can't be had
+    keeps no build back.
 
     ``newest`` are the job's newest numbers: ten stage trees can be had of those at once.
     """
@@ -53,18 +62,22 @@ async def make_whole(
     async def one(build: Build) -> Whole | Failure:
         if build.broken:
             return Failure(build, "Jenkins could not load it whole", broken=True)
-        if build.cls != PIPELINE_RUN:
-            return Whole(build, None)
-        if build.number in at_once:
-            return Whole(build, at_once[build.number])
         try:
-            return Whole(build, await api.stage_tree(full_name, build.number))
-        except NotFound:
-            return Whole(build, None)
+            tree = at_once.get(build.number) or await _stage_tree(api, full_name, build)
         except RemoteError as error:
             return Failure(build, str(error))
+        return Whole(build, tree, await console.read(api, full_name, build))
 
     return await asyncio.gather(*(one(build) for build in builds))
+
+
+async def _stage_tree(api: Api, full_name: str, build: Build) -> StageTree | None:
+    if build.cls != PIPELINE_RUN:
+        return None
+    try:
+        return await api.stage_tree(full_name, build.number)
+    except NotFound:
+        return None
 
 
 async def _ten_stage_trees(api: Api, full_name: str) -> dict[int, StageTree]:

@@ -13,6 +13,7 @@ from poller.ledger.builds import Batch, BuildRow, Builds, BuildState, Recorded
 from poller.ledger.controllers import ControllerRow, Controllers
 from poller.ledger.file import File
 from poller.ledger.jobs import Jobs
+from poller.ledger.logs import Logs
 from poller.ledger.outbox import Outbox, Queued
 
 __all__ = ["Batch", "BuildRow", "BuildState", "ControllerRow", "Ledger", "Queued", "Recorded"]
@@ -28,6 +29,7 @@ class Ledger:
         self.jobs = Jobs(self.file)
         self.builds = Builds(self.file)
         self.outbox = Outbox(self.file)
+        self.logs = Logs(self.file)
 
     def __enter__(self) -> Self:
         return self

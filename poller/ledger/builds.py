@@ -11,7 +11,9 @@ from typing import Any, Literal
 
 from poller import watermark
 from poller.ledger.file import File
+from poller.ledger.logs import keep_log
 from poller.lineage import Known, Source
+from poller.logs.capture import Log
 from poller.watermark import JobState, Start
 
 BuildState = Literal["in_flight", "collected", "skipped"]
@@ -28,7 +30,8 @@ _NEW_WORD = (
 
 @dataclass(frozen=True)
 class BuildRow:
-    """One build to record; ``payload`` is the encoded job run of a collected one."""
+    """One build to record; ``payload`` is the encoded job run of a collected one, ``log`` what was
+    read of its console log, where it was."""
 
     start: Start
     duration: int
@@ -36,6 +39,7 @@ class BuildRow:
     state: BuildState
     reason: str | None = None
     payload: bytes | None = None
+    log: Log | None = None
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,8 @@ class Builds:
                     saved.append(build.state)
                     if build.payload is not None:
                         put_in_outbox(conn, controller, row, build.payload, sinks, at)
+                    if build.log is not None:
+                        keep_log(conn, row, build.log, at)
             advance(conn, job)
         return Recorded(saved.count("collected"), saved.count("skipped"))
 

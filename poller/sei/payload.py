@@ -51,6 +51,19 @@ class Trigger(Struct, frozen=True):
     type: str
 
 
+class Artifact(Struct, frozen=True, kw_only=True):
+    """One of ``artifacts``: what the build used (``input``) or made (``output``)."""
+
+    input: bool
+    output: bool
+    type: str
+    location: str
+    name: str
+    qualifier: str
+    hash: str | UnsetType = UNSET
+    metadata: Any | UnsetType = UNSET
+
+
 class JobRun(Struct, frozen=True, kw_only=True):
     """What SEI calls a job run."""
 
