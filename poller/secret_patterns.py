@@ -19,7 +19,7 @@ TOKENS = (
     r"GR1348941[\w-]{20,}",
     r"xox[abceoprs](?:\.xox[bp])?-[\w-]{10,}",  # Slack
     r"xapp-\d-[\w-]{10,}",
-    r"\bAIza[\w-]{35}",  # Google
+    r"\bAIza[\w-]{35,}",  # Google
     r"\bya29\.[\w-]{20,}",
     r"\bGOCSPX-[\w-]{20,}",
     r"\bnpm_[0-9A-Za-z]{36,}",
@@ -76,7 +76,7 @@ IN_CONTEXT = (
     r"\b_auth[ \t]{0,3}=[ \t]{0,3}[\"']?" + _BARE,
     r"\"auth\"[ \t]{0,3}:[ \t]{0,3}\"([^\"\n]+)",
     r"[?&]sig=([\w%+/=-]{16,})",
-    r"\bsonar\.login=([^\s'\"]+)",
+    r"sonar\.login=([^\s'\"]+)",
     r"hooks\.slack\.com/[a-z]{4,12}/([\w/+]{20,})",
 )
 """Secrets known by what stands before them. The first that begins counts."""

@@ -65,12 +65,14 @@ class ConsoleText:
 
     def end(self) -> bytes:
         """The last line, where no newline ends the log."""
-        rest, self._rest = self._rest.rstrip(b"\r"), b""
+        rest, self._rest = clean(self._rest), b""
         if self._skipping or not rest:
             return b""
         return self._lines(rest + b"\n")
 
     def _lines(self, raw: bytes) -> bytes:
+        if not raw:
+            return b""
         text = self._redact.feed(clean(raw))
         if len(text) <= LINE_LIMIT:
             return text
