@@ -22,9 +22,6 @@ from poller.errors import BadAnswer, NotFound, Unauthorized, Unreachable
 RETRIED = (429, 502, 503, 504)
 TRANSIENT = frozenset({408, 425, 429})
 
-CHUNK = 64 * 1024
-"""Bytes that are handed over at once of a streamed body."""
-
 
 @dataclass(frozen=True)
 class Connection:
@@ -148,7 +145,7 @@ async def stream(
                 read, whole = 0, True
                 if response.status_code == 200:
                     _refuse_other_text(response, where, what)
-                    async for chunk in response.aiter_raw(CHUNK):
+                    async for chunk in response.aiter_raw():
                         take(chunk)
                         read += len(chunk)
                         if read >= limit:

@@ -123,7 +123,7 @@ async def send_answer(scope: Scope, send: Send, answer: Answer) -> None:
     raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": answer.status, "headers": raw})
     body, more = answer.body, answer.break_off or bool(answer.parts)
-    if answer.stall:
+    if answer.stall and not answer.parts:
         half = len(body) // 2
         await send({"type": "http.response.body", "body": body[:half], "more_body": True})
         await asyncio.sleep(answer.stall)
@@ -132,15 +132,18 @@ async def send_answer(scope: Scope, send: Send, answer: Answer) -> None:
     if answer.break_off:
         await break_off(scope)
     elif answer.parts:
-        await _send_parts(scope, send, answer.parts)
+        await _send_parts(scope, send, answer)
 
 
-async def _send_parts(scope: Scope, send: Send, parts: Iterable[bytes]) -> None:
+async def _send_parts(scope: Scope, send: Send, answer: Answer) -> None:
     is_open = scope.get("extensions", {}).get("poller.is_open", lambda: True)
-    for part in parts:
+    stall = answer.stall
+    for part in answer.parts:
         if not is_open():  # the client has heard enough
             return
         await send({"type": "http.response.body", "body": part, "more_body": True})
+        await asyncio.sleep(stall)
+        stall = 0
     await send({"type": "http.response.body", "body": b""})
 
 

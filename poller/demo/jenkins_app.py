@@ -53,7 +53,7 @@ class App:
             answer = self.usual(request, headers, scope["query_string"])
         elif answer.status is None and not answer.break_off:
             usual = self.usual(request, headers, scope["query_string"])
-            answer = dataclasses.replace(usual, delay=answer.delay)
+            answer = dataclasses.replace(usual, delay=answer.delay, stall=answer.stall)
         broken = answer.break_off and answer.status is None
         status = 0 if broken else cast(int, answer.status)
         self.jenkins.requests.append(dataclasses.replace(request, status=status))

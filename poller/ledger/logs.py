@@ -13,7 +13,11 @@ FORGOTTEN_AT_ONCE = 50
 """Logs that go in one transaction: others may write in between."""
 
 PAGES_MERGED = 500
-"""Pages of the index that are merged after logs have gone, so that it shrinks."""
+"""Pages of the index that are merged in one transaction."""
+
+SHARE_TO_MERGE = 4
+"""The index is merged as a whole when a quarter as many logs go as stay. A few at a time, SQLite
+takes them out of it as it merges what comes."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +83,21 @@ class Logs:
         dropped = 0
         while gone := self._forget_some(read_before):
             dropped += gone
-        if dropped:
-            with self._file.write("tidy the index of logs") as conn:
-                conn.execute(
-                    "insert into log_words (log_words, rank) values ('merge', ?)", (PAGES_MERGED,)
-                )
+        (stay,) = self._file.rows("select count(*) as count from log")
+        if dropped * SHARE_TO_MERGE > stay["count"]:
+            self._merge()
         return dropped
+
+    def _merge(self) -> None:
+        """Merge the whole index, a part in each transaction: others may write in between."""
+        step = -PAGES_MERGED  # negative: all parts of it are to become one
+        while True:
+            with self._file.write("tidy the index of logs") as conn:
+                before = conn.total_changes
+                conn.execute("insert into log_words (log_words, rank) values ('merge', ?)", (step,))
+                if conn.total_changes - before < 2:  # as SQLite documents
+                    return
+            step = PAGES_MERGED
 
     def _forget_some(self, read_before: int) -> int:
         with self._file.write("drop logs") as conn:

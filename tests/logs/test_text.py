@@ -88,8 +88,8 @@ def test_chunks_make_no_difference(lines: list[bytes], size: int, newline: bytes
 def test_a_long_line_is_cut() -> None:
     """And what follows it is not lost."""
     raw = b"x" * (LINE_LIMIT + 1) + b"\nnext\n"
-    assert b"x" * LINE_LIMIT + LINE_CUT + b"\nnext\n" == read(raw)
-    assert b"x" * LINE_LIMIT + b"\nnext\n" == read(b"x" * LINE_LIMIT + b"\nnext\n")
+    assert read(raw) == b"x" * LINE_LIMIT + LINE_CUT + b"\nnext\n"
+    assert read(b"x" * LINE_LIMIT + b"\nnext\n") == b"x" * LINE_LIMIT + b"\nnext\n"
 
 
 @pytest.mark.parametrize("before", [LINE_LIMIT - 30, LINE_LIMIT - 5, LINE_LIMIT - 1])
