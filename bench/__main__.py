@@ -20,6 +20,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
+from bench import large_log, log_archive, redaction
 from poller.demo.story import CONFIG, ENVIRON
 from poller.demo.town import GUID
 
@@ -130,6 +131,8 @@ def main() -> None:
         str(ours.flow_graphs_loaded),
         f"{script.flow_graphs_loaded} {peer}",
     )
+    for row in (*redaction.rows(), *log_archive.rows(), *large_log.rows()):
+        table.add_row(*row)
     console = Console(width=110)
     console.print(
         f"{platform.platform()}, {os.cpu_count()} CPUs, Python {platform.python_version()}"

@@ -174,7 +174,7 @@ def logs(count: int, seed: int = 7, mean: int = MEAN_SIZE) -> Iterator[str]:
     r, words = random.Random(seed), vocabulary()
     projects = [Project(random.Random(seed * 1000 + n), words) for n in range(PROJECTS)]
     for _ in range(count):
-        size = min(1_000_000, int(r.lognormvariate(0, 1) / 1.3 * mean) + 1_000)
+        size = min(1_000_000, int(r.lognormvariate(0, 1) / 1.8 * mean) + 1_000)
         yield log(r, r.choice(projects), size)
 
 

@@ -196,81 +196,36 @@ def logs(
     """The archived console log of a build, or those in which something is."""
     settings = _settings(context)
 
-    def work() -> None:
-        if search is not None and job is None and not follow:
-            _search_logs(settings, search, since, glob, controller, limit, as_json)
-        elif search is None and job is not None and number is not None:
-            if follow:
-                _follow_log(settings, job, number, controller, tail)
-            else:
-                _show_log(settings, job, number, controller, tail, as_json)
-        else:
-            raise UsageError("logs JOB NUMBER, or logs --search TEXT", "see `sei-poller logs -h`")
-
-    _told(work)
-
-
-def _search_logs(
-    settings: Settings,
-    text: str,
-    since: str,
-    job: str | None,
-    controller: str | None,
-    limit: int,
-    as_json: bool,
-) -> None:
-    from poller.ledger import Ledger
-    from poller.read_logs import hit_lines, hits_json, search
-    from poller.when import parse_when
-
-    try:
-        start = parse_when(since, clock())
-    except ValueError as error:
-        raise UsageError(f"--since {since}: {error}") from None
-    with Ledger(Path(settings.ledger.path), read_only=True) as ledger:
-        hits, more = search(ledger, text, start, job, controller, limit)
-    _print(hits_json(hits, more) if as_json else hit_lines(hits))
-    if not as_json and (more or not hits):
-        typer.echo(f"more than {limit}: see --limit" if more else "nothing found", err=True)
-
-
-def _show_log(
-    settings: Settings,
-    job: str,
-    number: int,
-    controller: str | None,
-    tail: int | None,
-    as_json: bool,
-) -> None:
-    from poller.ledger import Ledger
-    from poller.read_logs import archived, archived_json, last_lines
-
-    with Ledger(Path(settings.ledger.path), read_only=True) as ledger:
-        row, text = archived(ledger, job, number, controller)
-    text = last_lines(text, tail)
-    if as_json:
-        _print(archived_json(row, text))
-        return
-    typer.echo(text, nl=False)
-    if row.absent is not None:
-        typer.echo(f"the log could not be read: {row.absent}", err=True)
-
-
-def _follow_log(
-    settings: Settings, job: str, number: int, controller: str | None, tail: int | None
-) -> None:
-    async def work(line: Line) -> int:
-        from poller.follow import follow
-
-        def write(text: bytes) -> None:
-            typer.echo(text, nl=False)
-            sys.stdout.flush()
+    async def follow_it(line: Line) -> int:
+        from poller.follow import follow as follow_log
 
         ours = [one for one in line.watched if controller in (None, one.name)]
-        await follow(ours, job, number, write, tail=tail)
+        await follow_log(ours, job or "", number or 0, _write, tail=tail)
         return 0
 
-    _with_line(settings, work)
+    def ask() -> tuple[object, str]:
+        from poller import logs_command
+
+        if search is not None and job is None and not follow:
+            return logs_command.search(
+                settings, search, clock(),
+                since=since, job=glob, controller=controller, limit=limit, as_json=as_json,
+            )  # fmt: skip
+        if search is not None or job is None or number is None:
+            raise UsageError("logs JOB NUMBER, or logs --search TEXT", "see `sei-poller logs -h`")
+        return logs_command.show(
+            settings, job, number, controller=controller, tail=tail, as_json=as_json
+        )
+
+    if follow and search is None and job is not None and number is not None:
+        _exit(_with_line(settings, follow_it))
+    what, note = _told(ask)
+    if isinstance(what, bytes):
+        _write(what)
+    else:
+        _print(what)
+    if note:
+        typer.echo(note, err=True)
 
 
 @app.command()
@@ -369,6 +324,11 @@ def _print(what: object) -> None:
             typer.echo(line)
     else:
         typer.echo(json.dumps(what, indent=2, ensure_ascii=False))
+
+
+def _write(text: bytes) -> None:
+    typer.echo(text, nl=False)
+    sys.stdout.flush()
 
 
 def _exit(code: int) -> NoReturn:

@@ -7,13 +7,18 @@ looked up in the text.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import re2
 
 _TERM = re.compile(r'"([^"]*)"?|(\S+)')
 _WORD = re.compile(r"[^\W_]+")
+
+LINES_LOOKED_AT = 100
+"""Lines with a word among which the best is looked for."""
 
 LINE_SHOWN = 240
 """Characters of a line that are shown, around what was found."""
@@ -61,23 +66,22 @@ def first_line(query: Query, text: bytes) -> Line | None:
     """The first line with most of the terms; None when one of them is nowhere in the text."""
     found: dict[int, int] = {}
     for term in query.terms:
-        lines = {text.count(b"\n", 0, match.start(1)) for match in _first_matches(term, text)}
+        lines = set(_lines_with(term, text))
         if not lines:
             return None
         for line in lines:
             found[line] = found.get(line, 0) + 1
     best = min(found, key=lambda line: (-found[line], line))
-    return Line(best + 1, _shown(query, text.split(b"\n")[best].decode()))
+    return Line(best + 1, _shown(query, text.split(b"\n", best + 1)[best].decode()))
 
 
-def _first_matches(term: Any, text: bytes) -> list[Any]:
-    """Enough to find a line that has other terms, too."""
-    matches = []
-    for match in term.finditer(text):
-        matches.append(match)
-        if len(matches) == 100:
-            break
-    return matches
+def _lines_with(term: Any, text: bytes) -> Iterator[int]:
+    """The first lines, from 0, that have it: enough to find one that has other terms, too."""
+    line, at = 0, 0
+    for match in islice(term.finditer(text), LINES_LOOKED_AT):
+        line += text.count(b"\n", at, match.start(1))
+        at = match.start(1)
+        yield line
 
 
 def _shown(query: Query, line: str) -> str:
