@@ -175,8 +175,8 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
 @app.command()
 def logs(
     context: typer.Context,
-    job: Annotated[str | None, typer.Argument(metavar="[JOB", help="As in fullName.")] = None,
-    number: Annotated[int | None, typer.Argument(metavar="NUMBER]", min=1)] = None,
+    job: Annotated[str | None, typer.Argument(metavar="JOB", help="As in fullName.")] = None,
+    number: Annotated[int | None, typer.Argument(metavar="NUMBER", min=1)] = None,
     search: Annotated[
         str | None,
         typer.Option(metavar="TEXT", help='Words, and "phrases", all in one log.'),

@@ -160,7 +160,7 @@ def _refuse_other_text(response: httpx.Response, where: str, what: str) -> None:
     kind = response.headers.get("Content-Type", "").partition(";")[0]
     if kind != "text/plain":
         raise BadAnswer(
-            where, what, f"{kind or 'no content type'} where plain text is due",
+            where, what, f"{kind[:80] or 'no content type'} where plain text is due",
             "is it a login page, or a proxy's?",
         )  # fmt: skip
     if response.headers.get("Content-Encoding", "identity") != "identity":

@@ -232,6 +232,18 @@ def test_where_one_way_to_a_log_is_closed_the_other_is_gone(site: Site) -> None:
     )
 
 
+def test_a_log_is_read_piece_by_piece_while_run_listeners_work(site: Site) -> None:
+    """A pipeline in post-production is completed, and its log is still open."""
+    build = site.jenkins.job("app").start()
+    build.log = "".join(f"[Pipeline] {n}\n" for n in range(25_000))
+    build.finish("FAILURE", 5, post_production=True)
+    site.jenkins.fail("*/consoleText", status=404)
+    log = read(site, "1")
+    assert log.packed is not None
+    lines = unpack(log.packed).decode().splitlines()
+    assert lines == [*(f"[Pipeline] {n}" for n in range(25_000)), "Finished: FAILURE"]
+
+
 def test_logs_go_when_their_time_is_over(site: Site) -> None:
     """`keep_logs`."""
     keep(site)

@@ -180,9 +180,10 @@ class Api:
         """Hand the console log of a build to ``take`` as it comes, at most about ``limit`` bytes in
         at most ``seconds``. What was handed over stays right when an error is raised.
 
-        Without ``start`` by ``consoleText``, which Jenkins streams from its file; with one, from
-        that byte on by ``logText/progressiveText``, which also tells where to go on, but is put
-        together in Jenkins' memory first (org.kohsuke.stapler.framework.io.LargeText).
+        Without ``start`` by ``consoleText``, which Jenkins streams from its file (of pipelines,
+        with a recent workflow-job); with one, from that byte on by ``logText/progressiveText``,
+        which also tells where to go on, but is put together in Jenkins' memory first
+        (org.kohsuke.stapler.framework.io.LargeText).
         """
         path = f"{job_path(full_name)}{number}/"
         path += "consoleText" if start is None else "logText/progressiveText"

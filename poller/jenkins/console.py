@@ -8,7 +8,7 @@ from typing import Literal
 
 from poller.errors import NotFound, RemoteError, Unreachable
 from poller.extract import Extraction
-from poller.jenkins.api import Api
+from poller.jenkins.api import Api, LogPart
 from poller.jenkins.model import Build
 from poller.logs.capture import Capture, Log
 from poller.redact import Redactor, known_values
@@ -65,13 +65,25 @@ class Console:
             part = await api.log(full_name, number, capture.feed, limit=READ_LIMIT, seconds=seconds)
         except NotFound:
             # Not every log storage and not every proxy has both ways to a log.
-            part = await api.log(
-                full_name, number, capture.feed, start=0, limit=READ_LIMIT, seconds=seconds
-            )
+            part = await _piece_by_piece(api, full_name, number, capture, seconds)
         if not part.whole:
             capture.feed(
                 f"\n[... more than {READ_LIMIT:,} bytes: the rest is not read ...]".encode()
             )
+
+
+async def _piece_by_piece(
+    api: Api, full_name: str, number: int, capture: Capture, seconds: float
+) -> LogPart:
+    """By ``progressiveText``: while run listeners work, Jenkins sends 10,000 lines at once."""
+    start = 0
+    while True:
+        part = await api.log(
+            full_name, number, capture.feed, start=start, limit=READ_LIMIT, seconds=seconds
+        )
+        if not (part.whole and part.more and part.size is not None and part.size > start):
+            return part
+        start = part.size
 
 
 def wanted(policy: LogPolicy, result: str | None) -> bool:
