@@ -52,7 +52,7 @@ def fill(ledger: Ledger, count: int) -> tuple[int, float, float]:
             size += length
             log = Log(one, length)
             at = Start(number, 1_700_000_000_000 + number * 60_000, number)
-            rows.append(BuildRow(at, 5, "FAILURE", "collected", None, b"{}", log))
+            rows.append(BuildRow(at, 5, "FAILURE", "collected", None, b"{}", log=log))
         state = JobState(f"team-{number // AT_ONCE % JOBS}/app", mark=JobState("").mark)
         start = time.perf_counter()
         ledger.builds.record(controller, Batch(state, "Job", rows, number), (), number)

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import ssl
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -41,17 +41,6 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
-
-
-@dataclass(frozen=True)
-class Streamed:
-    """What became of a body that was handed over in chunks; ``read`` are its bytes, ``whole`` is
-    false where the limit cut it."""
-
-    status: int
-    headers: Mapping[str, str]
-    read: int
-    whole: bool
 
 
 def client(
@@ -109,80 +98,58 @@ async def ask(
     Raises Unreachable when there is none, BadAnswer when it is too large or can't be decoded.
     The status is for the caller to look at.
     """
-    with _told(http, where, what, seconds):
+    with _told(where, what, f"no answer in {seconds:g} s"):
         async with asyncio.timeout(seconds):
             response = await http.send(request, stream=True)
             try:
-                return Answer(
-                    response.status_code,
-                    response.headers,
-                    await _body(response, where, what, limit),
-                )
+                body = await _body(response, where, what, limit)
             finally:
                 await response.aclose()
-
-
-async def stream(
-    http: httpx.AsyncClient,
-    request: httpx.Request,
-    take: Callable[[bytes], None],
-    *,
-    where: str,
-    what: str,
-    limit: int,
-    seconds: float,
-) -> Streamed:
-    """Hand the plain text of a 200 to ``take`` as it comes: about ``limit`` bytes, no more is read.
-
-    Nothing is decompressed, so that no chunk is larger than it looks. Raises BadAnswer for what is
-    no plain text; Unreachable when it takes longer than ``seconds`` or breaks off: what was handed
-    over by then was right.
-    """
-    with _told(http, where, what, seconds):
-        async with asyncio.timeout(seconds):
-            response = await http.send(request, stream=True)
-            try:
-                read, whole = 0, True
-                if response.status_code == 200:
-                    _refuse_other_text(response, where, what)
-                    async for chunk in response.aiter_raw():
-                        take(chunk)
-                        read += len(chunk)
-                        if read >= limit:
-                            whole = False
-                            break
-                return Streamed(response.status_code, response.headers, read, whole)
-            finally:
-                await response.aclose()
-
-
-def _refuse_other_text(response: httpx.Response, where: str, what: str) -> None:
-    kind = response.headers.get("Content-Type", "").partition(";")[0]
-    if kind != "text/plain":
-        raise BadAnswer(
-            where, what, f"{kind[:80] or 'no content type'} where plain text is due",
-            "is it a login page, or a proxy's?",
-        )  # fmt: skip
-    if response.headers.get("Content-Encoding", "identity") != "identity":
-        raise BadAnswer(where, what, "compressed, which was not asked for")
+    return Answer(response.status_code, response.headers, body)
 
 
 @contextlib.contextmanager
-def _told(http: httpx.AsyncClient, where: str, what: str, seconds: float) -> Iterator[None]:
-    """The errors of httpx as ours."""
+def _told(where: str, what: str, too_slow: str) -> Iterator[None]:
+    """httpx's errors as ours."""
     try:
         yield
     except (TimeoutError, httpx.TimeoutException) as error:
-        silent = isinstance(error, httpx.ReadTimeout) and (http.timeout.read or 0) < seconds
-        waited = f"{http.timeout.read:g} s without a byte" if silent else f"{seconds:g} s"
-        raise Unreachable(
-            where, what, f"no answer in {waited}", "is it up, and reachable from here?"
-        ) from error
+        hint = "is it up, and reachable from here?"
+        raise Unreachable(where, what, too_slow, hint) from error
     except httpx.DecodingError as error:
         raise BadAnswer(where, what, "the body is not encoded as its header says") from error
     except httpx.TransportError as error:
         hint = "is the url right, is it up, and reachable from here?"
         raise Unreachable(where, what, _reason(error), hint) from error
+
+
+@contextlib.asynccontextmanager
+async def stream(
+    http: httpx.AsyncClient, request: httpx.Request, *, where: str, what: str, limit: int
+) -> AsyncIterator[tuple[Answer, AsyncIterator[bytes]]]:
+    """An answer of at most ``limit`` bytes that is read while it comes; its :class:`Answer` has no
+    body. The client's timeout holds for each part. Raises as :func:`ask` does.
+    """
+    with _told(where, what, "no more of the answer in time"):
+        response = await http.send(request, stream=True)
+        try:
+            yield (
+                Answer(response.status_code, response.headers, b""),
+                _parts(response, where, what, limit),
+            )
+        finally:
+            await response.aclose()
+
+
+async def _parts(
+    response: httpx.Response, where: str, what: str, limit: int
+) -> AsyncIterator[bytes]:
+    read = 0
+    async for chunk in response.aiter_bytes():
+        read += len(chunk)
+        if read > limit:
+            raise BadAnswer(where, what, f"the answer is larger than {limit} bytes")
+        yield chunk
 
 
 async def _body(response: httpx.Response, where: str, what: str, limit: int) -> bytes:
@@ -204,7 +171,7 @@ def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def refuse(answer: Answer | Streamed, where: str, what: str, *, denied_hint: str) -> None:
+def refuse(answer: Answer, where: str, what: str, *, denied_hint: str) -> None:
     """Raise the error that a status other than 2xx means; a 2xx passes."""
     status = answer.status
     if 200 <= status < 300:

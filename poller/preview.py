@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import msgspec
 
 from poller.errors import BadAnswer, NoSuchBuild, NotFound, UsageError
-from poller.jenkins.discovery import MULTIBRANCH
-from poller.jenkins.paths import job_path
+from poller.jenkins.discovery import in_multibranch
 from poller.jenkins.whole import Failure, make_whole
 from poller.ledger import Ledger
 from poller.sei.limits import fit
@@ -48,27 +45,18 @@ async def _run(one: Watched, ledger: Ledger, job: str, number: int) -> bytes | S
     build = await one.api.build(job, number)
     if not build.completed:
         raise NoSuchBuild(f"{job} #{number} still runs", "it is sent when it is completed")
-    console = dataclasses.replace(one.console, policy="none")  # read for the rules alone
-    (whole,) = await make_whole(one.api, console, job, [build])
+    (whole,) = await make_whole(one.api, one.console.for_rules(), job, [build])
     if isinstance(whole, Failure):
         raise BadAnswer(one.api.where, f"{job} #{number}", whole.why)
     row = ledger.controllers.find(one.name)
     jobs = ledger.jobs.states(row.id, job) if row else {}
     state = jobs.get(job, JobState(job))
-    facts = one.job_facts(job, state, multibranch=await _in_multibranch(one, job))
+    facts = one.job_facts(job, state, multibranch=await in_multibranch(one.api, job))
     run = job_run(one.identity, facts, build, whole.tree, one.policy)
     if isinstance(run, Skip):
         return run
     body, _ = fit(run, one.policy.body_limit)
     return body
-
-
-async def _in_multibranch(one: Watched, job: str) -> bool:
-    parent = job.rpartition("/")[0]
-    if not parent or not job_path(parent):
-        return False
-    answer = await one.api.items(parent, "name")
-    return isinstance(answer, dict) and str(answer.get("_class") or "").endswith(MULTIBRANCH)
 
 
 def pretty(body: bytes) -> str:

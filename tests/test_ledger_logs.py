@@ -40,7 +40,7 @@ def keep(ledger: Ledger, number: int, kept: Log | None, *, at: int = 1, job: str
     controller = ledger.controllers.get("main", 0).id
     state = ledger.jobs.states(controller).get(job, JobState(job))
     row = BuildRow(
-        Start(number, 1_000 * number, number), 5, "FAILURE", "collected", None, b"{}", kept
+        Start(number, 1_000 * number, number), 5, "FAILURE", "collected", None, b"{}", log=kept
     )
     ledger.builds.record(controller, Batch(state, "Job", [row], number), ("sei",), at)
 
@@ -148,7 +148,7 @@ def test_a_log_read_again_replaces_the_one_before(ledger: Ledger) -> None:
     """As when a build was taken for gone and came back."""
     controller = ledger.controllers.get("main", 0).id
     for text in ("first\n", "second\n"):
-        row = BuildRow(Start(1, 1, 1), 0, None, "skipped", "gone", None, log(text))
+        row = BuildRow(Start(1, 1, 1), 0, None, "skipped", "gone", log=log(text))
         ledger.builds.record(controller, Batch(JobState("app"), "Job", [row], 1), (), 1)
         keep(ledger, 1, log(text))
     (row_now,) = ledger.logs.of_build("app", 1)

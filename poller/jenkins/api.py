@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -120,6 +120,20 @@ class Api:
         answer = await self._job(full_name, "allBuilds[number,timestamp,queueId]", _Heads)
         return [_start(head) for head in answer.allBuilds]
 
+    async def streamed(self, full_name: str, tree: str, limit: int) -> AsyncGenerator[bytes, None]:
+        """The JSON of a job's ``tree`` in parts, as it comes."""
+        request = self._request(job_path(full_name) + "api/json", {"tree": tree})
+        async with self._slots:
+            await self._pace.turn()
+            streaming = http.stream(
+                self._http, request, where=self.where, what=full_name, limit=limit
+            )
+            async with streaming as (answer, body):
+                http.refuse(answer, self.where, full_name, denied_hint=DENIED)
+                refuse_no_json(answer, self.where, full_name)
+                async for chunk in body:
+                    yield chunk
+
     async def page(self, full_name: str, first: int, last: int) -> list[Build]:
         """The builds at the places ``first`` to ``last`` - 1 of the whole history, newest first."""
         tree = f"allBuilds[{BUILD_TREE}]{{{first},{last}}}"
@@ -189,16 +203,31 @@ class Api:
         path += "consoleText" if start is None else "logText/progressiveText"
         params = {} if start is None else {"start": str(start)}
         what = f"console log of {full_name} #{number}"
-        async with self._slots:
-            await self._pace.turn()
-            request = self._request(path, params, {"Accept-Encoding": "identity"})
-            done = await http.stream(
-                self._http, request, take, where=self.where, what=what, limit=limit, seconds=seconds
-            )
-        http.refuse(done, self.where, what, denied_hint=DENIED)
-        size = done.headers.get("X-Text-Size", "")
-        more = done.headers.get("X-More-Data", "") == "true"
-        return LogPart(done.read, done.whole, int(size) if size.isdecimal() else None, more)
+        # Nothing is decompressed, so that no chunk is larger than it looks.
+        request = self._request(path, params, {"Accept-Encoding": "identity"})
+        read, whole = 0, True
+        try:
+            async with (
+                self._slots,
+                asyncio.timeout(seconds),
+                http.stream(self._http, request, where=self.where, what=what, limit=NO_LIMIT) as (
+                    answer,
+                    chunks,
+                ),
+            ):
+                http.refuse(answer, self.where, what, denied_hint=DENIED)
+                refuse_other_text(answer, self.where, what)
+                async for chunk in chunks:
+                    take(chunk)
+                    read += len(chunk)
+                    if read >= limit:
+                        whole = False
+                        break
+        except TimeoutError:
+            raise Unreachable(self.where, what, f"not done in {seconds:g} s") from None
+        size = answer.headers.get("X-Text-Size", "")
+        more = answer.headers.get("X-More-Data", "") == "true"
+        return LogPart(read, whole, int(size) if size.isdecimal() else None, more)
 
     async def _job(self, full_name: str, tree: str, kind: type[T]) -> T:
         path = job_path(full_name) + "api/json"
@@ -216,9 +245,9 @@ class Api:
         return decode(answer, self.where, what, kind)
 
     async def _ask(self, what: str, path: str, params: dict[str, str], limit: int) -> http.Answer:
+        request = self._request(path, params)
         async with self._slots:
             await self._pace.turn()
-            request = self._request(path, params)
             answer = await http.ask(
                 self._http, request, where=self.where, what=what, limit=limit, seconds=self._seconds
             )
@@ -229,12 +258,36 @@ class Api:
     def _request(
         self, path: str, params: dict[str, str], headers: dict[str, str] | None = None
     ) -> httpx.Request:
-        url = self._url.copy_with(raw_path=self._url.raw_path + path.encode())
-        return self._http.build_request("GET", url.copy_merge_params(params), headers=headers)
+        whole = self._url.copy_with(raw_path=self._url.raw_path + path.encode())
+        return self._http.build_request("GET", whole.copy_merge_params(params), headers=headers)
+
+
+def refuse_other_text(answer: http.Answer, where: str, what: str) -> None:
+    """Raise BadAnswer for an answer that is no plain text, or is compressed."""
+    kind = answer.headers.get("Content-Type", "").partition(";")[0][:80]
+    if kind != "text/plain":
+        raise BadAnswer(
+            where, what, f"{kind or 'no content type'} where plain text is due",
+            "is it a login page, or a proxy's?",
+        )  # fmt: skip
+    if answer.headers.get("Content-Encoding", "identity") != "identity":
+        raise BadAnswer(where, what, "compressed, which was not asked for")
 
 
 def decode(answer: http.Answer, where: str, what: str, kind: Callable[..., T] | type[T]) -> T:
     """The JSON body as ``kind``. Raises BadAnswer that says what stood there instead."""
+    refuse_no_json(answer, where, what)
+    try:
+        decoded: T = msgspec.json.decode(answer.body, type=kind)
+    except RecursionError:
+        raise BadAnswer(where, what, "the JSON is nested too deeply") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadAnswer(where, what, str(error)) from None
+    return decoded
+
+
+def refuse_no_json(answer: http.Answer, where: str, what: str) -> None:
+    """Raise BadAnswer where the answer says that it is something else than JSON."""
     content_type = answer.headers.get("Content-Type", "")
     if "json" not in content_type:
         raise BadAnswer(
@@ -243,13 +296,6 @@ def decode(answer: http.Answer, where: str, what: str, kind: Callable[..., T] | 
             f"{content_type.partition(';')[0] or 'no content type'} where JSON is due",
             "is it a login page, or a proxy's?",
         )
-    try:
-        decoded: T = msgspec.json.decode(answer.body, type=kind)
-    except RecursionError:
-        raise BadAnswer(where, what, "the JSON is nested too deeply") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadAnswer(where, what, str(error)) from None
-    return decoded
 
 
 def _start(head: _Head) -> Start:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 
 from poller.errors import NotFound, RemoteError, Unreachable
@@ -27,7 +27,7 @@ READ_LIMIT = 4 * 2**30
 """Bytes of one log that are read at most; what is kept of it is ``log_limit``."""
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Console:
     """How logs are read. ``keep`` is ``log_limit`` in bytes, ``timeout`` in seconds."""
 
@@ -36,6 +36,10 @@ class Console:
     timeout: float
     redactor: Redactor
     extraction: Extraction
+
+    def for_rules(self) -> Console:
+        """The same, to read logs for the rules alone and to keep none."""
+        return dataclasses.replace(self, policy="none")
 
     async def read(self, api: Api, full_name: str, build: Build) -> Log | None:
         """What is kept of a completed build's log, with what the rules found in it.
