@@ -20,7 +20,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from bench import mapping
+from bench import large_log, log_archive, mapping, redaction
 from poller.demo.story import CONFIG, ENVIRON
 from poller.demo.town import GUID
 
@@ -134,6 +134,8 @@ def main() -> None:
     table.add_row(
         "mapping a build of 40 stages, 400 steps, ms", spread(mapping.milliseconds()), "1"
     )
+    for row in (*redaction.rows(), *log_archive.rows(), *large_log.rows()):
+        table.add_row(*row)
     console = Console(width=110)
     console.print(
         f"{platform.platform()}, {os.cpu_count()} CPUs, Python {platform.python_version()}"

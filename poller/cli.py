@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 import typer
 
 from poller import __version__
-from poller.errors import ConfigError, PollerError
+from poller.errors import ConfigError, PollerError, UsageError
 
 if TYPE_CHECKING:
     from poller.settings import Settings
@@ -175,6 +175,62 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def logs(
+    context: typer.Context,
+    job: Annotated[str | None, typer.Argument(metavar="JOB", help="As in fullName.")] = None,
+    number: Annotated[int | None, typer.Argument(metavar="NUMBER", min=1)] = None,
+    search: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help='Words, and "phrases", all in one log.'),
+    ] = None,
+    since: Annotated[str, typer.Option(metavar="WHEN", help="With --search.")] = "all",
+    glob: Annotated[
+        str | None, typer.Option("--job", metavar="GLOB", help="With --search.")
+    ] = None,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="With --search.")] = 20,
+    tail: Annotated[int | None, typer.Option(metavar="N", min=1, help="The last N lines.")] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="As it grows, from Jenkins itself.")
+    ] = False,
+    controller: ControllerName = None,
+    as_json: AsJson = False,
+) -> None:
+    """The archived console log of a build, or those in which something is."""
+    settings = _settings(context)
+
+    async def follow_it(line: Line) -> int:
+        from poller.follow import follow as follow_log
+
+        ours = [one for one in line.watched if controller in (None, one.name)]
+        await follow_log(ours, job or "", number or 0, _write, tail=tail)
+        return 0
+
+    def ask() -> tuple[object, str]:
+        from poller import logs_command
+
+        if search is not None and job is None and not follow:
+            return logs_command.search(
+                settings, search, clock(),
+                since=since, job=glob, controller=controller, limit=limit, as_json=as_json,
+            )  # fmt: skip
+        if search is not None or job is None or number is None:
+            raise UsageError("logs JOB NUMBER, or logs --search TEXT", "see `sei-poller logs -h`")
+        return logs_command.show(
+            settings, job, number, controller=controller, tail=tail, as_json=as_json
+        )
+
+    if follow and search is None and job is not None and number is not None:
+        _exit(_with_line(settings, follow_it))
+    what, note = _told(ask)
+    if isinstance(what, bytes):
+        _write(what)
+    else:
+        _print(what)
+    if note:
+        typer.echo(note, err=True)
+
+
+@app.command()
 def demo(
     serve: Annotated[
         bool, typer.Option("--serve", help="Leave the simulated servers running at the end.")
@@ -270,6 +326,11 @@ def _print(what: object) -> None:
             typer.echo(line)
     else:
         typer.echo(json.dumps(what, indent=2, ensure_ascii=False))
+
+
+def _write(text: bytes) -> None:
+    typer.echo(text, nl=False)
+    sys.stdout.flush()
 
 
 def _exit(code: int) -> NoReturn:

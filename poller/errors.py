@@ -57,7 +57,8 @@ class LedgerError(PollerError):
 
 
 class RemoteError(PollerError):
-    """A server did not give what was asked. ``where`` names it: ``controller main``, ``SEI``."""
+    """A server did not give what was asked. ``where`` names it: ``controller main``, ``SEI``;
+    ``reason`` is what happened, without where and what."""
 
     exit_code = 69
 

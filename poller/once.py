@@ -52,5 +52,6 @@ async def once(
     )
     done.drains = {sink.name: drained for sink, drained in zip(line.sinks, drains, strict=True)}
     line.ledger.outbox.forget_payloads(clock() - line.settings.ledger.keep_payloads)
+    line.ledger.logs.forget(clock() - line.settings.ledger.keep_logs)
     done.queued = line.ledger.outbox.count_queued()
     return done

@@ -13,6 +13,7 @@ from poller.jenkins.model import Build
 from poller.jenkins.whole import Failure, Whole
 from poller.ledger import Batch, BuildRow, BuildState
 from poller.ledger.builds import GONE
+from poller.logs.capture import NOTHING, Log
 from poller.sei.evidence import Evidence
 from poller.sei.limits import fit
 from poller.sei.mapping import JobFacts, Skip, map_build
@@ -75,18 +76,20 @@ def mapped(watched: Watched, job: JobFacts, whole: Whole) -> BuildRow:
     """One complete build as a row with its payload, or skipped with the reason."""
     build = whole.build
     done = map_build(watched.identity, job, build, whole.tree, watched.policy, evidence_of(whole))
-    if isinstance(done, Skip):
-        return _row(build, "skipped", reason=done.reason)
     log = structlog.get_logger().bind(
         controller=watched.name, job=job.full_name, number=build.number
     )
+    if whole.log is not None and whole.log.absent is not None:
+        log.warning("console log not read", why=whole.log.absent)
+    if isinstance(done, Skip):
+        return _row(build, "skipped", reason=done.reason, log=whole.log)
     for why in whole.lacking:
         log.warning("run goes without", what=why)
     payload, left_out = fit(done.run, watched.policy.body_limit)
     if left_out is not None:
         log.warning("payload cut to its limit", left_out=left_out)
     return dataclasses.replace(
-        _row(build, "collected"),
+        _row(build, "collected", log=whole.log),
         payload=payload,
         build_number=job.base + build.number,
         lacking=whole.lacking,
@@ -95,8 +98,17 @@ def mapped(watched: Watched, job: JobFacts, whole: Whole) -> BuildRow:
 
 def evidence_of(whole: Whole) -> Evidence:
     """What was found out about a build, for mapping."""
-    return Evidence(upstream=whole.upstream, manifests=whole.manifests)
+    found = whole.log.extracted if whole.log is not None else NOTHING
+    return Evidence(
+        upstream=whole.upstream,
+        manifests=whole.manifests,
+        extracted_artifacts=found.artifacts,
+        extracted_commits=found.commits,
+        extracted_by=found.by,
+    )
 
 
-def _row(build: Build, state: BuildState, reason: str | None = None) -> BuildRow:
-    return BuildRow(build.start, build.duration, build.result, state, reason)
+def _row(
+    build: Build, state: BuildState, reason: str | None = None, log: Log | None = None
+) -> BuildRow:
+    return BuildRow(build.start, build.duration, build.result, state, reason, log=log)

@@ -183,9 +183,10 @@ class Service:
 
     async def _keep_house(self) -> None:
         while True:
-            keep = self._line.settings.ledger.keep_payloads
+            keep = self._line.settings.ledger
             try:
-                self._line.ledger.outbox.forget_payloads(self._clock() - keep)
+                self._line.ledger.outbox.forget_payloads(self._clock() - keep.keep_payloads)
+                self._line.ledger.logs.forget(self._clock() - keep.keep_logs)
             except LedgerError as failure:
                 self._fail(failure)
                 return

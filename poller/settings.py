@@ -5,9 +5,8 @@ Each field's description is its line in the JSON Schema.
 
 from __future__ import annotations
 
-import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
@@ -22,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from poller.regex import compiled
 from poller.when import SIZE_FORM, SPAN_FORM, parse_size, parse_span, parse_when
 
 DEFAULT_RESULTS = {
@@ -41,6 +41,9 @@ BASES = {
 }
 """SEI's environments, from its "Custom CI/CD integrations" page."""
 
+ARTIFACT_GROUPS = ("location", "name", "qualifier", "hash")
+"""The named groups of a pattern for artifacts; SEI needs the first three."""
+
 
 def _text(parse: Callable[[str], int], form: str) -> Callable[[Any], int]:
     def read(value: Any) -> int:
@@ -52,10 +55,19 @@ def _text(parse: Callable[[str], int], form: str) -> Callable[[Any], int]:
 
 
 def _regex(pattern: str) -> str:
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"not a regular expression: {error}") from None
+    compiled(pattern)
+    return pattern
+
+
+def _named(pattern: str, known: Collection[str], needed: Collection[str]) -> str:
+    """A pattern whose named groups are among ``known``, with all of ``needed``."""
+    groups = set(compiled(pattern).groupindex)
+    if unknown := sorted(groups - set(known)):
+        raise ValueError(f"no such group: {', '.join(unknown)}; known are {', '.join(known)}")
+    if missing := sorted(set(needed) - groups):
+        raise ValueError(
+            f"the named group is missing: {', '.join(missing)}, as (?P<{missing[0]}>…)"
+        )
     return pattern
 
 
@@ -235,7 +247,9 @@ class Redact(Table):
     """Added to the built-in lists."""
 
     names: tuple[Name, ...] = Field((), description="Globs over parameter names never sent.")
-    patterns: tuple[Regex, ...] = Field((), description="Regular expressions of secrets in text.")
+    patterns: tuple[Regex, ...] = Field(
+        (), description="Regular expressions (RE2) of secrets in text."
+    )
 
 
 class StageCondition(Table):
@@ -292,16 +306,26 @@ class Rule(Table):
 class ArtifactPattern(Table):
     """What of a console log line is an artifact."""
 
-    pattern: Regex = Field(description="Named groups: location, name, qualifier.")
+    pattern: Regex = Field(description="RE2; named groups location, name, qualifier, maybe hash.")
     type: Name = Field(description="The artifact's type, as container.")
     input: bool = Field(False, description="The build used it.")
     output: bool = Field(False, description="The build made it.")
+
+    @field_validator("pattern")
+    @classmethod
+    def _groups(cls, pattern: str) -> str:
+        return _named(pattern, ARTIFACT_GROUPS, ARTIFACT_GROUPS[:3])
 
 
 class CommitPattern(Table):
     """What of a console log line is a commit."""
 
-    pattern: Regex = Field(description="Named group: commit.")
+    pattern: Regex = Field(description="RE2; named group commit.")
+
+    @field_validator("pattern")
+    @classmethod
+    def _groups(cls, pattern: str) -> str:
+        return _named(pattern, ("commit",), ("commit",))
 
 
 class Extract(Table):

@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from poller.extract import Extraction
 from poller.globs import Globs
 from poller.http import Connection
 from poller.jenkins.api import Api as JenkinsApi
+from poller.jenkins.console import Console
 from poller.jenkins.extras import Extras
 from poller.jenkins.upstream import Upstream
 from poller.ledger import Ledger
@@ -81,7 +83,11 @@ def watch(
     return Watched(
         name=controller.name,
         api=api,
-        extras=Extras(Upstream(api), lambda job, build: skipped(job, build, mapping) is None),
+        extras=Extras(
+            Upstream(api),
+            console(settings, controller, mapping.redactor),
+            lambda job, build: skipped(job, build, mapping) is None,
+        ),
         globs=Globs(controller.include, controller.exclude),
         since=parse_when(controller.since, now),
         identity=Identity(
@@ -95,12 +101,28 @@ def watch(
     )
 
 
+def console(settings: Settings, controller: Controller, redactor: Redactor) -> Console:
+    """How a controller's logs are read, from the config."""
+    return Console(
+        policy=controller.logs,
+        keep=controller.log_limit,
+        timeout=controller.timeout / 1000,
+        redactor=redactor,
+        extraction=Extraction(settings.extract),
+    )
+
+
+def redactor(settings: Settings) -> Redactor:
+    """What is hidden, from the config."""
+    return Redactor(settings.redact.names, settings.redact.patterns)
+
+
 def policy(settings: Settings) -> Policy:
     """How builds are mapped, from the config."""
     sei = settings.sei
     return Policy(
         results=sei.results if sei else DEFAULT_RESULTS,
-        redactor=Redactor(settings.redact.names, settings.redact.patterns),
+        redactor=redactor(settings),
         ignore_repos=sei.ignore_repos if sei else (),
         body_limit=sei.body_limit if sei else DEFAULT_BODY_LIMIT,
         rules=settings.rules,

@@ -47,6 +47,11 @@ instance_guid = "{GUID}"
 environment = "PROD2"
 api_key_env = "SEI_API_KEY"
 """
+EXTRACT = """
+[[extract]]
+match = "**"
+{0} = {{ pattern = '{1}'{2} }}
+"""
 
 
 def write(tmp_path: Path, text: str) -> Path:
@@ -167,7 +172,17 @@ def test_every_error_is_told_at_once_with_its_line(tmp_path: Path) -> None:
         ('user = "sei-reader"', 'user = "x"\ncron = "0 * * * *"\nevery = "1m"', "not both"),
         ('user = "sei-reader"', 'user = "x"\nsince = "soon"', "WHEN is"),
         ('user = "sei-reader"', 'user = "x"\nevery = "0s"', "at least 1s"),
-        ("[sei]", '[redact]\npatterns = ["("]\n[sei]', "not a regular expression"),
+        ("[sei]", '[redact]\npatterns = ["("]\n[sei]', "redact.patterns[0]: not a regular expr"),
+        ("[sei]", '[redact]\npatterns = ["(a)\\\\1"]\n[sei]', "no back references"),
+        ("[sei]", '[redact]\npatterns = ["(?<=x)y"]\n[sei]', "no look-around"),
+        ("[sei]", '[redact]\npatterns = ["x*"]\n[sei]', "matches the empty text"),
+        ("[sei]", EXTRACT.format("commit", "(?P<sha>.+)", "") + "[sei]", "no such group: sha"),
+        ("[sei]", EXTRACT.format("commit", "abc", "") + "[sei]", "is missing: commit, as (?P<com"),
+        (
+            "[sei]",
+            EXTRACT.format("artifact", "(?P<name>.+)", ', type = "x"') + "[sei]",
+            "is missing: location, qualifier",
+        ),
         ("[sei]", "[se]", "[sei] is missing"),
     ],
 )
@@ -179,6 +194,14 @@ def test_what_is_refused(tmp_path: Path, old: str, new: str, words: str) -> None
     told = "\n".join(findings(tmp_path, text))
     assert words in told
     assert "u:pw" not in told
+
+
+def test_a_bad_pattern_is_told_with_its_line(tmp_path: Path) -> None:
+    """Of the second rule, too."""
+    rules = EXTRACT.format("commit", "(?P<commit>.+)", "") + EXTRACT.format("commit", "(a", "")
+    (told,) = findings(tmp_path, SHORTEST + rules)
+    line = (SHORTEST + rules).splitlines().index("commit = { pattern = '(a' }") + 1
+    assert f":{line}: extract[1].commit.pattern: not a regular expression of RE2" in told
 
 
 def test_two_controllers_of_one_name_are_refused(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from poller.demo.consoles import Console
 from poller.demo.stages import USUAL, Json, Stages, duration_of, ended
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Build:
         self.upstream = upstream
         self.parameters = dict(parameters or {})
         self.change_sets = list(change_sets or [])
-        self.log = f"Started by user {user}\n"
+        self.log: Console = f"Started by user {user}\n"
         self.stages: Stages = USUAL if stages is None else stages
         self.properties = job.kind.build_properties
         self.class_name = job.kind.build_class
@@ -103,7 +104,7 @@ class Build:
                 self.result = result
                 passed = max(1, jenkins.clock() - self.timestamp)
                 self.duration = passed if duration is None else duration
-                self.log += f"Finished: {result}\n"
+                self.log = self.log + f"Finished: {result}\n"
                 if self._usual_stages:
                     self.stages = ended(self.stages, result)
             self.state = POST_PRODUCTION if post_production else COMPLETED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, TypeAlias
@@ -32,7 +32,8 @@ class Answer:
     """One answer. ``delay`` is in seconds, before the first byte.
 
     ``break_off`` closes the connection: before the first byte where ``status`` is None, else in
-    the middle of the body. Without either the answer is the usual one, late.
+    the middle of the body. Without either the answer is the usual one, late. ``stall`` is silence
+    in the middle of the body, in seconds. ``parts`` follow ``body``, for what is too large to hold.
     """
 
     status: int | None = 200
@@ -40,6 +41,8 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     delay: float = 0.0
     break_off: bool = False
+    stall: float = 0.0
+    parts: Iterable[bytes] = ()
 
 
 @dataclass
@@ -82,11 +85,13 @@ class Faulty:
         times: int | None = None,
         delay: float = 0.0,
         break_off: bool = False,
+        stall: float = 0.0,
     ) -> None:
-        """From now on answer like this. ``status=None`` with a delay is the usual answer, late."""
+        """From now on answer like this. ``status=None`` with a delay is the usual answer, late.
+        With a ``stall`` it stops in the middle for so many seconds."""
         raw = body.encode() if isinstance(body, str) else body
         given = {"Content-Type": "text/html;charset=utf-8"} | dict(headers or {})
-        answer = Answer(status, raw, given, delay, break_off)
+        answer = Answer(status, raw, given, delay, break_off, stall)
         self.faults.append(Fault(path_glob, answer, times))
 
     def heal(self) -> None:
@@ -113,12 +118,33 @@ async def send_answer(scope: Scope, send: Send, answer: Answer) -> None:
         await break_off(scope)
         return
     length = len(answer.body) + (1 if answer.break_off else 0)
-    headers = {"Content-Length": str(length)} | dict(answer.headers)
+    headers = {} if answer.parts else {"Content-Length": str(length)}
+    headers |= answer.headers
     raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": answer.status, "headers": raw})
-    await send({"type": "http.response.body", "body": answer.body, "more_body": answer.break_off})
+    body, more = answer.body, answer.break_off or bool(answer.parts)
+    if answer.stall and not answer.parts:
+        half = len(body) // 2
+        await send({"type": "http.response.body", "body": body[:half], "more_body": True})
+        await asyncio.sleep(answer.stall)
+        body = body[half:]
+    await send({"type": "http.response.body", "body": body, "more_body": more})
     if answer.break_off:
         await break_off(scope)
+    elif answer.parts:
+        await _send_parts(scope, send, answer)
+
+
+async def _send_parts(scope: Scope, send: Send, answer: Answer) -> None:
+    is_open = scope.get("extensions", {}).get("poller.is_open", lambda: True)
+    stall = answer.stall
+    for part in answer.parts:
+        if not is_open():  # the client has heard enough
+            return
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+        await asyncio.sleep(stall)
+        stall = 0
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def break_off(scope: Scope) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qs, unquote
 
-from poller.demo import computers, item_exports, pages, wfapi
+from poller.demo import computers, consoles, item_exports, pages, wfapi
 from poller.demo.builds import Build
 from poller.demo.exports import Asked
 from poller.demo.faults import Answer, Receive, Request, Scope, Send, request_of, send_answer
@@ -24,9 +24,7 @@ LONGEST_URL = 8192
 """Jetty refuses a request line that does not fit into its buffer."""
 
 ANONYMOUS = "anonymous"
-HIDDEN_NOTES = 300
-"""Bytes of a log that ``X-Text-Size`` counts and the body does not show."""
-
+PLAIN_TEXT = "text/plain;charset=utf-8"
 EVERYTHING = parse("*[*]")
 
 
@@ -55,7 +53,7 @@ class App:
             answer = self.usual(request, headers, scope["query_string"])
         elif answer.status is None and not answer.break_off:
             usual = self.usual(request, headers, scope["query_string"])
-            answer = dataclasses.replace(usual, delay=answer.delay)
+            answer = dataclasses.replace(usual, delay=answer.delay, stall=answer.stall)
         if "X-Jenkins-Session" in answer.headers:
             session = {"X-Jenkins-Session": self.jenkins.session}
             answer = dataclasses.replace(answer, headers={**answer.headers, **session})
@@ -169,6 +167,8 @@ class App:
                 return self._log(build, params.get("start", "0"))
             case Build() as build, ("artifact", *path):
                 return pages.archived_file(build.archived, [unquote(part) for part in path])
+            case Build() as build, ("consoleText",):
+                return self._console_text(build)
         return pages.not_found()
 
     def _exported(self, target: Target, params: dict[str, str], asked: Asked) -> Answer:
@@ -194,14 +194,18 @@ class App:
             start = -1
         if start < 0:
             return pages.malformed(self.jenkins.version, f"no start of a log: {given}")
-        log = build.log.encode()
-        size = HIDDEN_NOTES + len(log)
-        shown = log if start > size else log[max(0, start - HIDDEN_NOTES) :]
-        headers = pages.JETTY | {"X-Text-Size": str(size)}
-        headers["Content-Type"] = "text/plain;charset=utf-8"
+        body, size = consoles.progressive(build.log, start, completed=build.completed)
+        headers = pages.JETTY | {"X-Text-Size": str(size), "Content-Type": PLAIN_TEXT}
         if not build.completed:
             headers["X-More-Data"] = "true"
-        return Answer(200, shown.replace(b"\n", b"\r\n"), headers)
+        if isinstance(body, bytes):
+            return Answer(200, body, headers)
+        return Answer(200, b"", headers, parts=body)
+
+    @staticmethod
+    def _console_text(build: Build) -> Answer:
+        headers = pages.JETTY | {"Content-Type": PLAIN_TEXT}
+        return Answer(200, b"", headers, parts=consoles.whole(build.log))
 
 
 def _is_pipeline(item: Item | None) -> bool:

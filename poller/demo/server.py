@@ -17,14 +17,17 @@ START_SECONDS = 10.0
 
 
 class _Abortable(H11Protocol):
-    """Hands the app ``extensions["poller.abort"]``: ASGI itself cannot break a connection off."""
+    """Hands the app ``extensions["poller.abort"]`` and ``["poller.is_open"]``: ASGI itself cannot
+    break a connection off, nor see in the middle of an answer that the client did."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         app: Any = self.app
 
         async def with_abort(scope: Any, receive: Any, send: Any) -> None:
-            scope.setdefault("extensions", {})["poller.abort"] = transport.abort
+            extensions = scope.setdefault("extensions", {})
+            extensions["poller.abort"] = transport.abort
+            extensions["poller.is_open"] = lambda: not transport.is_closing()
             with contextlib.suppress(asyncio.CancelledError):  # the server stops
                 await app(scope, receive, send)
 

@@ -28,6 +28,7 @@ RUNNING_LIMIT = 8 * MIB
 FACTS_LIMIT = 64 * KIB
 ORIGIN_LIMIT = MIB
 MANIFEST_LIMIT = MIB
+NO_LIMIT = 2**63
 
 BUILDS_PER_PAGE = 100
 """``builds`` never has more than the 100 newest, whatever range is asked (measured)."""
@@ -49,6 +50,19 @@ class _Head(msgspec.Struct, gc=False):
 
 class _Heads(msgspec.Struct):
     allBuilds: list[_Head] = []
+
+
+class LogPart(msgspec.Struct, frozen=True):
+    """What became of a look into a log: ``read`` bytes came, ``whole`` unless the limit cut it.
+
+    ``size`` is where to go on, in bytes of the log as Jenkins has it, hidden notes included; None
+    where Jenkins did not say. ``more``: the build still writes.
+    """
+
+    read: int
+    whole: bool
+    size: int | None
+    more: bool
 
 
 class Api:
@@ -182,6 +196,54 @@ class Api:
         params = {"tree": "number,timestamp,queueId"}
         return _start(await self._get(what, path, params, _Head, FACTS_LIMIT))
 
+    async def log(
+        self,
+        full_name: str,
+        number: int,
+        take: Callable[[bytes], None],
+        *,
+        start: int | None = None,
+        limit: int = NO_LIMIT,
+        seconds: float,
+    ) -> LogPart:
+        """Hand the console log of a build to ``take`` as it comes, at most about ``limit`` bytes in
+        at most ``seconds``. What was handed over stays right when an error is raised.
+
+        Without ``start`` by ``consoleText``, which Jenkins streams from its file (of pipelines,
+        with a recent workflow-job); with one, from that byte on by ``logText/progressiveText``,
+        which also tells where to go on, but is put together in Jenkins' memory first
+        (org.kohsuke.stapler.framework.io.LargeText).
+        """
+        path = f"{job_path(full_name)}{number}/"
+        path += "consoleText" if start is None else "logText/progressiveText"
+        params = {} if start is None else {"start": str(start)}
+        what = f"console log of {full_name} #{number}"
+        # Nothing is decompressed, so that no chunk is larger than it looks.
+        request = self._request(path, params, {"Accept-Encoding": "identity"})
+        read, whole = 0, True
+        try:
+            async with (
+                self._slots,
+                asyncio.timeout(seconds),
+                http.stream(self._http, request, where=self.where, what=what, limit=NO_LIMIT) as (
+                    answer,
+                    chunks,
+                ),
+            ):
+                http.refuse(answer, self.where, what, denied_hint=DENIED)
+                refuse_other_text(answer, self.where, what)
+                async for chunk in chunks:
+                    take(chunk)
+                    read += len(chunk)
+                    if read >= limit:
+                        whole = False
+                        break
+        except TimeoutError:
+            raise Unreachable(self.where, what, f"not done in {seconds:g} s") from None
+        size = answer.headers.get("X-Text-Size", "")
+        more = answer.headers.get("X-More-Data", "") == "true"
+        return LogPart(read, whole, int(size) if size.isdecimal() else None, more)
+
     async def _job(self, full_name: str, tree: str, kind: type[T]) -> T:
         path = job_path(full_name) + "api/json"
         return await self._get(full_name, path, {"tree": tree}, kind, PAGE_LIMIT)
@@ -208,9 +270,23 @@ class Api:
         self.session = answer.headers.get("X-Jenkins-Session", self.session)
         return answer
 
-    def _request(self, path: str, params: dict[str, str]) -> httpx.Request:
+    def _request(
+        self, path: str, params: dict[str, str], headers: dict[str, str] | None = None
+    ) -> httpx.Request:
         whole = self._url.copy_with(raw_path=self._url.raw_path + path.encode())
-        return self._http.build_request("GET", whole.copy_merge_params(params))
+        return self._http.build_request("GET", whole.copy_merge_params(params), headers=headers)
+
+
+def refuse_other_text(answer: http.Answer, where: str, what: str) -> None:
+    """Raise BadAnswer for an answer that is no plain text, or is compressed."""
+    kind = answer.headers.get("Content-Type", "").partition(";")[0][:80]
+    if kind != "text/plain":
+        raise BadAnswer(
+            where, what, f"{kind or 'no content type'} where plain text is due",
+            "is it a login page, or a proxy's?",
+        )  # fmt: skip
+    if answer.headers.get("Content-Encoding", "identity") != "identity":
+        raise BadAnswer(where, what, "compressed, which was not asked for")
 
 
 def decode(answer: http.Answer, where: str, what: str, kind: Callable[..., T] | type[T]) -> T:

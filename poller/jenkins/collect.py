@@ -231,7 +231,7 @@ class Walk:
         self._places = {number: at for at, number in enumerate(sorted(started, reverse=True))}
 
     async def whole(self, numbers: Sequence[int], newest: Collection[int] = ()) -> Seen:
-        """The builds of ``numbers`` that are still there, those completed with their stage trees.
+        """The builds of ``numbers`` that are still there, those completed whole.
 
         ``newest`` are the job's newest numbers: ten stage trees can be had of those at once.
         """

@@ -1,5 +1,5 @@
 """What makes a completed build whole, so that it can be mapped: its stage tree, the causes of the
-builds above it, the artifact manifests that it archived."""
+builds above it, the artifact manifests that it archived, its log."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from poller.jenkins.api import Api
 from poller.jenkins.extras import Extras
 from poller.jenkins.manifests import manifests
 from poller.jenkins.model import Build, StageTree
+from poller.logs.capture import Log
 from poller.sei.evidence import Manifest, UpstreamBuild
 
 PIPELINE_RUN = "org.jenkinsci.plugins.workflow.job.WorkflowRun"
@@ -26,7 +27,8 @@ RUNS_WORTH_IT = 3
 
 @dataclass(frozen=True)
 class Whole:
-    """A completed build with all that mapping needs; ``tree`` is None where there are no stages.
+    """A completed build with all that mapping needs; ``tree`` is None where there are no stages,
+    ``log`` where none was asked for.
 
     ``lacking`` is what the build has and could not be had or used, one line each: its run goes
     without.
@@ -34,6 +36,7 @@ class Whole:
 
     build: Build
     tree: StageTree | None
+    log: Log | None = None
     upstream: tuple[UpstreamBuild, ...] = ()
     manifests: tuple[Manifest, ...] = ()
     lacking: tuple[str, ...] = ()
@@ -60,7 +63,8 @@ async def make_whole(
     builds: Sequence[Build],
     newest: Collection[int] = (),
 ) -> list[Whole | Failure]:
-    """Each of the completed ``builds`` of a job, whole, or why it is not.
+    """Each of the completed ``builds`` of a job, whole, or why it is not. A log that can't be had
+    keeps no build back.
 
     ``newest`` are the job's newest numbers: ten stage trees can be had of those at once.
     """
@@ -76,14 +80,10 @@ async def make_whole(
             return Failure(build, "Jenkins could not load it whole", broken=True)
         if build.number not in wanted:
             return Whole(build, None)
-        tree = at_once.get(build.number)
-        if tree is None and build.cls == PIPELINE_RUN:
-            try:
-                tree = await api.stage_tree(full_name, build.number)
-            except NotFound:
-                pass
-            except RemoteError as error:
-                return Failure(build, str(error))
+        try:
+            tree = at_once.get(build.number) or await _stage_tree(api, full_name, build)
+        except RemoteError as error:
+            return Failure(build, str(error))
         return await _with_evidence(api, extras, full_name, build, tree)
 
     return await asyncio.gather(*(one(build) for build in builds))
@@ -92,13 +92,24 @@ async def make_whole(
 async def _with_evidence(
     api: Api, extras: Extras, full_name: str, build: Build, tree: StageTree | None
 ) -> Whole | Failure:
-    above, archived = await asyncio.gather(
-        extras.upstream.of(full_name, build), manifests(api, full_name, build)
+    above, archived, log = await asyncio.gather(
+        extras.upstream.of(full_name, build),
+        manifests(api, full_name, build),
+        extras.console.read(api, full_name, build),
     )
     retry = [why for why in (above.retry, archived.retry) if why]
     lacking = (*archived.wrong, *retry)
-    whole = Whole(build, tree, above.builds, archived.read, lacking)
+    whole = Whole(build, tree, log, above.builds, archived.read, lacking)
     return Failure(build, retry[0], otherwise=whole) if retry else whole
+
+
+async def _stage_tree(api: Api, full_name: str, build: Build) -> StageTree | None:
+    if build.cls != PIPELINE_RUN:
+        return None
+    try:
+        return await api.stage_tree(full_name, build.number)
+    except NotFound:
+        return None
 
 
 async def _ten_stage_trees(api: Api, full_name: str) -> dict[int, StageTree]:

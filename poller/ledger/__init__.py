@@ -15,6 +15,7 @@ from poller.ledger.controllers import ControllerRow, Controllers
 from poller.ledger.file import File
 from poller.ledger.jobs import Jobs
 from poller.ledger.lacking import Lacking
+from poller.ledger.logs import Logs
 from poller.ledger.outbox import Outbox, Queued
 
 __all__ = ["Batch", "BuildRow", "BuildState", "ControllerRow", "Ledger", "Queued", "Recorded"]
@@ -31,6 +32,7 @@ class Ledger:
         self.builds = Builds(self.file)
         self.lacking = Lacking(self.file)
         self.outbox = Outbox(self.file)
+        self.logs = Logs(self.file)
         self.books = Books(self.file)
 
     def __enter__(self) -> Self:

@@ -12,7 +12,9 @@ from typing import Any, Literal
 from poller import watermark
 from poller.ledger.file import File
 from poller.ledger.lacking import note_lacking
+from poller.ledger.logs import keep_log
 from poller.lineage import Known, Source
+from poller.logs.capture import Log
 from poller.watermark import JobState, Start
 
 BuildState = Literal["in_flight", "collected", "skipped"]
@@ -30,7 +32,8 @@ _NEW_WORD = (
 @dataclass(frozen=True)
 class BuildRow:
     """One build to record; ``payload`` is the encoded job run of a collected one, ``build_number``
-    the number that SEI has it under, ``lacking`` what it goes without, one line each."""
+    the number that SEI has it under, ``lacking`` what it goes without, one line each; ``log`` is
+    what was read of its console log, where it was."""
 
     start: Start
     duration: int
@@ -40,6 +43,7 @@ class BuildRow:
     payload: bytes | None = None
     build_number: int | None = None
     lacking: Sequence[str] = ()
+    log: Log | None = None
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,8 @@ class Builds:
                     if build.payload is not None:
                         put_in_outbox(conn, controller, row, build.payload, sinks, at)
                     note_lacking(conn, row, build.lacking)
+                    if build.log is not None:
+                        keep_log(conn, row, build.log, at)
             advance(conn, job)
         return Recorded(saved.count("collected"), saved.count("skipped"))
 

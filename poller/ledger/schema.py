@@ -214,3 +214,30 @@ _M002_VIEWS = (
     """,
 )
 """For `sqlite-utils`, Datasette and whoever reads: their names and columns are a promise."""
+
+
+@migrations()
+def m003_logs(db: Database) -> None:
+    """Console logs and the index of their words."""
+    for statement in (
+        """
+        create table log (
+            build integer primary key references build,
+            at integer not null,            -- epoch ms: when it was read
+            size integer not null,          -- bytes of the whole log, clean
+            left_out integer not null,      -- bytes of it that are not kept
+            absent text,                    -- why it, or the rest of it, could not be had
+            text blob                       -- zlib; null where none is kept
+        ) strict
+        """,
+        "create index log_at on log (at)",
+        # Words alone, no places and no text: measured, a quarter of what phrases would need
+        # (bench/RESULTS.md). Its rowids are those of the builds.
+        """
+        create virtual table log_words using fts5 (
+            text, content = '', columnsize = 0, detail = none,
+            tokenize = 'unicode61 remove_diacritics 0'
+        )
+        """,
+    ):
+        db.conn.execute(statement)

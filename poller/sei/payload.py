@@ -52,7 +52,7 @@ class Trigger(Struct, frozen=True):
 
 
 class Artifact(Struct, frozen=True, kw_only=True):
-    """What a build made (``output``) or used (``input``)."""
+    """One of ``artifacts``: what the build used (``input``) or made (``output``)."""
 
     input: bool
     output: bool

@@ -1,0 +1,1 @@
+"""Console logs: cleaned, redacted, cut and searched. Pure: no I/O here."""

@@ -1,0 +1,94 @@
+"""What `logs --search` looks for: words and phrases. Pure.
+
+The index knows words only; whether the words of a phrase stand side by side, and in which line, is
+looked up in the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import re2
+
+_TERM = re.compile(r'"([^"]*)"?|(\S+)')
+_WORD = re.compile(r"[^\W_]+")
+
+LINES_LOOKED_AT = 100
+"""Lines with a word among which the best is looked for."""
+
+LINE_SHOWN = 240
+"""Characters of a line that are shown, around what was found."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """Words and phrases, all of which have to be in a log; case does not matter.
+
+    A word finds what begins with it. ``a.b`` is the phrase of a and b. ``words`` is the expression
+    for the index.
+    """
+
+    words: str
+    terms: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a log, from 1."""
+
+    number: int
+    text: str
+
+
+def parse(text: str) -> Query | None:
+    """The query that a user typed; None where there is no word in it."""
+    phrases = [_WORD.findall(match[1] or match[2] or "") for match in _TERM.finditer(text)]
+    phrases = [words for words in phrases if words]
+    if not phrases:
+        return None
+    tokens = [f'"{word}"{"*" if word is words[-1] else ""}' for words in phrases for word in words]
+    return Query(" ".join(tokens), tuple(_pattern(words) for words in phrases))
+
+
+def _pattern(words: list[str]) -> Any:
+    """Matches the words side by side within a line; the last may go on."""
+    options = re2.Options()
+    options.never_nl = True
+    side_by_side = r"[^\pL\pN]+".join(map(re2.escape, words))
+    return re2.compile(rf"(?im)(?:^|[^\pL\pN])({side_by_side})", options)
+
+
+def first_line(query: Query, text: bytes) -> Line | None:
+    """The first line with most of the terms; None when one of them is nowhere in the text."""
+    found: dict[int, int] = {}
+    for term in query.terms:
+        lines = set(_lines_with(term, text))
+        if not lines:
+            return None
+        for line in lines:
+            found[line] = found.get(line, 0) + 1
+    best = min(found, key=lambda line: (-found[line], line))
+    return Line(best + 1, _shown(query, text.split(b"\n", best + 1)[best].decode()))
+
+
+def _lines_with(term: Any, text: bytes) -> Iterator[int]:
+    """The first lines, from 0, that have it: enough to find one that has other terms, too."""
+    line, at = 0, 0
+    for match in islice(term.finditer(text), LINES_LOOKED_AT):
+        line += text.count(b"\n", at, match.start(1))
+        at = match.start(1)
+        yield line
+
+
+def _shown(query: Query, line: str) -> str:
+    """The line, cut around what was found where it is long."""
+    if len(line) <= LINE_SHOWN:
+        return line
+    places = [match.start(1) for term in query.terms if (match := term.search(line))]
+    start = max(0, min(places, default=0) - LINE_SHOWN // 4)
+    end = start + LINE_SHOWN
+    return ("…" if start else "") + line[start:end] + ("…" if end < len(line) else "")
