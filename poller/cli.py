@@ -70,16 +70,23 @@ def options(
 
 @app.command()
 def run(context: typer.Context) -> None:
-    """The service: poll on schedule, deliver, until SIGTERM or SIGINT."""
-    settings = _settings(context)
+    """The service: poll on schedule, deliver, until SIGTERM or SIGINT; SIGHUP reads the config."""
+    read = _reader(context)
+    settings = _told(read)
 
-    async def service(line: Line) -> int:
-        from poller.service import Service
+    def serve() -> int:
+        import asyncio
 
-        await Service(line, clock).run()
+        from poller.journal import configure
+        from poller.lock import only_one
+        from poller.reload import Daemon
+
+        configure()
+        with only_one(Path(settings.ledger.path)):
+            asyncio.run(Daemon(read, os.environ, clock).run(settings))
         return 0
 
-    _exit(_locked(settings, service))
+    _exit(_told(serve))
 
 
 @app.command()
@@ -209,18 +216,31 @@ def clock() -> int:
 
 def _settings(context: typer.Context) -> Settings:
     """The config, with every secret readable; else all the reasons, and exit 78."""
-    from poller.config import check_secrets, find, load
+    return _told(_reader(context))
+
+
+def _reader(context: typer.Context) -> Callable[[], Settings]:
+    """Reads the config, and raises ConfigError for it and for each secret that can't be read."""
+    from poller.config import check_secrets, load
+
+    path = _config_path(context)
 
     def read() -> Settings:
-        path = find(context.obj, os.environ)
         settings = load(path, os.environ)
         if missing := check_secrets(settings, os.environ):
             raise ConfigError([f"{path}: {finding}" for finding in missing])
         return settings
 
-    if context.parent is not None and context.parent.info_name == "config":
-        context.obj = context.find_root().obj
-    return _told(read)
+    return read
+
+
+def _config_path(context: typer.Context) -> Path:
+    """The config file, absolute. By hand, its credentials are the files beside it."""
+    from poller.config import find
+
+    path = _told(lambda: find(context.find_root().obj, os.environ)).absolute()
+    os.environ.setdefault("CREDENTIALS_DIRECTORY", str(path.parent))
+    return path
 
 
 def _locked(settings: Settings, work: Callable[[Line], Coroutine[Any, Any, int]]) -> int:
