@@ -153,7 +153,9 @@ def refuse(answer: Answer, where: str, what: str, *, denied_hint: str) -> None:
     if 200 <= status < 300:
         return
     if status in (401, 403):
-        raise Unauthorized(where, what, f"HTTP {status}", denied_hint)
+        denied = Unauthorized(where, what, f"HTTP {status}", denied_hint)
+        denied.status = status
+        raise denied
     if status == 404:
         raise NotFound(where, what, "HTTP 404")
     if 300 <= status < 400:
