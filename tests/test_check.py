@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from poller.check import rules
-from poller.check.finding import Finding, exit_code
+from poller.check.finding import CONFIG_CODE, UNAVAILABLE, Finding, exit_code
 from poller.check.network import clocks, without_password
 from poller.check.sei import refusal
 from poller.http import Answer
@@ -297,7 +297,7 @@ def test_a_ledger_that_is_none(site: Site) -> None:
     """A file of something else."""
     site.jenkins.job("app").build()
     site.ledger.write_text("no database, but long enough to be looked at" * 100)
-    assert site.run("check").returncode == 1
+    assert site.run("check").returncode == 73
     assert "not a database" in found(site, "ledger")[0]["saw"]
 
 
@@ -342,8 +342,8 @@ def test_clocks_that_can_not_be_compared(date: str) -> None:
 def test_exit_codes() -> None:
     """The config before a server that was not reached before all else; a warning is no error."""
     ok, warning = Finding("ok", "x", ""), Finding("warning", "x", "")
-    wrong, away = Finding("wrong", "x", ""), Finding("wrong", "x", "", reached=False)
-    config = Finding("wrong", "config", "")
+    wrong, away = Finding("wrong", "x", ""), Finding("wrong", "x", "", code=UNAVAILABLE)
+    config = Finding("wrong", "config", "", code=CONFIG_CODE)
     assert [exit_code(f) for f in ([ok, warning], [ok, wrong], [wrong, away], [away, config])] == [
         0,
         1,

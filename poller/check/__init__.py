@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from poller.check import disk, jenkins, rules, sei
-from poller.check.finding import CONFIG, Finding, exit_code
+from poller.check.finding import CONFIG, CONFIG_CODE, Finding, exit_code
 from poller.check.jenkins import Seen
 from poller.config import load
 from poller.errors import ConfigError
@@ -26,7 +26,7 @@ def check_file(path: Path, environ: Mapping[str, str], clock: Callable[[], int])
     try:
         settings = load(path, environ)
     except ConfigError as error:
-        return [Finding("wrong", CONFIG, why, error.hint) for why in error.findings]
+        return [Finding("wrong", CONFIG, why, error.hint, CONFIG_CODE) for why in error.findings]
     return [of_config(path, settings), *asyncio.run(check(settings, environ, clock))]
 
 
@@ -63,7 +63,9 @@ async def _or_config(look: Coroutine[Any, Any, Seen]) -> Seen:
     try:
         return await look
     except ConfigError as error:
-        return Seen([Finding("wrong", CONFIG, why, error.hint) for why in error.findings])
+        return Seen(
+            [Finding("wrong", CONFIG, why, error.hint, CONFIG_CODE) for why in error.findings]
+        )
 
 
 def _rules(settings: Settings, seen: list[Seen]) -> list[Finding]:

@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from poller.check.finding import Finding
+from poller.check.finding import LEDGER, Finding
 from poller.errors import LedgerError
 from poller.ledger import Ledger
 
@@ -27,6 +27,7 @@ def ledger(path: Path) -> Finding:
             return Finding(
                 "wrong", SUBJECT, f"{path}: {one} can't be written by this user",
                 "run as the service's user, or check the [ledger] path and its owner",
+                LEDGER,
             )  # fmt: skip
     if free < LEAST_FREE:
         return Finding("wrong", SUBJECT, saw, "make room on its disk")
@@ -34,6 +35,6 @@ def ledger(path: Path) -> Finding:
         try:
             Ledger(path, read_only=True).close()
         except LedgerError as error:
-            return Finding("wrong", SUBJECT, str(error), error.hint)
+            return Finding("wrong", SUBJECT, str(error), error.hint, LEDGER)
         saw += f", {path.stat().st_size // 2**10:,} KiB"
     return Finding("ok", SUBJECT, saw)

@@ -11,18 +11,20 @@ State = Literal["ok", "warning", "wrong"]
 CONFIG = "config"
 """The subject of what is wrong with the config itself."""
 
-EX_CONFIG, EX_UNAVAILABLE = 78, 69
+WRONG, UNAVAILABLE, LEDGER, CONFIG_CODE = 1, 69, 73, 78
+"""Exit codes, the more telling the later: something wrong; a server not reached, or it refused us;
+the ledger can't be opened or written; the config can't be used."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line. ``reached`` is false where a server was not reached, or refused us."""
+    """One line. ``code`` is the exit code where ``state`` is wrong."""
 
     state: State
     subject: str
     saw: str
     cure: str = ""
-    reached: bool = True
+    code: int = WRONG
 
     def text(self) -> str:
         """The line."""
@@ -32,15 +34,10 @@ class Finding:
     def json(self) -> dict[str, Any]:
         """The same as an object; its keys are a promise."""
         fields = asdict(self)
-        del fields["reached"]
+        del fields["code"]
         return fields
 
 
 def exit_code(findings: Sequence[Finding]) -> int:
-    """78: the config can't be used; 69: a server was not reached or refused us; 1: else wrong."""
-    wrong = [finding for finding in findings if finding.state == "wrong"]
-    if any(finding.subject == CONFIG for finding in wrong):
-        return EX_CONFIG
-    if any(not finding.reached for finding in wrong):
-        return EX_UNAVAILABLE
-    return int(bool(wrong))
+    """0 when nothing is wrong, else the most telling code."""
+    return max((one.code for one in findings if one.state == "wrong"), default=0)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from poller.check.finding import Finding
+from poller.check.finding import UNAVAILABLE, WRONG, Finding
 from poller.check.network import Reached, reach
 from poller.errors import BadAnswer, NotFound, RemoteError, Unauthorized
 from poller.globs import Globs, matches
@@ -73,14 +73,14 @@ def answers(where: str, reached: Reached) -> list[Finding]:
         return [
             Finding(
                 "wrong", where, f"HTTP {reached.status} sends us to {target}, not followed",
-                "set the url to the final address, with its context path", reached=False,
+                "set the url to the final address, with its context path", code=UNAVAILABLE,
             )
         ]  # fmt: skip
     if reached.status >= 500:
         return [
             Finding(
                 "wrong", where, f"HTTP {reached.status}: is it starting, or down behind a proxy?",
-                "try again in a minute", reached=False,
+                "try again in a minute", code=UNAVAILABLE,
             )
         ]  # fmt: skip
     return [Finding("warning", where, "no X-Jenkins header", "is it Jenkins' own url?")]
@@ -98,13 +98,13 @@ async def login(api: Api, settings: Controller, token: str) -> list[Finding]:
             return [
                 Finding(
                     "wrong", api.where, f"HTTP 403: user {settings.user} may not look inside",
-                    "give the user Overall/Read and Job/Read", reached=False,
+                    "give the user Overall/Read and Job/Read", code=UNAVAILABLE,
                 )
             ]  # fmt: skip
         return [
             Finding(
                 "wrong", api.where, f"HTTP {error.status}: user {settings.user} or its token"
-                " is refused", REFUSED, reached=False,
+                " is refused", REFUSED, code=UNAVAILABLE,
             )
         ]  # fmt: skip
     return [Finding("ok", api.where, f"user {user}, token accepted, Overall/Read")]
@@ -172,8 +172,8 @@ async def _stages(api: Api, look: Look, watched: Iterable[str]) -> Finding:
 
 
 def _unreached(where: str, error: RemoteError) -> Finding:
-    reached = isinstance(error, BadAnswer)
-    return Finding("wrong", where, _message(where, error), error.hint, reached=reached)
+    code = WRONG if isinstance(error, BadAnswer) else UNAVAILABLE
+    return Finding("wrong", where, _message(where, error), error.hint, code)
 
 
 def _message(where: str, error: RemoteError) -> str:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from poller import http
-from poller.check.finding import Finding
+from poller.check.finding import UNAVAILABLE, Finding
 from poller.errors import ConfigError
 
 SKEW_MS = 60_000
@@ -102,7 +102,7 @@ async def _name(where: str, host: str, seconds: float) -> list[Finding]:
         return [
             Finding(
                 "wrong", where, f"{host} does not resolve: {reason}",
-                "is the name right, and does this machine's DNS know it?", reached=False,
+                "is the name right, and does this machine's DNS know it?", code=UNAVAILABLE,
             )
         ]  # fmt: skip
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
@@ -140,7 +140,7 @@ def clocks(where: str, date: str, now: int) -> Finding:
 def unreached(where: str, error: Exception, connection: http.Connection, *, proxy: bool) -> Finding:
     """Why no answer came, and the cure."""
     saw, cure = _reason(error, connection, proxy=proxy)
-    return Finding("wrong", where, saw, cure, reached=False)
+    return Finding("wrong", where, saw, cure, code=UNAVAILABLE)
 
 
 def _reason(error: Exception, connection: http.Connection, *, proxy: bool) -> tuple[str, str]:

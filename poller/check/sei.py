@@ -7,10 +7,10 @@ import uuid
 from collections.abc import Mapping
 
 from poller import http
-from poller.check.finding import Finding
+from poller.check.finding import UNAVAILABLE, Finding
 from poller.check.network import reach
 from poller.errors import RemoteError
-from poller.sei.api import WHERE, Api
+from poller.sei.api import WHERE
 from poller.settings import Controller, Sei
 from poller.wiring import connection, sei_api
 
@@ -25,30 +25,28 @@ async def sei(
     settings: Sei, controllers: tuple[Controller, ...], environ: Mapping[str, str], now: int
 ) -> list[Finding]:
     """Look at SEI. Raises ConfigError when the API key or CA bundle can't be read."""
-    api = sei_api(settings, environ)
-    try:
-        findings = (await reach(WHERE, connection(settings), now)).findings
-        if any(finding.state == "wrong" for finding in findings):
-            return findings
-        for controller in controllers:
-            finding = await _instance(api, settings, controller)
-            findings.append(finding)
-            if not finding.reached:
-                break
-        return findings
-    finally:
-        await api.aclose()
+    findings = (await reach(WHERE, connection(settings), now)).findings
+    for controller in controllers:
+        if any(finding.code == UNAVAILABLE for finding in findings if finding.state == "wrong"):
+            break
+        findings.append(await instance(settings, controller, environ))
+    return findings
 
 
-async def _instance(api: Api, settings: Sei, controller: Controller) -> Finding:
+async def key_accepted(settings: Sei, environ: Mapping[str, str]) -> Finding:
+    """Whether SEI takes the API key. Raises ConfigError when it can't be read."""
+    answer = await _ask(settings, NOBODY, environ, WHERE)
+    if isinstance(answer, Finding):
+        return answer
+    return Finding("ok", WHERE, "API key accepted")
+
+
+async def instance(settings: Sei, controller: Controller, environ: Mapping[str, str]) -> Finding:
+    """Whether SEI takes the key and knows the controller's GUID. Raises ConfigError."""
     where = f"{WHERE} for {controller.name}"
-    try:
-        answer = await api.instance(controller.instance_guid or NOBODY)
-    except RemoteError as error:
-        return Finding("wrong", where, str(error), error.hint, reached=False)
-    refused = refusal(answer, where, settings)
-    if refused is not None:
-        return refused
+    answer = await _ask(settings, controller.instance_guid or NOBODY, environ, where)
+    if isinstance(answer, Finding):
+        return answer
     if controller.instance_guid is None:
         return Finding(
             "warning", where, "key accepted; no instance_guid yet",
@@ -62,18 +60,32 @@ async def _instance(api: Api, settings: Sei, controller: Controller) -> Finding:
     return Finding("ok", where, f"key accepted, instance GUID {controller.instance_guid} known")
 
 
+async def _ask(
+    settings: Sei, guid: str, environ: Mapping[str, str], where: str
+) -> http.Answer | Finding:
+    """The answer about a GUID, or why it is none."""
+    api = sei_api(settings, environ)
+    try:
+        answer = await api.instance(guid)
+    except RemoteError as error:
+        return Finding("wrong", where, str(error), error.hint, UNAVAILABLE)
+    finally:
+        await api.aclose()
+    return refusal(answer, where, settings) or answer
+
+
 def refusal(answer: http.Answer, where: str, settings: Sei) -> Finding | None:
     """Why the answer is none that SEI gives to a good key; None when it is."""
     status = answer.status
     if status in (401, 403):
         saw = f"HTTP {status}: the API key is refused"
-        return Finding("wrong", where, saw, KEY, reached=False)
+        return Finding("wrong", where, saw, KEY, code=UNAVAILABLE)
     if status not in (404, 405) and not 200 <= status < 300:
         saw = f"HTTP {status} from {settings.base}"
-        return Finding("wrong", where, saw, PLACE, reached=False)
+        return Finding("wrong", where, saw, PLACE, code=UNAVAILABLE)
     if 200 <= status < 300 and not _is_json(answer.body):
         saw = f"no JSON from {settings.base}: a page, and not the API"
-        return Finding("wrong", where, saw, PLACE, reached=False)
+        return Finding("wrong", where, saw, PLACE, code=UNAVAILABLE)
     return None
 
 
