@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 
-from poller import __version__
 from poller.errors import ConfigError, PollerError
 
 if TYPE_CHECKING:
@@ -44,7 +43,9 @@ ControllerName = Annotated[
 
 def _version(show: bool) -> None:
     if show:
-        typer.echo(f"sei-poller {__version__}, Python {sys.version.split()[0]}")
+        from poller.version import lines
+
+        _print(lines())
         raise typer.Exit
 
 
@@ -60,7 +61,13 @@ def options(
         ),
     ] = None,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool,
+        typer.Option(
+            "--version",
+            callback=_version,
+            is_eager=True,
+            help="Print the versions that a bug report needs.",
+        ),
     ] = False,
 ) -> None:
     """Options of every command."""

@@ -69,6 +69,13 @@ class Terminal:
         """Ctrl-C."""
         self._process.send_signal(signal.SIGINT)
 
+    def end_input(self) -> None:
+        """Ctrl-D, until the command has ended: it may not listen at once."""
+        deadline = time.monotonic() + 20
+        while self._process.poll() is None and time.monotonic() < deadline:
+            os.write(self._ours, b"\x04")
+            self._read(0.3)
+
     def answer(self, question: str, text: str) -> None:
         """Wait for a question, and answer it."""
         self.expect(question)

@@ -190,9 +190,10 @@ def test_a_secret_can_be_pasted(empty: Site) -> None:
 
 def test_ctrl_c_and_the_end_of_input(empty: Site) -> None:
     """Nothing is written, and no traceback."""
-    for end in (Terminal.interrupt, lambda terminal: terminal.type("\x04")):
+    for end in (Terminal.interrupt, Terminal.end_input):
         with Terminal(empty, "init") as terminal:
             terminal.expect("Jenkins' url")
+            terminal.expect(": ")
             end(terminal)
         assert terminal.code == 1
         assert "Traceback" not in terminal.shown
