@@ -118,7 +118,7 @@ def test_the_watchdog_is_fed_while_it_polls_and_while_it_waits(
     site.configure(site.controller(every="1h"))
     site.environ["WATCHDOG_USEC"] = "800000"
     site.jenkins.job("app").build()
-    site.jenkins.fail("*/computer/*", status=None, delay=1.5)
+    site.jenkins.fail("*/computer/*", status=None, delay=3)
     with site.start("run") as service:
         wait_for(lambda: systemd.count("STATUS=polling main") == 1)
         wait_for(lambda: systemd.count("WATCHDOG=1") >= 4)
