@@ -5,10 +5,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check fix bench lock clean
+# Where `make install` puts things; DESTDIR before all of them, for packagers.
+OPT ?= /opt/sei-poller
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+UNITDIR ?= $(SYSCONFDIR)/systemd/system
+
+.PHONY: help install uninstall demo test check fix bench man lock clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 $(READY): pyproject.toml requirements.lock
 	@command -v $(PYTHON) >/dev/null || { echo "no $(PYTHON): make PYTHON=/path/to/python3.11 or newer"; exit 1; }
@@ -17,6 +23,14 @@ $(READY): pyproject.toml requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
+
+install: ## the service: venv, units, example config, man page, completions; as root
+	@PYTHON="$(PYTHON)" OPT="$(OPT)" PREFIX="$(PREFIX)" SYSCONFDIR="$(SYSCONFDIR)" \
+		UNITDIR="$(UNITDIR)" DESTDIR="$(DESTDIR)" systemd/install
+
+uninstall: ## take it back; the config, the secrets and the ledger stay
+	@OPT="$(OPT)" PREFIX="$(PREFIX)" SYSCONFDIR="$(SYSCONFDIR)" UNITDIR="$(UNITDIR)" \
+		DESTDIR="$(DESTDIR)" systemd/uninstall
 
 demo: $(READY) ## the whole story on a simulated Jenkins and SEI
 	@$(BIN)/sei-poller demo
@@ -36,6 +50,9 @@ fix: $(READY) ## format, and mend what ruff can
 
 bench: $(READY) ## the table of figures
 	$(BIN)/python -m bench
+
+man: $(READY) ## the man page anew, from the commands
+	$(BIN)/python -m poller.manpage > man/sei-poller.1
 
 lock: ## exact versions anew, from pyproject.toml
 	$(PYTHON) -m venv .lock-venv

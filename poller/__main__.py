@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
-from poller import cli_books
+from poller import cli_books, cli_setup
 from poller.cli import app
 
-__all__ = ["app", "cli_books"]
+__all__ = ["app", "cli_books", "cli_setup"]
 
 CLICKS_USAGE = 2
 

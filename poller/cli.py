@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 
-from poller import __version__
 from poller.errors import ConfigError, PollerError, UsageError
 
 if TYPE_CHECKING:
@@ -44,7 +43,9 @@ ControllerName = Annotated[
 
 def _version(show: bool) -> None:
     if show:
-        typer.echo(f"sei-poller {__version__}, Python {sys.version.split()[0]}")
+        from poller.version import lines
+
+        _print(lines())
         raise typer.Exit
 
 
@@ -60,7 +61,13 @@ def options(
         ),
     ] = None,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool,
+        typer.Option(
+            "--version",
+            callback=_version,
+            is_eager=True,
+            help="Print the versions that a bug report needs.",
+        ),
     ] = False,
 ) -> None:
     """Options of every command."""
@@ -70,16 +77,23 @@ def options(
 
 @app.command()
 def run(context: typer.Context) -> None:
-    """The service: poll on schedule, deliver, until SIGTERM or SIGINT."""
-    settings = _settings(context)
+    """The service: poll on schedule, deliver, until SIGTERM or SIGINT; SIGHUP reads the config."""
+    read = _reader(context)
+    settings = _told(read)
 
-    async def service(line: Line) -> int:
-        from poller.service import Service
+    def serve() -> int:
+        import asyncio
 
-        await Service(line, clock).run()
+        from poller.journal import configure
+        from poller.lock import only_one
+        from poller.reload import Daemon
+
+        configure()
+        with only_one(Path(settings.ledger.path)):
+            asyncio.run(Daemon(read, os.environ, clock).run(settings))
         return 0
 
-    _exit(_locked(settings, service))
+    _exit(_told(serve))
 
 
 @app.command()
@@ -108,18 +122,17 @@ def once(context: typer.Context, as_json: AsJson = False) -> None:
 
 @app.command()
 def check(context: typer.Context, as_json: AsJson = False) -> None:
-    """Config, ledger, reachability, token rights, wfapi, SEI key and GUID: one line each."""
-    settings = _settings(context)
+    """Config, ledger, the way to both servers, rights, jobs, rules, SEI key: one line each."""
+    path = _config_path(context)
 
-    async def look(line: Line) -> int:
-        from poller.check import check as check_all
-        from poller.check import exit_code
+    def look() -> int:
+        from poller.check import check_file, exit_code
 
-        findings = await check_all(line, dict(os.environ), clock)
+        findings = check_file(path, os.environ, clock)
         _print([f.json() for f in findings] if as_json else [f.text() for f in findings])
         return exit_code(findings)
 
-    _exit(_with_line(settings, look))
+    _exit(_told(look))
 
 
 @app.command()
@@ -157,7 +170,7 @@ def preview(
 @app.command()
 def status(context: typer.Context, as_json: AsJson = False) -> None:
     """Per controller: last poll, lag, builds in flight, queued, delivered, rejected, skipped."""
-    settings = _settings(context)
+    settings = _settings(context, secrets=False)
 
     def show() -> int:
         from poller.ledger import Ledger
@@ -248,7 +261,7 @@ def config_show(context: typer.Context, as_json: AsJson = False) -> None:
     from poller.config import show
 
     del as_json  # it is JSON either way
-    settings = _settings(context)
+    settings = _settings(context, secrets=False)
     _print(show(settings))
 
 
@@ -265,20 +278,33 @@ def clock() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _settings(context: typer.Context) -> Settings:
-    """The config, with every secret readable; else all the reasons, and exit 78."""
-    from poller.config import check_secrets, find, load
+def _settings(context: typer.Context, *, secrets: bool = True) -> Settings:
+    """The config, with every secret readable where they are needed; else why not, and exit 78."""
+    return _told(_reader(context, secrets=secrets))
+
+
+def _reader(context: typer.Context, *, secrets: bool = True) -> Callable[[], Settings]:
+    """Reads the config, and raises ConfigError for it and for each secret that can't be read."""
+    from poller.config import check_secrets, load
+
+    path = _config_path(context)
 
     def read() -> Settings:
-        path = find(context.obj, os.environ)
         settings = load(path, os.environ)
-        if missing := check_secrets(settings, os.environ):
+        if secrets and (missing := check_secrets(settings, os.environ)):
             raise ConfigError([f"{path}: {finding}" for finding in missing])
         return settings
 
-    if context.parent is not None and context.parent.info_name == "config":
-        context.obj = context.find_root().obj
-    return _told(read)
+    return read
+
+
+def _config_path(context: typer.Context) -> Path:
+    """The config file, absolute. By hand, its credentials are the files beside it."""
+    from poller.config import find
+
+    path = _told(lambda: find(context.find_root().obj, os.environ)).absolute()
+    os.environ.setdefault("CREDENTIALS_DIRECTORY", str(path.parent))
+    return path
 
 
 def _locked(settings: Settings, work: Callable[[Line], Coroutine[Any, Any, int]]) -> int:

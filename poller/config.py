@@ -37,7 +37,7 @@ def find(given: Path | None, environ: Mapping[str, str]) -> Path:
     tried = ", ".join(str(path) for path in DEFAULT_PATHS)
     raise ConfigError(
         [f"no config file: neither --config, $SEI_POLLER_CONFIG, nor {tried}"],
-        "copy config/poller.example.toml to config/poller.toml and fill it in",
+        "make one with: sei-poller init",
     )
 
 

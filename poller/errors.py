@@ -79,7 +79,9 @@ class Unreachable(RemoteError):
 
 
 class Unauthorized(RemoteError):
-    """401 or 403: the credentials are wrong, or not enough."""
+    """401 or 403, which ``status`` is: the credentials are wrong, or not enough."""
+
+    status = 401
 
 
 class NotFound(RemoteError):

@@ -17,9 +17,10 @@ from urllib.parse import urlsplit
 import httpx
 from httpx_retries import Retry, RetryTransport
 
-from poller.errors import BadAnswer, NotFound, Unauthorized, Unreachable
+from poller.errors import BadAnswer, ConfigError, NotFound, Unauthorized, Unreachable
 
 RETRIED = (429, 502, 503, 504)
+CA_FILE_FORM = "ca_file is a readable file of certificates in PEM form"
 TRANSIENT = frozenset({408, 425, 429})
 
 
@@ -49,10 +50,10 @@ def client(
     """An httpx client for one server; ``retries`` above the transport, for what a moment cures.
 
     A proxy comes from the config, else from the environment (``https_proxy``, ``no_proxy``).
+    Raises ConfigError for a CA bundle that can't be used.
     """
-    verify = ssl.create_default_context(cafile=connection.ca_file)
     transport = httpx.AsyncHTTPTransport(
-        verify=verify,
+        verify=_trust(connection.ca_file),
         limits=httpx.Limits(
             max_connections=connection.max_connections,
             max_keepalive_connections=connection.max_connections,
@@ -74,6 +75,14 @@ def client(
         follow_redirects=False,
         trust_env=False,
     )
+
+
+def _trust(ca_file: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:  # ssl.SSLError is one
+        reason = error.strerror or str(error)
+        raise ConfigError([f"ca_file: can't use {ca_file}: {reason}"], CA_FILE_FORM) from None
 
 
 def environment_proxy(url: str) -> str | None:
@@ -177,7 +186,9 @@ def refuse(answer: Answer, where: str, what: str, *, denied_hint: str) -> None:
     if 200 <= status < 300:
         return
     if status in (401, 403):
-        raise Unauthorized(where, what, f"HTTP {status}", denied_hint)
+        denied = Unauthorized(where, what, f"HTTP {status}", denied_hint)
+        denied.status = status
+        raise denied
     if status == 404:
         raise NotFound(where, what, "HTTP 404")
     if 300 <= status < 400:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-import signal
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 import structlog
@@ -27,13 +27,26 @@ from poller import backoff
 from poller.cycle import Cycle, poll
 from poller.delivery import FIRST_WAIT, LONGEST_WAIT, Drain, drain
 from poller.errors import LedgerError
+from poller.ledger import Queued
+from poller.notify import Notify
 from poller.settings import Controller
 from poller.sinks import Sink
+from poller.vitals import Vitals, patience
 from poller.watched import Watched
 from poller.wiring import Line
 
-STOP_SECONDS = 20.0
-"""How long a stop waits for what is under way; the unit's TimeoutStopSec is longer."""
+POLL_STOP_SECONDS = 20.0
+"""How long a stop waits for polls; one that is cut off then is asked for again."""
+
+STOP_MARGIN = 5.0
+"""Seconds that a stop waits longer than SEI may take to answer: a run whose answer nobody waits
+for is sent twice."""
+
+NO_TIMEOUT_MS = 10_000
+"""How long a sink may take that is no server."""
+
+FEED, FEEDS = "the watchdog's food", 4
+"""The scheduler's job that feeds the watchdog, and how often within the time that it allows."""
 
 JITTER_SHARE = 0.1
 """Share of the interval by which a poll may be late, so that many pollers spread."""
@@ -42,41 +55,53 @@ HOUSEKEEPING_SECONDS = 3600.0
 
 
 class Service:
-    """Runs until :meth:`stop`. ``clock`` gives epoch milliseconds."""
+    """Runs until :meth:`stop`. ``clock`` gives epoch milliseconds, ``notify`` tells systemd."""
 
-    def __init__(self, line: Line, clock: Callable[[], int]) -> None:
+    def __init__(self, line: Line, clock: Callable[[], int], notify: Notify | None = None) -> None:
         self._line = line
+        self._notify = notify or Notify({})
+        self._vitals = Vitals(self._notify, time.monotonic)
+        self._problems: dict[str, frozenset[str]] = {}
+        self._controllers = {one.name: one for one in line.settings.controllers}
+        self._patience = {
+            one.name: patience(one.timeout, one.request_rate) for one in line.settings.controllers
+        }
         self._clock = clock
         self._stopping = asyncio.Event()
+        self._reloading = False
         self._news = {sink.name: asyncio.Event() for sink in line.sinks}
         self._polls: set[asyncio.Task[None]] = set()
         self._log = structlog.get_logger()
-        self._failure: LedgerError | None = None
+        self._failure: BaseException | None = None
 
-    def stop(self) -> None:
-        """Take nothing new on and end when what is under way is done."""
+    def stop(self, *, reload: bool = False) -> None:
+        """Take nothing new on and end when what is under way is done.
+
+        On a ``reload`` the process goes on, and systemd is not told that it ends.
+        """
+        self._reloading = reload
         self._stopping.set()
 
     async def run(self) -> None:
         """Poll and deliver until stopped. Raises LedgerError when the ledger fails."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop)
         scheduler = self._schedule()
         scheduler.start()
+        self._notify.ready()
         drains = [asyncio.create_task(self._deliver(sink)) for sink in self._line.sinks]
         keeper = asyncio.create_task(self._keep_house())
+        for task in (*drains, keeper):
+            task.add_done_callback(self._ended)
         try:
             await self._stopping.wait()
             self._log.info("stopping", polls=len(self._polls))
-            scheduler.pause()
-            pending = {*self._polls, *drains}
-            if pending:
-                _, late = await asyncio.wait(pending, timeout=STOP_SECONDS)
-                for task in late:
-                    # Cancelled at an await, never inside a transaction: it is asked again.
-                    task.cancel()
-                await asyncio.gather(*late, return_exceptions=True)
+            if not self._reloading:
+                self._notify.stopping(self.stop_seconds)
+            for job in scheduler.get_jobs():
+                if job.id != FEED:
+                    job.remove()
+            await asyncio.gather(
+                end(self._polls, POLL_STOP_SECONDS), end(drains, self.stop_seconds)
+            )
         finally:
             keeper.cancel()
             scheduler.shutdown(wait=False)
@@ -85,15 +110,32 @@ class Service:
             raise self._failure
         self._log.info("stopped", queued=self._line.ledger.outbox.count_queued())
 
+    @property
+    def stop_seconds(self) -> float:
+        """The longest that a stop can take: SEI may answer as late as its timeout allows."""
+        sei = self._line.settings.sei
+        return max(POLL_STOP_SECONDS, sei.timeout / 1000 if sei else 0) + STOP_MARGIN
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A part of the service that ends by itself has failed; without it, the service has too."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+
     def _schedule(self) -> AsyncIOScheduler:
         scheduler = AsyncIOScheduler(timezone="UTC")
-        controllers = {
-            controller.name: controller for controller in self._line.settings.controllers
-        }
+        if self._notify.watchdog is not None:
+            scheduler.add_job(
+                self._vitals.feed,
+                IntervalTrigger(seconds=self._notify.watchdog / FEEDS),
+                id=FEED,
+                next_run_time=datetime.fromtimestamp(self._clock() / 1000, UTC),
+                coalesce=True,
+                misfire_grace_time=None,
+            )
         for watched in self._line.watched:
             scheduler.add_job(
                 self._tick,
-                trigger(controllers[watched.name]),
+                trigger(self._controllers[watched.name]),
                 args=[watched],
                 id=watched.name,
                 next_run_time=datetime.fromtimestamp(self._clock() / 1000, UTC),
@@ -124,22 +166,27 @@ class Service:
             self._polls.discard(task)
 
     async def _poll(self, watched: Watched) -> None:
-        started = self._clock()
+        started, api = self._clock(), watched.api
+        waits = self._patience[watched.name]
         try:
-            cycle = await poll(
-                watched,
-                self._line.ledger,
-                self._line.sink_names,
-                self._clock,
-                on_collected=self._wake,
-                stopping=self._stopping.is_set,
-            )
+            with self._vitals.doing(f"polling {watched.name}", waits, lambda: api.requests):
+                cycle = await poll(
+                    watched,
+                    self._line.ledger,
+                    self._line.sink_names,
+                    self._clock,
+                    on_collected=self._wake,
+                    stopping=self._stopping.is_set,
+                )
         except LedgerError as failure:
             self._fail(failure)
             return
-        log_cycle(self._log, cycle, self._clock() - started)
+        self._vitals.trouble(watched.name, str(cycle.error or ""))
+        known = self._problems.get(cycle.controller, frozenset())
+        self._problems[cycle.controller] = frozenset(cycle.problems)
+        log_cycle(self._log, cycle, self._clock() - started, known)
 
-    def _fail(self, failure: LedgerError) -> None:
+    def _fail(self, failure: BaseException) -> None:
         """Without its ledger the service can do nothing: systemd starts it anew, later."""
         self._failure = failure
         self.stop()
@@ -150,17 +197,30 @@ class Service:
 
     async def _deliver(self, sink: Sink) -> None:
         """Drain the sink whenever there is something, and after a failure when the wait is over."""
-        news, failures = self._news[sink.name], 0
+        news, failures, settled = self._news[sink.name], 0, 0
+        sei = self._line.settings.sei
+        waits = patience(*((sei.timeout, sei.request_rate) if sei else (NO_TIMEOUT_MS, None)))
+
+        def on_settled(_delivery: Queued, _state: str) -> None:
+            nonlocal settled
+            settled += 1
+
         while not self._stopping.is_set():
             news.clear()
             try:
-                done = await drain(
-                    sink, self._line.ledger, self._clock, stopping=self._stopping.is_set
-                )
+                with self._vitals.doing(f"delivering to {sink.name}", waits, lambda: settled):
+                    done = await drain(
+                        sink,
+                        self._line.ledger,
+                        self._clock,
+                        on_settled=on_settled,
+                        stopping=self._stopping.is_set,
+                    )
             except LedgerError as failure:
                 self._fail(failure)
                 return
             log_drain(self._log, sink.name, done)
+            self._vitals.trouble(sink.name, done.stopped or done.last_failure)
             failures = 0 if done.clean or done.delivered else failures + 1
             if done.clean:
                 await self._sleep(None, news)
@@ -203,10 +263,26 @@ def trigger(controller: Controller) -> BaseTrigger:
     )
 
 
-def log_cycle(log: structlog.typing.FilteringBoundLogger, cycle: Cycle, took: int) -> None:
-    """One line a cycle, and one for each problem."""
+async def end(tasks: Iterable[asyncio.Task[None]], seconds: float) -> None:
+    """Wait so long for the tasks to end, then cancel them."""
+    if pending := set(tasks):
+        _, late = await asyncio.wait(pending, timeout=seconds)
+        for task in late:
+            # Cancelled at an await, never inside a transaction: it is asked, or sent, again.
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+
+def log_cycle(
+    log: structlog.typing.FilteringBoundLogger,
+    cycle: Cycle,
+    took: int,
+    known: frozenset[str] = frozenset(),
+) -> None:
+    """One line a cycle, and one for each problem that the cycle before did not have: ``known``."""
     for problem in cycle.problems:
-        log.warning("not collected", problem=problem)
+        if problem not in known:
+            log.warning("not collected", problem=problem)
     if cycle.error is not None:
         log.error("poll failed", problem=str(cycle.error), **_cure(cycle.error.hint))
         return
@@ -218,6 +294,7 @@ def log_cycle(log: structlog.typing.FilteringBoundLogger, cycle: Cycle, took: in
         collected=cycle.collected,
         skipped=cycle.skipped,
         ms=took,
+        **({"problems": len(cycle.problems)} if cycle.problems else {}),
     )
 
 

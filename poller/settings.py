@@ -135,7 +135,9 @@ class Controller(Table):
     token_env: Name | None = Field(None, description="Environment variable that holds its token.")
     token_file: Name | None = Field(None, description="File that holds its token.")
     token_credential: Name | None = Field(None, description="systemd credential, its token.")
-    instance_guid: Guid = Field(description="SEI's id for this controller.")
+    instance_guid: Guid | None = Field(
+        None, description="SEI's id for this controller; `register` gets it, `run` needs it."
+    )
     every: Span = Field(60_000, description="Time between two polls, at least 1s.")
     cron: str | None = Field(None, description="Instead of every: five fields, in UTC.")
     since: str = Field("7d", description="The first poll begins here: WHEN, or all.")

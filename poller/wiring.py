@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from poller.errors import ConfigError
 from poller.extract import Extraction
 from poller.globs import Globs
 from poller.http import Connection
@@ -50,8 +51,9 @@ async def open_line(
 ) -> AsyncIterator[Line]:
     """Everything open; closed at the end. ``now`` is epoch milliseconds.
 
-    Raises ConfigError for a missing secret, LedgerError for an unusable ledger.
+    Raises ConfigError for a missing secret or GUID, LedgerError for an unusable ledger.
     """
+    need_guids(settings)
     async with contextlib.AsyncExitStack() as stack:
         watched = []
         for controller in settings.controllers:
@@ -68,6 +70,16 @@ async def open_line(
         ledger = Ledger(Path(settings.ledger.path))
         stack.callback(ledger.close)
         yield Line(settings, ledger, watched, sinks)
+
+
+def need_guids(settings: Settings) -> None:
+    """Raise ConfigError where a controller has no instance GUID: SEI can't tell whose a run is."""
+    without = [one.name for one in settings.controllers if one.instance_guid is None]
+    if without:
+        raise ConfigError(
+            [f'controller "{name}": instance_guid is missing' for name in without],
+            f"get it with: sei-poller register --controller {without[0]} --satellite satellite.yml",
+        )
 
 
 def watch(
@@ -92,7 +104,7 @@ def watch(
         since=parse_when(controller.since, now),
         identity=Identity(
             instance_name=controller.effective_instance_name,
-            instance_guid=controller.instance_guid,
+            instance_guid=controller.instance_guid or "",
             instance_url=controller.effective_instance_url,
         ),
         policy=mapping,

@@ -46,7 +46,7 @@ class Site:
         return self.directory / "ledger.db"
 
     def controller(self, name: str = "main", **keys: Any) -> str:
-        """A ``[[controllers]]`` table."""
+        """A ``[[controllers]]`` table; a key that is None is left out."""
         values = {
             "name": name,
             "url": self.jenkins_server.url,
@@ -57,7 +57,7 @@ class Site:
             "timeout": "5s",
             **keys,
         }
-        lines = [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+        lines = [f"{k} = {json.dumps(value)}" for k, value in values.items() if value is not None]
         return "\n".join(["[[controllers]]", *lines]) + "\n"
 
     def configure(self, *controllers: str, more: str = "", **sei: Any) -> None:

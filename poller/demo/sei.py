@@ -35,6 +35,7 @@ REQUIRED = (
 class Sei(Faulty):
     """``app`` is the ASGI app. ``runs`` holds the first payload of each build, by instance GUID,
     full name and build number; ``received`` all of them. ``guids=None``: every instance exists.
+    ``instances`` are the requests for new ones.
 
     With ``hold_answers`` a run is taken and the connection broken off: the answer is lost.
     """
@@ -45,6 +46,7 @@ class Sei(Faulty):
         self.guids = None if guids is None else set(guids)
         self.runs: dict[tuple[str, str, int | None], dict[str, Any]] = {}
         self.received: list[dict[str, Any]] = []
+        self.instances: list[Any] = []
         self.hold_answers = False
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,13 +71,17 @@ class Sei(Faulty):
             case "POST", [*_, "custom-cicd"]:
                 return self._take(body)
             case "POST", [*_, "cicd", "instances"]:
-                return self._new_instance()
+                return self._new_instance(body)
             case "GET", [*_, "cicd", "instances", guid]:
                 known = self.guids is None or guid in self.guids
                 return _json(200, {"id": guid}) if known else _json(404, {"error": "Not Found"})
         return _json(404, {"error": "Not Found"})
 
-    def _new_instance(self) -> Answer:
+    def _new_instance(self, body: bytes) -> Answer:
+        try:
+            self.instances.append(json.loads(body))
+        except ValueError:
+            return _json(400, {"error": "no JSON"})
         guid = str(uuid.uuid4())
         if self.guids is not None:
             self.guids.add(guid)

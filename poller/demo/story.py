@@ -48,10 +48,7 @@ path = "{ledger}"
 
 ENVIRON = {"JENKINS_TOKEN": "reader-token", "SEI_API_KEY": "demo-key"}
 
-NOW_YOURS = (
-    "Your own Jenkins: copy config/poller.example.toml to config/poller.toml, fill in url, user,"
-    " token and GUID, and run: sei-poller check"
-)
+NOW_YOURS = "Your own Jenkins: sei-poller init, register, check"
 
 
 def tell(*, serve: bool) -> int:

@@ -49,7 +49,9 @@ class _Server(jenkins.Jenkins):  # type: ignore[misc]
                 body = response.raw.read(FACTS_LIMIT + 1, decode_content=True)
             response._content = body
         if response.status_code in (401, 403):
-            raise Unauthorized(self._where, "", f"HTTP {response.status_code}", DENIED)
+            denied = Unauthorized(self._where, "", f"HTTP {response.status_code}", DENIED)
+            denied.status = response.status_code
+            raise denied
         if response.status_code != requests.codes.ok or len(body) > FACTS_LIMIT:
             raise BadAnswer(self._where, "user", f"HTTP {response.status_code}, {len(body)} bytes")
         return response

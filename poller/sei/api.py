@@ -51,6 +51,10 @@ class Api:
         """GET ``cicd/instances/{guid}``: 404 and 405 are possible."""
         return await self._ask("GET", f"cicd/instances/{guid}", "instance GUID")
 
+    async def new_instance(self, body: bytes) -> http.Answer:
+        """POST to ``cicd/instances``: makes an instance of an integration, and its GUID."""
+        return await self._ask("POST", "cicd/instances", "new instance", body)
+
     async def _ask(
         self, method: str, path: str, what: str, body: bytes | None = None
     ) -> http.Answer:

@@ -1,0 +1,183 @@
+"""The commands that set the program up: `init` and `register`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from poller.cli import AsJson, _config_path, _exit, _print, _settings, _told, app, clock
+
+if TYPE_CHECKING:
+    from poller.check import Finding
+    from poller.init import Question
+
+NEXT_STEPS = """\
+next:
+  sei-poller --config {path} register --satellite satellite.yml   # where there is no GUID yet
+  sei-poller --config {path} check
+  systemctl enable --now {unit}"""
+
+
+def _flag(name: str, metavar: str, text: str) -> typer.models.OptionInfo:
+    option: typer.models.OptionInfo = typer.Option(name, metavar=metavar, help=text)
+    return option
+
+
+@app.command()
+def init(
+    context: typer.Context,
+    url: Annotated[str | None, _flag("--url", "URL", "Jenkins' url.")] = None,
+    user: Annotated[str | None, _flag("--user", "NAME", "Jenkins user to read with.")] = None,
+    token_env: Annotated[str | None, _flag("--token-env", "NAME", "Variable: its token.")] = None,
+    token_file: Annotated[str | None, _flag("--token-file", "PATH", "File: its token.")] = None,
+    token_credential: Annotated[
+        str | None, _flag("--token-credential", "NAME", "systemd credential: its token.")
+    ] = None,
+    environment: Annotated[
+        str | None, _flag("--environment", "NAME", "SEI's: PROD1, PROD2, PROD3 or EU.")
+    ] = None,
+    base_url: Annotated[str | None, _flag("--base-url", "URL", "SEI's, instead.")] = None,
+    api_key_env: Annotated[
+        str | None, _flag("--api-key-env", "NAME", "Variable: SEI's API key.")
+    ] = None,
+    api_key_file: Annotated[
+        str | None, _flag("--api-key-file", "PATH", "File: SEI's API key.")
+    ] = None,
+    api_key_credential: Annotated[
+        str | None, _flag("--api-key-credential", "NAME", "systemd credential: SEI's API key.")
+    ] = None,
+    name: Annotated[str | None, _flag("--name", "NAME", "The controller's; default: main.")] = None,
+    instance_guid: Annotated[
+        str | None, _flag("--instance-guid", "GUID", "Default: none yet; see register.")
+    ] = None,
+    ca_file: Annotated[
+        str | None, _flag("--ca-file", "PATH", "The CA of Jenkins' certificate.")
+    ] = None,
+    proxy: Annotated[str | None, _flag("--proxy", "URL", "Default: the environment's.")] = None,
+) -> None:
+    """Write a config: asks for what is not given, and tries each answer."""
+    draft = {
+        "url": url,
+        "user": user,
+        "token": _one_of(env=token_env, file=token_file, credential=token_credential),
+        "place": _one_of(environment=environment, base_url=base_url, bare=True),
+        "key": _one_of(env=api_key_env, file=api_key_file, credential=api_key_credential),
+        "name": name,
+        "guid": instance_guid,
+        "ca_file": ca_file,
+        "proxy": proxy,
+    }
+
+    def make() -> int:
+        from poller import first_config
+        from poller import init as setup
+
+        path = first_config.target(context.find_root().obj, os.environ, root=os.geteuid() == 0)
+        os.environ.setdefault("CREDENTIALS_DIRECTORY", str(path.parent))
+        answers = {key: value for key, value in draft.items() if value is not None}
+        at_terminal = sys.stdin.isatty() and sys.stderr.isatty()
+        code = setup.interview(
+            setup.steps(path), answers, os.environ, clock, _ask if at_terminal else None, _tell
+        )
+        if code == 0:
+            text = first_config.text_of(answers, first_config.ledger_for(path))
+            first_config.write(path, text)
+            typer.echo(f"wrote {path}")
+            unit = "sei-poller" if path.stem == "poller" else f"sei-poller@{path.stem}"
+            typer.echo(NEXT_STEPS.format(path=path, unit=unit), err=True)
+        return code
+
+    _exit(_told(make))
+
+
+def _one_of(*, bare: bool = False, **flags: str | None) -> str | None:
+    """``kind value`` of the one flag that is given, or only the value; exit 64 for several."""
+    given = [(kind, value) for kind, value in flags.items() if value is not None]
+    if len(given) > 1:
+        kinds = ", ".join(kind.replace("_", "-") for kind in flags)
+        raise typer.BadParameter(f"one of {kinds}, not several")
+    return next((value if bare else f"{kind} {value}" for kind, value in given), None)
+
+
+def _ask(question: Question, default: str) -> str:
+    """Ask on the terminal; a secret's file that is not there yet can be made here."""
+    from poller.init import secret_file
+
+    default = default or ("" if question.optional else default)
+    answer: str = typer.prompt(
+        question.text,
+        default=default if default or question.optional else None,
+        show_default=bool(default),
+        err=True,
+    )
+    answer = answer.strip()
+    path = secret_file(answer, os.environ) if question.key in ("token", "key") else None
+    if path is not None and (path in _made or not path.exists()):
+        text = f"{path} is not there yet; paste the secret"
+        _told(lambda: _keep(path, typer.prompt(text, hide_input=True, err=True)))
+    return answer
+
+
+_made: set[Path] = set()
+"""The secrets' files made here: a wrong one may be pasted anew."""
+
+
+def _keep(path: Path, secret: str) -> None:
+    """Write a secret for its owner's eyes only."""
+    from poller.errors import ConfigError
+
+    new = os.O_TRUNC if path in _made else os.O_EXCL
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | new, 0o600)
+    except OSError as error:
+        raise ConfigError([f"{path}: can't write it: {error.strerror}"]) from None
+    _made.add(path)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secret.strip() + "\n")
+
+
+def _tell(finding: Finding) -> None:
+    typer.echo(finding.text(), err=True)
+
+
+@app.command()
+def register(
+    context: typer.Context,
+    controller: Annotated[
+        str | None,
+        typer.Option("--controller", metavar="NAME", help="Needed where there are several."),
+    ] = None,
+    integration_id: Annotated[
+        str | None,
+        typer.Option("--integration-id", metavar="ID", help="Of SEI's Custom integration."),
+    ] = None,
+    satellite: Annotated[
+        Path | None,
+        typer.Option("--satellite", metavar="FILE", help="The satellite.yml that holds its id."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Get a controller's instance GUID from SEI, and the line to put into the config."""
+    settings = _settings(context, secrets=False)
+    path = _config_path(context)
+
+    def get() -> int:
+        import asyncio
+
+        from poller.register import choose, integration, line_for
+        from poller.register import register as get_guid
+
+        one, sei = choose(settings, controller)
+        chosen = integration(integration_id, satellite)
+        guid = asyncio.run(get_guid(one, sei, chosen, os.environ))
+        _print({"controller": one.name, "instance_guid": guid} if as_json else [line_for(guid)])
+        hint = f'put it into the [[controllers]] table "{one.name}" of {path}; then: check'
+        typer.echo(hint, err=True)
+        return 0
+
+    _exit(_told(get))

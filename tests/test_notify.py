@@ -1,0 +1,194 @@
+"""What systemd is told, over a real datagram socket, by the real service."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from poller.notify import Notify, watchdog_seconds
+from poller.vitals import Vitals, patience
+from tests.conftest import Site
+from tests.test_run import wait_for
+
+
+class Systemd:
+    """The other end: receives what the service says, as PID 1 does."""
+
+    def __init__(self, address: str) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(address)
+        self._said: list[str] = []
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    def _listen(self) -> None:
+        while message := self._socket.recv(4096):
+            self._said.append(message.decode())
+
+    def close(self) -> None:
+        """Done listening."""
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._listener.join()
+        self._socket.close()
+
+    def hear(self) -> list[str]:
+        """All that was said so far, one message each."""
+        return list(self._said)
+
+    def count(self, message: str) -> int:
+        """How often something that begins so was said."""
+        return sum(said.startswith(message) for said in self.hear())
+
+    def last(self, message: str) -> str:
+        """The last message that begins so."""
+        return [said for said in self.hear() if said.startswith(message)][-1]
+
+
+@pytest.fixture
+def systemd(site: Site) -> Iterator[Systemd]:
+    """Listening, and named to the program."""
+    listening = Systemd(str(site.directory / "notify"))
+    site.environ["NOTIFY_SOCKET"] = str(site.directory / "notify")
+    yield listening
+    listening.close()
+
+
+def ended(service: subprocess.Popen[str]) -> str:
+    """Stop the service; what it logged."""
+    service.terminate()
+    _, err = service.communicate(timeout=60)
+    assert service.returncode == 0, err
+    assert "Traceback" not in err
+    return err
+
+
+def test_ready_status_and_stopping(site: Site, systemd: Systemd) -> None:
+    """In that order; the status says what it does."""
+    site.jenkins.job("app").build()
+    with site.start("run") as service:
+        wait_for(lambda: len(site.sei.runs) == 1)
+        wait_for(lambda: systemd.hear()[-1] == "STATUS=waiting for the next poll")
+        ended(service)
+    assert systemd.hear()[0] == "READY=1"
+    assert systemd.count("STATUS=polling main") >= 1
+    assert any("delivering to sei" in said for said in systemd.hear())
+    assert systemd.last("STOPPING=1").splitlines()[1] == "EXTEND_TIMEOUT_USEC=25000000"
+
+
+def test_status_says_what_is_wrong(site: Site, systemd: Systemd) -> None:
+    """And no longer when it is right again."""
+    site.configure(site.controller(every="1s"))
+    site.jenkins.fail(status=403)
+    with site.start("run") as service:
+        wait_for(lambda: systemd.count("STATUS=waiting for the next poll; controller main: ") > 0)
+        site.jenkins.heal()
+        wait_for(lambda: systemd.hear()[-1] == "STATUS=waiting for the next poll")
+        ended(service)
+
+
+def test_an_abstract_socket(site: Site) -> None:
+    """As systemd names it in containers: @name."""
+    name = f"sei-poller-test-{os.getpid()}"
+    systemd = Systemd(f"\0{name}")
+    site.environ["NOTIFY_SOCKET"] = f"@{name}"
+    with site.start("run") as service:
+        wait_for(lambda: systemd.count("READY=1") == 1)
+        ended(service)
+    systemd.close()
+
+
+def test_nobody_listens(tmp_path: Path) -> None:
+    """Then nothing happens."""
+    Notify({"NOTIFY_SOCKET": str(tmp_path / "gone")}).ready()
+    Notify({}).ready()
+
+
+def test_the_watchdog_is_fed_while_it_polls_and_while_it_waits(
+    site: Site, systemd: Systemd
+) -> None:
+    """Also between two polls that are an hour apart, and during a slow one."""
+    site.configure(site.controller(every="1h"))
+    site.environ["WATCHDOG_USEC"] = "800000"
+    site.jenkins.job("app").build()
+    site.jenkins.fail("*/computer/*", status=None, delay=3)
+    with site.start("run") as service:
+        wait_for(lambda: systemd.count("STATUS=polling main") == 1)
+        wait_for(lambda: systemd.count("WATCHDOG=1") >= 4)
+        assert site.sei.runs == {}, "the slow poll is over"
+        wait_for(lambda: systemd.hear()[-1] == "STATUS=waiting for the next poll")
+        before = systemd.count("WATCHDOG=1")
+        wait_for(lambda: systemd.count("WATCHDOG=1") >= before + 4)
+        ended(service)
+
+
+def test_a_blocked_loop_is_not_fed(site: Site, systemd: Systemd) -> None:
+    """A sink whose file hangs, as a dead NFS does: here a pipe that nobody reads."""
+    pipe = site.directory / "runs.jsonl"
+    os.mkfifo(pipe)
+    site.configure(more=f'[jsonl]\npath = "{pipe}"')
+    site.environ["WATCHDOG_USEC"] = "400000"
+    with site.start("run") as service:
+        wait_for(lambda: systemd.count("WATCHDOG=1") >= 2)
+        site.jenkins.job("app").build()
+        service.send_signal(signal.SIGHUP)  # polls at once
+        wait_for(lambda: systemd.count("STATUS=delivering to jsonl") >= 1)
+        time.sleep(0.3)
+        before = systemd.count("WATCHDOG=1")
+        time.sleep(1)
+        assert before == systemd.count("WATCHDOG=1")
+        service.kill()
+        service.communicate(timeout=10)
+
+
+def test_work_without_progress_is_not_fed(tmp_path: Path) -> None:
+    """Though the loop itself goes on: a poll that waits for ever for what never comes."""
+    now, asked = [0.0], [0]
+    systemd = Systemd(str(tmp_path / "notify"))
+    vitals = Vitals(Notify({"NOTIFY_SOCKET": str(tmp_path / "notify")}), lambda: now[0])
+
+    def fed_at(seconds: float, requests: int) -> bool:
+        now[0], asked[0] = seconds, requests
+        before = systemd.count("WATCHDOG=1")
+        vitals.feed()
+        time.sleep(0.05)
+        return systemd.count("WATCHDOG=1") > before
+
+    with vitals.doing("polling main", 60, lambda: asked[0]):
+        assert fed_at(50, 0)
+        assert fed_at(55, 1)
+        assert fed_at(110, 1)
+        assert not fed_at(116, 1)
+        assert vitals.hanging() == ["polling main"]
+        assert fed_at(117, 2), "it went on after all"
+    assert fed_at(1000, 2), "nothing is under way"
+    systemd.close()
+
+
+def test_patience_allows_what_the_config_allows() -> None:
+    """Timeouts in a row, a busy ledger, and a request a minute."""
+    assert patience(30_000, None) == 150
+    assert patience(30_000, 1 / 60) == 210
+
+
+@pytest.mark.parametrize(
+    ("environ", "seconds"),
+    [
+        ({}, None),
+        ({"WATCHDOG_USEC": "3000000"}, 3.0),
+        ({"WATCHDOG_USEC": "3000000", "WATCHDOG_PID": "7"}, 3.0),
+        ({"WATCHDOG_USEC": "3000000", "WATCHDOG_PID": "8"}, None),
+        ({"WATCHDOG_USEC": "soon"}, None),
+        ({"WATCHDOG_USEC": "0"}, None),
+    ],
+)
+def test_whether_a_watchdog_waits(environ: dict[str, str], seconds: float | None) -> None:
+    """Only for the process that is meant."""
+    assert seconds == watchdog_seconds(environ, 7)

@@ -1,0 +1,96 @@
+"""What may stand between the program and a server: TLS with any certificate, and a proxy."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+import threading
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Self
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+class Wire:
+    """A port on loopback whose every connection goes to ``handle``; ``with Wire(…) as wire``."""
+
+    def __init__(self, handle: Handler, tls: ssl.SSLContext | None = None) -> None:
+        self._handle = handle
+        self._tls = tls
+        self._loop = asyncio.new_event_loop()
+        self._loop.set_exception_handler(lambda _loop, _context: None)  # handshakes that fail
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self.port = 0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        starting = asyncio.start_server(self._handle, "127.0.0.1", 0, ssl=self._tls)
+        self._server = asyncio.run_coroutine_threadsafe(starting, self._loop).result()
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _end(self) -> None:
+        self._server.close()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def to(port: int) -> Handler:
+    """Forward each connection to a port on loopback."""
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _join(reader, writer, port)
+
+    return forward
+
+
+def proxy(*, refuse: bool = False) -> Handler:
+    """An HTTP proxy for CONNECT and for plain requests, to ports on loopback."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        method, target = head.split()[:2]
+        if refuse:
+            writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+            await writer.drain()
+            writer.close()
+        elif method == b"CONNECT":
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            await _join(reader, writer, int(target.rpartition(b":")[2]))
+        else:
+            host, _, path = target.partition(b"://")[2].partition(b"/")
+            head = head.replace(target, b"/" + path, 1)
+            await _join(reader, writer, int(host.rpartition(b":")[2]), head)
+
+    return serve
+
+
+async def _join(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int, first: bytes = b""
+) -> None:
+    there, back = await asyncio.open_connection("127.0.0.1", port)
+    back.write(first)
+    await asyncio.gather(_pump(reader, back), _pump(there, writer))
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+        writer.close()
