@@ -17,7 +17,7 @@ from poller.errors import ConfigError, PollerError
 
 if TYPE_CHECKING:
     from poller.settings import Settings
-    from poller.wiring import Line
+    from poller.wiring import Line, OnTry
 
 app = typer.Typer(
     name="sei-poller",
@@ -73,13 +73,19 @@ def run(context: typer.Context) -> None:
     """The service: poll on schedule, deliver, until SIGTERM or SIGINT."""
     settings = _settings(context)
 
+    from poller.status.metrics import Metrics
+
+    metrics = Metrics(settings)
+
     async def service(line: Line) -> int:
         from poller.service import Service
+        from poller.status.server import serving
 
-        await Service(line, clock).run()
+        async with serving(settings, metrics, clock):
+            await Service(line, clock, metrics).run()
         return 0
 
-    _exit(_locked(settings, service))
+    _exit(_locked(settings, service, metrics.requests_to))
 
 
 @app.command()
@@ -223,27 +229,35 @@ def _settings(context: typer.Context) -> Settings:
     return _told(read)
 
 
-def _locked(settings: Settings, work: Callable[[Line], Coroutine[Any, Any, int]]) -> int:
+def _locked(
+    settings: Settings,
+    work: Callable[[Line], Coroutine[Any, Any, int]],
+    requests_to: Callable[[str], OnTry | None] | None = None,
+) -> int:
     from poller.lock import only_one
 
     def held() -> int:
         path = Path(settings.ledger.path)
         with only_one(path):
-            return _with_line(settings, work)
+            return _with_line(settings, work, requests_to)
 
     return _told(held)
 
 
-def _with_line(settings: Settings, work: Callable[[Line], Coroutine[Any, Any, int]]) -> int:
+def _with_line(
+    settings: Settings,
+    work: Callable[[Line], Coroutine[Any, Any, int]],
+    requests_to: Callable[[str], OnTry | None] | None = None,
+) -> int:
     import asyncio
 
     from poller.journal import configure
-    from poller.wiring import open_line
+    from poller.wiring import no_one, open_line
 
     configure()
 
     async def main() -> int:
-        async with open_line(settings, os.environ, clock()) as line:
+        async with open_line(settings, os.environ, clock(), requests_to or no_one) as line:
             return await work(line)
 
     return _told(lambda: asyncio.run(main()))

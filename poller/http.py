@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -31,6 +31,8 @@ class Connection:
     max_connections: int
     ca_file: str | None = None
     proxy: str | None = None
+    on_try: Callable[[str, int | None], None] | None = None
+    """Told of each try, retries too: its path, and the status that came or None."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def client(
     A proxy comes from the config, else from the environment (``https_proxy``, ``no_proxy``).
     """
     verify = ssl.create_default_context(cafile=connection.ca_file)
-    transport = httpx.AsyncHTTPTransport(
+    transport: httpx.AsyncBaseTransport = httpx.AsyncHTTPTransport(
         verify=verify,
         limits=httpx.Limits(
             max_connections=connection.max_connections,
@@ -58,6 +60,8 @@ def client(
         ),
         proxy=connection.proxy or environment_proxy(connection.url),
     )
+    if connection.on_try is not None:
+        transport = _Told(transport, connection.on_try)
     retry = Retry(
         total=retries,
         backoff_factor=0.3,
@@ -73,6 +77,30 @@ def client(
         follow_redirects=False,
         trust_env=False,
     )
+
+
+class _Told(httpx.AsyncBaseTransport):
+    """A transport that tells of each request that goes through it."""
+
+    def __init__(
+        self, transport: httpx.AsyncBaseTransport, tell: Callable[[str, int | None], None]
+    ) -> None:
+        self._transport = transport
+        self._tell = tell
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Pass it on."""
+        status = None
+        try:
+            response = await self._transport.handle_async_request(request)
+            status = response.status_code
+            return response
+        finally:
+            self._tell(request.url.path, status)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._transport.aclose()
 
 
 def environment_proxy(url: str) -> str | None:

@@ -27,8 +27,10 @@ from poller import backoff
 from poller.cycle import Cycle, poll
 from poller.delivery import FIRST_WAIT, LONGEST_WAIT, Drain, drain
 from poller.errors import LedgerError
+from poller.ledger import Queued
 from poller.settings import Controller
 from poller.sinks import Sink
+from poller.status.metrics import Metrics
 from poller.watched import Watched
 from poller.wiring import Line
 
@@ -40,13 +42,17 @@ JITTER_SHARE = 0.1
 
 HOUSEKEEPING_SECONDS = 3600.0
 
+COUNTS_KEPT_MS = 35 * 86_400_000
+"""How long the ledger keeps its counts by day and hour: the status page shows a week of them."""
+
 
 class Service:
     """Runs until :meth:`stop`. ``clock`` gives epoch milliseconds."""
 
-    def __init__(self, line: Line, clock: Callable[[], int]) -> None:
+    def __init__(self, line: Line, clock: Callable[[], int], metrics: Metrics) -> None:
         self._line = line
         self._clock = clock
+        self._metrics = metrics
         self._stopping = asyncio.Event()
         self._news = {sink.name: asyncio.Event() for sink in line.sinks}
         self._polls: set[asyncio.Task[None]] = set()
@@ -137,7 +143,9 @@ class Service:
         except LedgerError as failure:
             self._fail(failure)
             return
-        log_cycle(self._log, cycle, self._clock() - started)
+        took = self._clock() - started
+        self._metrics.polled(cycle, took / 1000)
+        log_cycle(self._log, cycle, took)
 
     def _fail(self, failure: LedgerError) -> None:
         """Without its ledger the service can do nothing: systemd starts it anew, later."""
@@ -155,11 +163,16 @@ class Service:
             news.clear()
             try:
                 done = await drain(
-                    sink, self._line.ledger, self._clock, stopping=self._stopping.is_set
+                    sink,
+                    self._line.ledger,
+                    self._clock,
+                    on_settled=self._count(sink.name),
+                    stopping=self._stopping.is_set,
                 )
             except LedgerError as failure:
                 self._fail(failure)
                 return
+            self._metrics.drained(sink.name, done)
             log_drain(self._log, sink.name, done)
             failures = 0 if done.clean or done.delivered else failures + 1
             if done.clean:
@@ -170,6 +183,11 @@ class Service:
                     failures + 1, first=FIRST_WAIT, longest=LONGEST_WAIT, jitter=jitter
                 )
                 await self._sleep(max(wait, done.retry_after or 0), None)
+
+    def _count(self, sink: str) -> Callable[[Queued, str], None]:
+        return lambda delivery, outcome: self._metrics.settled(
+            sink, delivery, outcome, self._clock()
+        )
 
     async def _sleep(self, seconds: float | None, news: asyncio.Event | None) -> None:
         """Until ``seconds`` have passed, there is news, or the service stops."""
@@ -186,6 +204,7 @@ class Service:
             keep = self._line.settings.ledger.keep_payloads
             try:
                 self._line.ledger.outbox.forget_payloads(self._clock() - keep)
+                self._line.ledger.history.forget(self._clock() - COUNTS_KEPT_MS)
             except LedgerError as failure:
                 self._fail(failure)
                 return

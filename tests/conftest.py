@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -96,6 +97,14 @@ class Site:
     def read(self, *arguments: str) -> Any:
         """What the command says with ``--json``."""
         return json.loads(self.run(*arguments, "--json").stdout)
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def clean_environ() -> dict[str, str]:

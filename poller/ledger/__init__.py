@@ -12,6 +12,7 @@ from typing import Self
 from poller.ledger.builds import Batch, BuildRow, Builds, BuildState, Recorded
 from poller.ledger.controllers import ControllerRow, Controllers
 from poller.ledger.file import File
+from poller.ledger.history import History
 from poller.ledger.jobs import Jobs
 from poller.ledger.outbox import Outbox, Queued
 
@@ -28,6 +29,7 @@ class Ledger:
         self.jobs = Jobs(self.file)
         self.builds = Builds(self.file)
         self.outbox = Outbox(self.file)
+        self.history = History(self.file)
 
     def __enter__(self) -> Self:
         return self

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
+from poller.ledger.tallies import STATEMENTS as _M004
+
 migrations = Migrations("jenkins-sei-poller")
 
 
@@ -198,3 +200,10 @@ _M002_VIEWS = (
     """,
 )
 """For `sqlite-utils`, Datasette and whoever reads: their names and columns are a promise."""
+
+
+@migrations()
+def m004_page(db: Database) -> None:
+    """Results by day and deliveries by hour, so that the status page counts no builds."""
+    for statement in _M004:
+        db.conn.execute(statement)
