@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -112,11 +113,18 @@ def clean_environ() -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if not k.startswith(("SEI_", "XDG_", "STATE_"))}
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
+@contextlib.contextmanager
+def simulated(directory: Path) -> Iterator[Site]:
     """Both servers, configured, with nothing built yet."""
     jenkins, sei = Jenkins(), Sei(guids={GUID})
     with Server(jenkins.app) as jenkins_server, Server(sei.app) as sei_server:
-        site = Site(tmp_path, jenkins, sei, jenkins_server, sei_server)
+        site = Site(directory, jenkins, sei, jenkins_server, sei_server)
         site.configure()
+        yield site
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """A site of the test's own."""
+    with simulated(tmp_path) as site:
         yield site

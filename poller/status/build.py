@@ -34,10 +34,12 @@ class StageBar:
 
 @dataclass(frozen=True)
 class BuildPage:
-    """``stages`` is None where the payload is not kept any more or can't be read; ``payload`` is
-    indented JSON, empty where there is none."""
+    """``url`` is the build's page in Jenkins, empty where it is not known. ``stages`` is None where
+    the payload is not kept any more or can't be read; ``payload`` is indented JSON, empty where
+    there is none."""
 
     build: dict[str, Any]
+    url: str
     length: int
     stages: list[StageBar] | None
     payload: str
@@ -47,6 +49,7 @@ class BuildPage:
 
 class _Kept(msgspec.Struct):
     job_run: payload.StageTree | None = None
+    web_url: str = ""
 
 
 def build_page(ledger: Ledger, number: int) -> BuildPage | None:
@@ -56,11 +59,13 @@ def build_page(ledger: Ledger, number: int) -> BuildPage | None:
         return None
     body = ledger.history.payload(number)
     text = "" if body is None else pretty(body)
-    tree = None if body is None else stage_tree(body)
+    kept = _Kept() if body is None else read(body)
+    tree = None if body is None or kept is None else kept.job_run or payload.StageTree([])
     length = build["duration"] if tree is None else whole_length(tree, build)
     return BuildPage(
         build=build,
         length=length,
+        url=web_address(kept.web_url if kept else ""),
         stages=None if tree is None else bars(tree.stages, build["timestamp"], length),
         payload=text[:SHOWN],
         cut=len(text) > SHOWN,
@@ -76,13 +81,17 @@ def pretty(body: bytes) -> str:
         return body.decode("utf-8", "replace")
 
 
-def stage_tree(body: bytes) -> payload.StageTree | None:
-    """The stages in a payload; no stages for a build that has none, None when it can't be read."""
+def read(body: bytes) -> _Kept | None:
+    """What the page needs of a payload; None when it can't be read."""
     try:
-        tree = msgspec.json.decode(body, type=_Kept).job_run
+        return msgspec.json.decode(body, type=_Kept)
     except msgspec.DecodeError:
         return None
-    return payload.StageTree([]) if tree is None else tree
+
+
+def web_address(url: str) -> str:
+    """The address if a browser may follow it, else empty: a payload is somebody's text."""
+    return url if url.startswith(("https://", "http://")) else ""
 
 
 def whole_length(tree: payload.StageTree, build: dict[str, Any]) -> int:

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+    disable_created_metrics,
+)
 
 from poller import __version__
 from poller.cycle import Cycle
@@ -28,6 +36,10 @@ ENDPOINTS = (
     "custom-cicd",
 )
 INSTANCES = "cicd/instances"
+
+
+# They would double the series, and nothing here reads them.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Metrics:

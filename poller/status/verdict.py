@@ -87,7 +87,13 @@ def problems(
     found += [problem for controller in controllers if (problem := _of(controller, now))]
     if free < LITTLE_ROOM:
         room = f"{free // 2**20} MiB"
-        found.append(Problem("bad", f"The ledger's disk has {room} left.", cure="make room: what can't be recorded waits in Jenkins"))
+        found.append(
+            Problem(
+                "bad",
+                f"The ledger's disk has {room} left.",
+                cure="make room: what can't be recorded waits in Jenkins",
+            )
+        )
     return sorted(found, key=lambda problem: problem.severity != "bad")
 
 
