@@ -102,6 +102,7 @@ async def poll(
         cycle.error = error
         ledger.controllers.poll_failed(row.id, clock(), str(error))
         return cycle
+    cycle.asked = len(news.items)
     turns = asyncio.Semaphore(watched.parallel)
 
     async def one(item: Item) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
-from poller.demo import item_exports
+from poller.demo import item_exports, pages
 from poller.demo.builds import Build, build_data, git_changes
 from poller.demo.exports import newest_first
 from poller.demo.faults import Faulty
@@ -92,11 +92,15 @@ class Job(Item):
     def __init__(self, jenkins: Jenkins, name: str, parent: Folder, kind: Kind) -> None:
         super().__init__(name, parent)
         self.jenkins = jenkins
+        self.take_kind(kind)
+        self.builds: dict[int, Build] = {}
+        self.next_build_number = 1
+
+    def take_kind(self, kind: Kind) -> None:
+        """What sort of job it is."""
         self.kind = kind
         self.class_name = kind.job_class
         self.properties = kind.job_properties
-        self.builds: dict[int, Build] = {}
-        self.next_build_number = 1
 
     def start(
         self,
@@ -172,6 +176,8 @@ class Jenkins(Faulty):
         self.version = version
         self.can_see_computer = can_see_computer
         self.executors: int = executors
+        self.session = pages.SESSION
+        self.identity: str | None = "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA"
         self.builds_loaded = 0
         self.flow_graphs_loaded = 0
         self.running: dict[Build, None] = {}

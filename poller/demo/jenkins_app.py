@@ -56,6 +56,9 @@ class App:
         elif answer.status is None and not answer.break_off:
             usual = self.usual(request, headers, scope["query_string"])
             answer = dataclasses.replace(usual, delay=answer.delay)
+        if "X-Jenkins-Session" in answer.headers:
+            session = {"X-Jenkins-Session": self.jenkins.session}
+            answer = dataclasses.replace(answer, headers={**answer.headers, **session})
         broken = answer.break_off and answer.status is None
         status = 0 if broken else cast(int, answer.status)
         self.jenkins.requests.append(dataclasses.replace(request, status=status))
@@ -99,7 +102,11 @@ class App:
         if top == ["me"]:
             return self._export(_me(user), params, asked)
         if segments == ["login"]:
-            return pages.page("Sign in to Jenkins", self.jenkins.version)
+            page = pages.page("Sign in to Jenkins", self.jenkins.version)
+            if self.jenkins.identity is None:
+                return page
+            identity = {"X-Instance-Identity": self.jenkins.identity}
+            return dataclasses.replace(page, headers={**page.headers, **identity})
         if user == ANONYMOUS:
             return pages.login_page(request, self.jenkins.version)
         if segments == ["computer", "api", "json"]:

@@ -1,0 +1,144 @@
+"""The program in this process against a simulated Jenkins and SEI, to be crashed at any await."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from poller.config import load
+from poller.cycle import Cycle, poll
+from poller.delivery import drain
+from poller.demo.faults import Receive, Scope, Send
+from poller.demo.jenkins import Jenkins
+from poller.demo.sei import Sei
+from poller.demo.server import Server
+from poller.wiring import Line, open_line
+from tests.conftest import GUID, KEY, TOKEN
+
+CONFIG = """\
+[[controllers]]
+name = "main"
+url = "{jenkins}"
+user = "reader"
+token_env = "JENKINS_TOKEN"
+instance_guid = "{guid}"
+since = "all"
+timeout = "5s"
+
+[sei]
+base_url = "{sei}sei/api/v1"
+api_key_env = "SEI_API_KEY"
+request_rate = 10000
+timeout = "5s"
+
+[ledger]
+path = "{ledger}"
+"""
+
+
+class Stage:
+    """Two servers whose Jenkins and SEI are new for each play."""
+
+    def __init__(self) -> None:
+        self.jenkins, self.sei = Jenkins(), Sei(guids={GUID})
+        self.jenkins_server = Server(self._ask_jenkins)
+        self.sei_server = Server(self._ask_sei)
+
+    async def _ask_jenkins(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.jenkins.app(scope, receive, send)
+
+    async def _ask_sei(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.sei.app(scope, receive, send)
+
+    def __enter__(self) -> Stage:
+        self.jenkins_server.start()
+        self.sei_server.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.sei_server.stop()
+        self.jenkins_server.stop()
+
+
+@dataclass
+class Program:
+    """The program with its ledger in ``directory``; ``now`` is its clock, epoch milliseconds."""
+
+    stage: Stage
+    directory: Path
+    now: int = 1_700_000_000_000
+    runner: asyncio.Runner = field(default_factory=asyncio.Runner)
+    line: Line | None = None
+    _open: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
+
+    def start(self) -> Line:
+        """Open everything, unless it is open."""
+        if self.line is None:
+            path = self.directory / "poller.toml"
+            path.write_text(
+                CONFIG.format(
+                    jenkins=self.stage.jenkins_server.url,
+                    sei=self.stage.sei_server.url,
+                    guid=GUID,
+                    ledger=self.directory / "ledger.db",
+                )
+            )
+            environ = {"JENKINS_TOKEN": TOKEN, "SEI_API_KEY": KEY}
+            opening = open_line(load(path, environ), environ, self.now)
+            self.line = self.runner.run(self._open.enter_async_context(opening))
+        return self.line
+
+    def stop(self) -> None:
+        """Let go of everything, as the end of the process does."""
+        self.runner.run(self._open.aclose())
+        self.line = None
+
+    def close(self) -> None:
+        """Stop for good."""
+        self.stop()
+        self.runner.close()
+
+    def poll(self) -> Cycle:
+        """One poll, without delivery."""
+        line = self.start()
+        (watched,) = line.watched
+        return self.runner.run(poll(watched, line.ledger, line.sink_names, self.clock))
+
+    def deliver(self) -> None:
+        """One pass over the outbox."""
+        line = self.start()
+        for sink in line.sinks:
+            self.runner.run(drain(sink, line.ledger, self.clock))
+
+    def crash(self, after: int) -> None:
+        """Poll and deliver, and die after so many turns of the event loop: all that is in memory
+        is lost, and what is not committed."""
+        line = self.start()
+        (watched,) = line.watched
+
+        async def work() -> None:
+            await poll(watched, line.ledger, line.sink_names, self.clock)
+            for sink in line.sinks:
+                await drain(sink, line.ledger, self.clock)
+
+        self.runner.run(_cut_off(work(), after))
+        self.stop()
+
+    def clock(self) -> int:
+        """Now."""
+        return self.now
+
+
+async def _cut_off(work: Coroutine[Any, Any, None], after: int) -> None:
+    task = asyncio.create_task(work)
+    for _ in range(after):
+        if task.done():
+            break
+        await asyncio.sleep(0)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
