@@ -5,10 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check fix bench lock clean
+.PHONY: help demo test check fix bench screenshot lock clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 $(READY): pyproject.toml requirements.lock
 	@command -v $(PYTHON) >/dev/null || { echo "no $(PYTHON): make PYTHON=/path/to/python3.11 or newer"; exit 1; }
@@ -36,6 +36,10 @@ fix: $(READY) ## format, and mend what ruff can
 
 bench: $(READY) ## the table of figures
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.page
+
+screenshot: $(READY) ## the pictures of the status page in docs/, anew (needs chromium)
+	$(BIN)/python -m tests.screenshot
 
 lock: ## exact versions anew, from pyproject.toml
 	$(PYTHON) -m venv .lock-venv

@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 from poller.errors import LedgerError
 from poller.ledger import Ledger
 from poller.settings import Settings
-from poller.status.archive import Archive
+from poller.status.archive import Archive, last_part
 from poller.status.build import build_page
 from poller.status.gauges import LedgerGauges
 from poller.status.guard import Guard
@@ -88,7 +88,8 @@ class Pages:
             page = build_page(ledger, number)
             if page is None:
                 raise HTTPException(404, "there is no such build in the ledger")
-            return render("build.html", now, p=page, log=self._archive(ledger).read(number))
+            log = self._archive(ledger).read(number)
+            return render("build.html", now, p=page, log=None if log is None else last_part(log))
 
         return await self._page(look)
 
@@ -99,6 +100,14 @@ class Pages:
         if body is None:
             raise HTTPException(404, "its payload is not kept any more")
         return Response(body, media_type="application/json")
+
+    async def log(self, request: Request) -> Response:
+        """A build's console log as it is kept."""
+        number = _id(request)
+        text = await self._reader.ask(lambda ledger: self._archive(ledger).read(number))
+        if text is None:
+            raise HTTPException(404, "no console log of it is kept")
+        return PlainTextResponse(text.encode("utf-8", "replace"))
 
     async def search(self, request: Request) -> Response:
         """Jobs by name, a build by job and number, and text in archived logs."""
@@ -152,6 +161,7 @@ def application(pages: Pages, hosts: frozenset[str]) -> Starlette:
         "/builds": pages.builds,
         "/builds/{id:int}": pages.build,
         "/builds/{id:int}/payload.json": pages.payload,
+        "/builds/{id:int}/log.txt": pages.log,
         "/jobs/{id:int}": pages.job,
         "/search": pages.search,
         "/metrics": pages.metrics,

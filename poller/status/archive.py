@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 
+SHOWN = 64 * 1024
+"""Characters of a log that a build's page shows; the whole is in the file behind the link."""
+
+
 @dataclass(frozen=True)
 class Hit:
     """A log that was found: its build's id and name, and the text around what was found."""
@@ -38,3 +42,11 @@ class NoArchive:
     def read(self, build: int) -> str | None:  # noqa: ARG002
         """Nothing."""
         return None
+
+
+def last_part(log: str) -> str:
+    """The end of a log, where it says why it failed, in whole lines."""
+    if len(log) <= SHOWN:
+        return log
+    end = log[-SHOWN:]
+    return "…\n" + end[end.find("\n") + 1 :]
