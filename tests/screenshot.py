@@ -6,7 +6,6 @@ import contextlib
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -22,16 +21,16 @@ from tests.conftest import Site, free_port
 DOCS = Path(__file__).parent.parent / "docs"
 READY_SECONDS = 60.0
 REFUSAL = '{"error": "repo_url is not a repository of this account"}'
-SETTLED = ("rejected 3 builds", "has never answered")
+EMPTY = 'sei_poller_outbox_builds{controller="platform",sink="sei"} 0.0'
+BUILD = "status-page-build"
 SHOTS: tuple[tuple[str, Literal["light", "dark"], int], ...] = (
     ("status-page", "light", 1240),
-    ("status-page-dark", "dark", 1240),
-    ("status-page-phone", "light", 390),
+    (BUILD, "light", 1240),
 )
 
 
 def main(directory: Path = DOCS) -> None:
-    """Write status-page.png, and the same dark and on a phone."""
+    """Write status-page.png, and the page of a build."""
     jenkins, sei = Jenkins(), Sei(guids={GUID})
     town = build_town(jenkins, time.time_ns() // 1_000_000 - HOUR_MS // 3)
     with (
@@ -57,19 +56,21 @@ def main(directory: Path = DOCS) -> None:
 
 def _live(site: Site, town: JobsOfTown, url: str) -> None:
     """History arrives; builds finish, and SEI refuses a few of them."""
-    _wait(url, lambda page: "All" in page and "delivered" in page)
+    _wait(url, "delivered")
     site.sei.fail("*/custom-cicd", status=422, body=REFUSAL, times=3)
     for _ in range(8):
         town.start()
         town.finish()
-    _wait(url, lambda page: all(sign in page for sign in SETTLED))
+    _wait(url, "rejected 3 builds", "has never answered")
 
 
-def _wait(url: str, done: Callable[[str], bool]) -> None:
+def _wait(url: str, *signs: str) -> None:
+    """Until the page has the signs and nothing is queued."""
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         with contextlib.suppress(httpx.TransportError):
-            if done(httpx.get(url).text):
+            page, metrics = httpx.get(url).text, httpx.get(f"{url}metrics").text
+            if EMPTY in metrics and all(sign in page for sign in signs):
                 return
         time.sleep(0.2)
     raise SystemExit("the service did not get ready")
@@ -79,8 +80,13 @@ def _shoot(url: str, directory: Path) -> None:
     directory.mkdir(exist_ok=True)
     with browser() as chromium:
         for name, scheme, width in SHOTS:
-            page = chromium.new_page(color_scheme=scheme, viewport={"width": width, "height": 900})
-            page.goto(url)
+            page = chromium.new_page(color_scheme=scheme, viewport={"width": width, "height": 400})
+            if name == BUILD:
+                page.goto(f"{url}search?q=checkout/api+130")
+                page.locator("#h-builds ~ .rows a").first.click()
+                page.locator("ol.stages summary").first.click()
+            else:
+                page.goto(url)
             page.screenshot(path=directory / f"{name}.png", full_page=True)
             page.close()
 

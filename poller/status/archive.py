@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-
 SHOWN = 64 * 1024
 """Characters of a log that a build's page shows; the whole is in the file behind the link."""
 
