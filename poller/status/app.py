@@ -32,17 +32,20 @@ LARGEST_ID = 2**63 - 1
 
 
 class Pages:
-    """The handlers. ``clock`` gives epoch milliseconds."""
+    """The handlers. ``clock`` gives epoch milliseconds. ``probes`` reads for machines alone, so
+    that no search of a person makes the service look ill."""
 
     def __init__(
         self,
         reader: Reader,
+        probes: Reader,
         settings: Settings,
         metrics: Metrics,
         archive: Callable[[Ledger], Archive],
         clock: Callable[[], int],
     ) -> None:
         self._reader = reader
+        self._probes = probes
         self._settings = settings
         self._metrics = metrics
         self._archive = archive
@@ -129,13 +132,13 @@ class Pages:
             registry.register(LedgerGauges(ledger, self._settings, self._metrics.registry, now))
             return encode(registry)
 
-        return Response(await self._reader.ask(look), headers={"Content-Type": content_type})
+        return Response(await self._probes.ask(look), headers={"Content-Type": content_type})
 
     async def healthz(self, _request: Request) -> Response:
         """200 when every controller was polled within three of its intervals, else 503 and why."""
         now = self._clock()
         try:
-            states = await self._reader.ask(
+            states = await self._probes.ask(
                 lambda ledger: controller_states(
                     self._settings, {c["name"]: c for c in ledger.controllers.all()},
                     self._metrics, now,

@@ -60,8 +60,8 @@ async def serving(
     if listen is None:
         yield
         return
-    reader = Reader(Path(settings.ledger.path))
-    pages = Pages(reader, settings, metrics, archive, clock)
+    reader, probes = (Reader(Path(settings.ledger.path)) for _ in range(2))
+    pages = Pages(reader, probes, settings, metrics, archive, clock)
     host, _ = split_listen(listen)
     hosts = frozenset(name.lower() for name in (host, *settings.status.hosts))
     server = _Uvicorn(_config(application(pages, hosts)))
@@ -74,6 +74,7 @@ async def serving(
             task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await reader.aclose()
+        await probes.aclose()
 
 
 def _config(app: object) -> uvicorn.Config:
