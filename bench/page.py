@@ -199,7 +199,7 @@ def main() -> None:
             memory = next(
                 float(x.split()[-1])
                 for x in http.get("/metrics").text.splitlines()
-                if x.startswith("process_resident_memory_bytes")
+                if x.startswith("sei_poller_resident_memory_bytes")
             )
             table.add_row("resident memory then, MiB", f"{memory / 2**20:.0f}", "120")
     Console(width=110).print(table)

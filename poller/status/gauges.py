@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from prometheus_client import Metric
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from poller.ledger import Ledger
@@ -39,6 +43,7 @@ class LedgerGauges(Collector):
         yield from self._outbox(rows)
         yield from self._sinks()
         yield from self._file()
+        yield from _process()
 
     def _polls(self, rows: list[tuple[str, dict[str, Any]]]) -> Iterator[Metric]:
         jobs = _gauge("jobs", "Jobs that are watched.", "controller")
@@ -105,6 +110,18 @@ class LedgerGauges(Collector):
         free = _gauge("ledger_free_bytes", "Room that is left on the ledger's disk.")
         free.add_metric([], shutil.disk_usage(self._ledger.path.parent).free)
         yield from (size, free)
+
+
+def _process() -> Iterator[Metric]:
+    # prometheus-client's own collector needs /proc/stat, which the unit's ProcSubset=pid hides.
+    cpu = CounterMetricFamily("sei_poller_cpu_seconds", "CPU time of the program.")
+    cpu.add_metric([], time.process_time())
+    yield cpu
+    with contextlib.suppress(OSError):  # only Linux has it
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        resident = _gauge("resident_memory_bytes", "Memory that the program has.")
+        resident.add_metric([], pages * os.sysconf("SC_PAGE_SIZE"))
+        yield resident
 
 
 def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:

@@ -14,7 +14,6 @@ from prometheus_client import (
     Gauge,
     Histogram,
     Info,
-    ProcessCollector,
     disable_created_metrics,
 )
 
@@ -53,7 +52,6 @@ class Metrics:
         self._declare_deliveries()
         info = Info("sei_poller", "The program that answers.", registry=self.registry)
         info.info({"version": __version__})
-        ProcessCollector(registry=self.registry)
         for controller in settings.controllers:
             self._begin(controller.name, settings.sink_names)
 

@@ -84,9 +84,10 @@ def needed(what: str | None, package: str) -> None:
         pytest.skip(f"not installed: the Debian package {package}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """One browser for all tests."""
+    """One browser for a module. While it runs, Playwright has the thread's event loop: tests with a
+    loop of their own are in other modules."""
     needed(executable(), "chromium")
     with browser() as started:
         yield started
