@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 
+from poller import cli_books
 from poller.cli import app
+
+__all__ = ["app", "cli_books"]
 
 CLICKS_USAGE = 2
 

@@ -12,7 +12,7 @@ from typing import Any
 from poller.errors import NotFound, PollerError, RemoteError
 from poller.globs import matches
 from poller.jenkins import discovery
-from poller.jenkins.discovery import Look
+from poller.jenkins.discovery import PIPELINE_JOB, Look
 from poller.jenkins.whoami import whoami
 from poller.secrets import read_secret
 from poller.sei.api import Api as SeiApi
@@ -22,7 +22,6 @@ from poller.wiring import Line, connection, sei_api
 
 SKEW_MS = 60_000
 LEAST_FREE = 100 * 1024 * 1024
-PIPELINE_JOB = "org.jenkinsci.plugins.workflow.job.WorkflowJob"
 
 
 @dataclass(frozen=True)

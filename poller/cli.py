@@ -277,7 +277,7 @@ def _told(work: Callable[[], T]) -> T:
 
 
 def _print(what: object) -> None:
-    if isinstance(what, list) and all(isinstance(line, str) for line in what):
+    if isinstance(what, list) and what and all(isinstance(line, str) for line in what):
         for line in what:
             typer.echo(line)
     else:

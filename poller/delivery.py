@@ -13,6 +13,7 @@ from enum import Enum
 
 from poller.errors import RemoteError
 from poller.ledger import Ledger, Queued
+from poller.lock import only_sender
 from poller.sinks import Receipt, Sink
 from poller.together import together
 
@@ -55,7 +56,8 @@ def verdict(status: int) -> Verdict:
 
 @dataclass
 class Drain:
-    """What one pass over the queue of a sink did; ``stopped`` says why it ended early."""
+    """What one pass over the queue of a sink did; ``stopped`` says why it ended early, and
+    ``elsewhere`` that another process is at it."""
 
     delivered: int = 0
     rejected: int = 0
@@ -64,6 +66,7 @@ class Drain:
     hint: str = ""
     retry_after: float | None = None
     last_failure: str = ""
+    elsewhere: bool = False
     _in_a_row: int = field(default=0, repr=False)
     _rejected_in_a_row: int = field(default=0, repr=False)
 
@@ -106,8 +109,21 @@ async def drain(
     """One pass over all that is queued for ``sink``. ``clock`` gives epoch milliseconds.
 
     A job whose run can't be handed over now waits for the next pass; the others go on, until the
-    sink as a whole looks down.
+    sink as a whole looks down. Where another process sends to the sink, this one leaves it alone.
     """
+    with only_sender(ledger.path, sink.name) as ours:
+        if not ours:
+            return Drain(elsewhere=True)
+        return await _drain(sink, ledger, clock, on_settled, stopping)
+
+
+async def _drain(
+    sink: Sink,
+    ledger: Ledger,
+    clock: Callable[[], int],
+    on_settled: Callable[[Queued, str], None],
+    stopping: Callable[[], bool],
+) -> Drain:
     done = Drain()
     slots = asyncio.Semaphore(sink.in_flight)
     held: set[int] = set()

@@ -7,9 +7,10 @@ followed: credentials go to the configured host and nowhere else.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -125,26 +126,58 @@ async def ask(
     Raises Unreachable when there is none, BadAnswer when it is too large or can't be decoded.
     The status is for the caller to look at.
     """
-    try:
+    with _told(where, what, f"no answer in {seconds:g} s"):
         async with asyncio.timeout(seconds):
             response = await http.send(request, stream=True)
             try:
-                return Answer(
-                    response.status_code,
-                    response.headers,
-                    await _body(response, where, what, limit),
-                )
+                body = await _body(response, where, what, limit)
             finally:
                 await response.aclose()
+    return Answer(response.status_code, response.headers, body)
+
+
+@contextlib.contextmanager
+def _told(where: str, what: str, too_slow: str) -> Iterator[None]:
+    """httpx's errors as ours."""
+    try:
+        yield
     except (TimeoutError, httpx.TimeoutException) as error:
-        raise Unreachable(
-            where, what, f"no answer in {seconds:g} s", "is it up, and reachable from here?"
-        ) from error
+        hint = "is it up, and reachable from here?"
+        raise Unreachable(where, what, too_slow, hint) from error
     except httpx.DecodingError as error:
         raise BadAnswer(where, what, "the body is not encoded as its header says") from error
     except httpx.TransportError as error:
         hint = "is the url right, is it up, and reachable from here?"
         raise Unreachable(where, what, _reason(error), hint) from error
+
+
+@contextlib.asynccontextmanager
+async def stream(
+    http: httpx.AsyncClient, request: httpx.Request, *, where: str, what: str, limit: int
+) -> AsyncIterator[tuple[Answer, AsyncIterator[bytes]]]:
+    """An answer of at most ``limit`` bytes that is read while it comes; its :class:`Answer` has no
+    body. The client's timeout holds for each part. Raises as :func:`ask` does.
+    """
+    with _told(where, what, "no more of the answer in time"):
+        response = await http.send(request, stream=True)
+        try:
+            yield (
+                Answer(response.status_code, response.headers, b""),
+                _parts(response, where, what, limit),
+            )
+        finally:
+            await response.aclose()
+
+
+async def _parts(
+    response: httpx.Response, where: str, what: str, limit: int
+) -> AsyncIterator[bytes]:
+    read = 0
+    async for chunk in response.aiter_bytes():
+        read += len(chunk)
+        if read > limit:
+            raise BadAnswer(where, what, f"the answer is larger than {limit} bytes")
+        yield chunk
 
 
 async def _body(response: httpx.Response, where: str, what: str, limit: int) -> bytes:

@@ -13,7 +13,24 @@ from poller.errors import LedgerError
 @contextlib.contextmanager
 def only_one(ledger: Path) -> Iterator[None]:
     """Hold the lock on polling with this ledger. Raises LedgerError when another process has it."""
-    path = ledger.with_name(ledger.name + ".lock")
+    with _held(ledger.with_name(f"{ledger.name}.lock")) as held:
+        if not held:
+            raise LedgerError(
+                f"ledger {ledger}: another `run` or `once` is at work on it",
+                "let it end, or give this one another [ledger] path",
+            )
+        yield
+
+
+@contextlib.contextmanager
+def only_sender(ledger: Path, sink: str) -> Iterator[bool]:
+    """Whether this process may send to ``sink`` now: two at once would send a run twice."""
+    with _held(ledger.with_name(f"{ledger.name}.{sink}.lock")) as held:
+        yield held
+
+
+@contextlib.contextmanager
+def _held(path: Path) -> Iterator[bool]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         file = path.open("a")
@@ -25,8 +42,6 @@ def only_one(ledger: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise LedgerError(
-                f"ledger {ledger}: another `run` or `once` is at work on it",
-                "let it end, or give this one another [ledger] path",
-            ) from None
-        yield
+            yield False
+        else:
+            yield True

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from poller import backoff
 from poller.cycle import Cycle, poll
-from poller.delivery import Drain, drain
+from poller.delivery import Drain
 from poller.errors import Unauthorized
-from poller.sinks import Sink
+from poller.sending import send_all
 from poller.wiring import Line
-
-TRIES = 3
-"""Passes over the queue before the rest is left for the next time."""
 
 
 @dataclass
@@ -52,26 +47,10 @@ async def once(
             for w in line.watched
         )
     )
-    drains = await asyncio.gather(*(_drain(sink, line, clock, on_settled) for sink in line.sinks))
+    drains = await asyncio.gather(
+        *(send_all(sink, line.ledger, clock, on_settled) for sink in line.sinks)
+    )
     done.drains = {sink.name: drained for sink, drained in zip(line.sinks, drains, strict=True)}
     line.ledger.outbox.forget_payloads(clock() - line.settings.ledger.keep_payloads)
     done.queued = line.ledger.outbox.count_queued()
     return done
-
-
-async def _drain(
-    sink: Sink, line: Line, clock: Callable[[], int], on_settled: Callable[[int], None]
-) -> Drain:
-    total = Drain()
-    for attempt in range(1, TRIES + 1):
-        done = await drain(sink, line.ledger, clock, on_settled=lambda _d, _state: on_settled(1))
-        done.delivered += total.delivered
-        done.rejected += total.rejected
-        total = done
-        if done.clean or done.hint or attempt == TRIES:
-            break
-        wait = backoff.delay(attempt, first=0.5, longest=5, jitter=random.random())  # noqa: S311
-        if (done.retry_after or 0) > 5:
-            break
-        await asyncio.sleep(max(wait, done.retry_after or 0))
-    return total

@@ -5,8 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from poller.errors import BadAnswer, NoSuchBuild, NotFound, UsageError
-from poller.jenkins.discovery import MULTIBRANCH
-from poller.jenkins.paths import job_path
+from poller.jenkins.discovery import in_multibranch
 from poller.jenkins.whole import Failure, make_whole
 from poller.ledger import Ledger
 from poller.sei.limits import fit
@@ -52,20 +51,12 @@ async def _run(one: Watched, ledger: Ledger, job: str, number: int) -> bytes | S
     row = ledger.controllers.find(one.name)
     jobs = ledger.jobs.states(row.id, job) if row else {}
     state = jobs.get(job, JobState(job))
-    facts = one.job_facts(job, state, multibranch=await _in_multibranch(one, job))
+    facts = one.job_facts(job, state, multibranch=await in_multibranch(one.api, job))
     run = job_run(one.identity, facts, build, whole.tree, one.policy)
     if isinstance(run, Skip):
         return run
     body, _ = fit(run, one.policy.body_limit)
     return body
-
-
-async def _in_multibranch(one: Watched, job: str) -> bool:
-    parent = job.rpartition("/")[0]
-    if not parent or not job_path(parent):
-        return False
-    answer = await one.api.items(parent, "name")
-    return isinstance(answer, dict) and str(answer.get("_class") or "").endswith(MULTIBRANCH)
 
 
 def pretty(body: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 
 import structlog
@@ -79,10 +80,9 @@ def mapped(watched: Watched, job: JobFacts, whole: Whole) -> BuildRow:
             number=build.number,
             left_out=left_out,
         )
-    return _row(build, "collected", payload=payload)
+    row = _row(build, "collected")
+    return dataclasses.replace(row, payload=payload, build_number=job.base + build.number)
 
 
-def _row(
-    build: Build, state: BuildState, reason: str | None = None, payload: bytes | None = None
-) -> BuildRow:
-    return BuildRow(build.start, build.duration, build.result, state, reason, payload)
+def _row(build: Build, state: BuildState, reason: str | None = None) -> BuildRow:
+    return BuildRow(build.start, build.duration, build.result, state, reason)

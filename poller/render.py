@@ -1,10 +1,16 @@
-"""What `once` prints: pure functions from its result to lines and JSON."""
+"""What commands print: pure functions from their results to lines and JSON."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from poller.backfill_all import BackfilledAll, EstimatedAll
+from poller.delivery import Drain
 from poller.once import Once
+from poller.reconcile import Finding
+from poller.reconcile_all import Reconciled
+from poller.retry import Retried
+from poller.when import iso
 
 
 def once_lines(done: Once) -> list[str]:
@@ -19,13 +25,32 @@ def once_lines(done: Once) -> list[str]:
             f" {cycle.collected} builds collected, {cycle.skipped} skipped"
         )
         lines += [f"  not collected, tried again later: {problem}" for problem in cycle.problems]
-    for name, drained in done.drains.items():
+    return lines + _drain_lines(done.drains, done.queued)
+
+
+def _drain_lines(drains: dict[str, Drain], queued: int) -> list[str]:
+    lines = []
+    for name, drained in drains.items():
+        if drained.elsewhere:
+            lines.append(f"{name}: another process delivers")
+            continue
         lines.append(f"{name}: {drained.delivered} delivered, {drained.rejected} rejected")
         if not drained.clean:
             lines.append(f"  stopped: {drained.stopped or drained.last_failure}")
-    if done.queued:
-        lines.append(f"{done.queued} still queued; the next run sends them")
+    if queued:
+        lines.append(f"{queued} still queued; the next run sends them")
     return lines
+
+
+def _drains_json(drains: dict[str, Drain]) -> dict[str, Any]:
+    return {
+        name: {
+            "delivered": drained.delivered,
+            "rejected": drained.rejected,
+            "stopped": drained.stopped or drained.last_failure or None,
+        }
+        for name, drained in drains.items()
+    }
 
 
 def once_hints(done: Once) -> list[str]:
@@ -53,13 +78,142 @@ def once_json(done: Once) -> dict[str, Any]:
             }
             for cycle in done.cycles
         ],
-        "sinks": {
-            name: {
-                "delivered": drained.delivered,
-                "rejected": drained.rejected,
-                "stopped": drained.stopped or drained.last_failure or None,
-            }
-            for name, drained in done.drains.items()
-        },
+        "sinks": _drains_json(done.drains),
         "queued": done.queued,
     }
+
+
+def backfill_lines(done: BackfilledAll) -> list[str]:
+    """A few lines a controller, and what was delivered."""
+    lines = []
+    for one in done.controllers:
+        lines.append(
+            f"controller {one.controller}: {one.done} of {one.jobs} jobs looked through,"
+            f" {one.collected} builds collected, {one.skipped} skipped"
+        )
+        lines += [f"  not collected: {problem}" for problem in one.problems]
+    lines += [str(error) for error in done.errors]
+    if done.elsewhere:
+        lines.append(f"{done.queued} queued; another process delivers them")
+    else:
+        lines += _drain_lines(done.drains, done.queued)
+    if done.stopped:
+        lines.append("stopped; the same command goes on from here")
+    return lines
+
+
+def backfill_json(done: BackfilledAll) -> dict[str, Any]:
+    """The object that `backfill --json` prints; its keys are a promise."""
+    return {
+        "controllers": [
+            {
+                "name": one.controller, "jobs": one.jobs, "done": one.done,
+                "collected": one.collected, "skipped": one.skipped, "problems": one.problems,
+            }
+            for one in done.controllers
+        ],
+        "errors": [str(error) for error in done.errors],
+        "sinks": _drains_json(done.drains),
+        "queued": done.queued,
+        "stopped": done.stopped,
+    }  # fmt: skip
+
+
+def estimate_lines(found: EstimatedAll) -> list[str]:
+    """A line a controller, and the whole."""
+    lines = []
+    for one in found.controllers:
+        lines.append(
+            f"controller {one.controller}: {one.builds} builds of {one.jobs} jobs,"
+            f" {one.requests} requests to Jenkins"
+        )
+        lines += [f"  not counted: {problem}" for problem in one.problems]
+    lines += [str(error) for error in found.errors]
+    return [*lines, f"about {max(1, round(found.seconds / 60))} min; nothing was collected or sent"]
+
+
+def estimate_json(found: EstimatedAll) -> dict[str, Any]:
+    """The object that `backfill --dry-run --json` prints; its keys are a promise."""
+    return {
+        "controllers": [
+            {"name": one.controller, "jobs": one.jobs, "builds": one.builds,
+             "requests": one.requests, "problems": one.problems}
+            for one in found.controllers
+        ],
+        "errors": [str(error) for error in found.errors],
+        "minutes": round(found.seconds / 60, 1),
+    }  # fmt: skip
+
+
+def reconcile_line(found: tuple[str, Finding]) -> str:
+    """One finding."""
+    controller, finding = found
+    return f"{controller}: {finding.job} #{finding.number}: {finding.why}"
+
+
+def reconcile_lines(done: Reconciled) -> list[str]:
+    """What comes after the findings."""
+    differing = sum(finding.differs for _, finding in done.findings)
+    lines = [f"not compared: {problem}" for problem in done.problems]
+    lines += [str(error) for error in done.errors]
+    lines.append(
+        f"{done.checked} completed builds of {done.jobs} jobs compared:"
+        f" {len(done.findings) - differing} missing, {differing} differing"
+    )
+    if done.repairing:
+        lines.append(f"{done.repaired} repaired, {done.queued} still queued")
+    elif done.findings:
+        lines.append("`sei-poller reconcile --repair` collects and sends them")
+    return lines
+
+
+def reconcile_json(done: Reconciled) -> dict[str, Any]:
+    """The object that `reconcile --json` prints; its keys are a promise."""
+
+    def rows(*, differs: bool) -> list[dict[str, Any]]:
+        return [
+            {"controller": controller, "job": f.job, "number": f.number, "why": f.why}
+            for controller, f in done.findings
+            if f.differs == differs
+        ]
+
+    return {
+        "checked": done.checked,
+        "missing": rows(differs=False),
+        "differing": rows(differs=True),
+        "problems": [*done.problems, *map(str, done.errors)],
+        "repaired": done.repaired,
+    }
+
+
+def rejected_lines(rows: list[dict[str, Any]]) -> list[str]:
+    """A line a refused run, and the receiver's words below it."""
+    lines = []
+    for row in rows:
+        lines.append(
+            f"{row['controller']}: {row['job']} #{row['number']}: {row['sink']} answered"
+            f" HTTP {row['status']} at {iso(row['at'])}"
+        )
+        lines += [f"  {line}" for line in (row["answer"] or "").splitlines()[:5]]
+    return lines or ["nothing was refused"]
+
+
+def rejected_json(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The array that `rejected --json` prints; its keys are a promise."""
+    keys = ("controller", "job", "number", "sink", "status", "answer")
+    return [{**{key: row[key] for key in keys}, "at": iso(row["at"])} for row in rows]
+
+
+def retried_lines(done: list[Retried]) -> list[str]:
+    """A line a build."""
+    return [
+        f"{one.job} #{one.number}: {'queued again, ' if one.queued else 'not queued: '}{one.how}"
+        for one in done
+    ] or ["nothing was refused"]
+
+
+def retried_json(done: list[Retried]) -> list[dict[str, Any]]:
+    """The array that `retry --json` prints; its keys are a promise."""
+    return [
+        {"job": one.job, "number": one.number, "queued": one.queued, "how": one.how} for one in done
+    ]

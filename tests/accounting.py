@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,11 @@ from poller.demo.faults import Receive, Scope, Send
 from poller.demo.jenkins import Jenkins
 from poller.demo.sei import Sei
 from poller.demo.server import Server
+from poller.globs import Globs
+from poller.rate import Pace
+from poller.reconcile import Finding, reconcile, selected
+from poller.reconcile import fill as fill_holes
+from poller.watched import Watched
 from poller.wiring import Line, open_line
 from tests.conftest import GUID, KEY, TOKEN
 
@@ -114,6 +119,12 @@ class Program:
         for sink in line.sinks:
             self.runner.run(drain(sink, line.ledger, self.clock))
 
+    def reconcile(self, *, fill: bool) -> list[Finding]:
+        """What is missing, and with ``fill`` collected at once."""
+        line = self.start()
+        (watched,) = line.watched
+        return self.runner.run(_reconcile(watched, line, self.clock, fill=fill))
+
     def crash(self, after: int) -> None:
         """Poll and deliver, and die after so many turns of the event loop: all that is in memory
         is lost, and what is not committed."""
@@ -131,6 +142,21 @@ class Program:
     def clock(self) -> int:
         """Now."""
         return self.now
+
+
+async def _reconcile(
+    watched: Watched, line: Line, clock: Callable[[], int], *, fill: bool
+) -> list[Finding]:
+    row = line.ledger.controllers.get(watched.name, watched.since)
+    pace = Pace(None, asyncio.get_running_loop().time)
+    found = []
+    choose = selected(watched, Globs(["**"]))
+    async for checked in reconcile(watched, line.ledger, row, choose, 0, pace, clock):
+        assert checked.problem is None
+        found += [finding for finding in checked.findings if not finding.differs]
+        if fill:
+            await fill_holes(watched, line.ledger, row, checked, 0, line.sink_names, clock)
+    return found
 
 
 async def _cut_off(work: Coroutine[Any, Any, None], after: int) -> None:

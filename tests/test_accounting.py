@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import tempfile
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -20,11 +22,19 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from poller.cycle import Cycle
 from poller.demo import disaster
 from poller.demo.jenkins import Build, Jenkins, Job
 from poller.demo.sei import Sei
+from poller.reconcile import Finding
 from tests.accounting import Program, Stage
 from tests.conftest import GUID
+
+# A crash leaves sockets behind, as crashes do.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 NAMES = ("app", "web", "team/app", "team/web", "deep/er/app")
 KINDS = ("pipeline", "freestyle")
@@ -40,10 +50,14 @@ def stage() -> Iterator[Stage]:
     """Both servers, for all plays."""
     with STAGE:
         yield STAGE
+    with warnings.catch_warnings(action="ignore"):
+        gc.collect()
 
 
 class Accounting(RuleBasedStateMachine):
     """Jenkins lives; the program polls, delivers and crashes; the books are compared."""
+
+    program_class = Program
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,10 +65,10 @@ class Accounting(RuleBasedStateMachine):
         self.time = 1_690_000_000_000
         self.jenkins = STAGE.jenkins = Jenkins(clock=lambda: self.time)
         self.sei = STAGE.sei = Sei(guids={GUID})
-        self.program = Program(STAGE, Path(self.directory.name))
+        self.program = self.program_class(STAGE, Path(self.directory.name))
         self.saved: disaster.Backup | None = None
         self.built = 0
-        self.may_double = False
+        self.may_double = self.restored = False
 
     # -- Jenkins
 
@@ -139,6 +153,7 @@ class Accounting(RuleBasedStateMachine):
     @rule()
     def restore(self) -> None:
         assert self.saved is not None
+        self.restored = True
         disaster.restore(self.jenkins, self.saved)
 
     # -- the program, SEI, and the clock
@@ -206,6 +221,7 @@ class Accounting(RuleBasedStateMachine):
     @rule()
     def compare(self) -> None:
         """When all is quiet, SEI has what Jenkins has completed, and the ledger says so."""
+        self.program.now = max(self.program.now, self.time)
         self.jenkins.heal()
         self.sei.heal()
         self.sei.hold_answers = False
@@ -216,21 +232,26 @@ class Accounting(RuleBasedStateMachine):
             if not cycle.problems and not cycle.error and self._in_flight() == self._live():
                 break
         assert (cycle.error, cycle.problems) == (None, [])
-        self._heal_holes()
+        self.program.reconcile(fill=True)
+        self.program.deliver()
+        assert self.program.reconcile(fill=False) == []
         sent = Counter({uid(run): 1 for run in self.sei.received})
         there = [b for job in self.jenkins.jobs.values() for b in job.builds.values()]
         assert [uid_of(b) for b in there if final(b) and not sent[uid_of(b)]] == []
         early = {uid_of(b) for b in there if not final(b) and sent[uid_of(b)]}
         assert early <= self._resumed_after_a_restore()
-        assert self._in_flight() == self._live()
+        # A job that was deleted and comes back by a restore may run a build that was taken for gone:
+        # it is collected when it is compared after its end.
+        assert self._in_flight() == self._live() or (
+            self.restored and self._in_flight() < self._live()
+        )
 
     def teardown(self) -> None:
-        self.compare()
-        self.program.close()
-        self.directory.cleanup()
-
-    def _heal_holes(self) -> None:
-        """The case that no counter shows, which reconcile is there for."""
+        try:
+            self.compare()
+        finally:
+            self.program.close()
+            self.directory.cleanup()
 
     def _resumed_after_a_restore(self) -> set[str]:
         saved = self.saved or ()
@@ -273,7 +294,7 @@ def final(build: Build) -> bool:
 
 
 PLAYS = settings(
-    max_examples=200,
+    max_examples=100,
     stateful_step_count=50,
     deadline=None,
     report_multiple_bugs=False,
@@ -285,3 +306,31 @@ PLAYS = settings(
 def test_the_books_balance_whatever_happens() -> None:
     """Every event there is, in any order, with crashes at any await and answers lost."""
     run_state_machine_as_test(Accounting, settings=PLAYS)
+
+
+class ForgetsWhatRuns(Program):
+    """A program with the usual mistake: its watermark passes builds that run."""
+
+    def poll(self) -> Cycle:
+        cycle = super().poll()
+        assert self.line is not None
+        with self.line.ledger.file.write("forget") as conn:
+            conn.execute("delete from build where state = 'in_flight'")
+        return cycle
+
+    def reconcile(self, *, fill: bool) -> list[Finding]:
+        del fill
+        return []
+
+
+class WithTheUsualMistake(Accounting):
+    """The same play with that program."""
+
+    program_class = ForgetsWhatRuns
+
+
+def test_the_play_finds_the_usual_mistake() -> None:
+    """A test that can't fail proves nothing: a lost build is noticed."""
+    found = settings(PLAYS, phases=[Phase.generate], database=None)
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(WithTheUsualMistake, settings=found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -106,6 +106,20 @@ class Api:
         answer = await self._job(full_name, "allBuilds[number,timestamp,queueId]", _Heads)
         return [_start(head) for head in answer.allBuilds]
 
+    async def streamed(self, full_name: str, tree: str, limit: int) -> AsyncGenerator[bytes, None]:
+        """The JSON of a job's ``tree`` in parts, as it comes."""
+        request = self._request(job_path(full_name) + "api/json", {"tree": tree})
+        async with self._slots:
+            await self._pace.turn()
+            streaming = http.stream(
+                self._http, request, where=self.where, what=full_name, limit=limit
+            )
+            async with streaming as (answer, body):
+                http.refuse(answer, self.where, full_name, denied_hint=DENIED)
+                refuse_no_json(answer, self.where, full_name)
+                async for chunk in body:
+                    yield chunk
+
     async def page(self, full_name: str, first: int, last: int) -> list[Build]:
         """The builds at the places ``first`` to ``last`` - 1 of the whole history, newest first."""
         tree = f"allBuilds[{BUILD_TREE}]{{{first},{last}}}"
@@ -169,12 +183,9 @@ class Api:
         return decode(answer, self.where, what, kind)
 
     async def _ask(self, what: str, path: str, params: dict[str, str], limit: int) -> http.Answer:
-        url = self._url.copy_with(raw_path=self._url.raw_path + path.encode()).copy_merge_params(
-            params
-        )
+        request = self._request(path, params)
         async with self._slots:
             await self._pace.turn()
-            request = self._http.build_request("GET", url)
             answer = await http.ask(
                 self._http, request, where=self.where, what=what, limit=limit, seconds=self._seconds
             )
@@ -182,9 +193,25 @@ class Api:
         self.session = answer.headers.get("X-Jenkins-Session", self.session)
         return answer
 
+    def _request(self, path: str, params: dict[str, str]) -> httpx.Request:
+        whole = self._url.copy_with(raw_path=self._url.raw_path + path.encode())
+        return self._http.build_request("GET", whole.copy_merge_params(params))
+
 
 def decode(answer: http.Answer, where: str, what: str, kind: Callable[..., T] | type[T]) -> T:
     """The JSON body as ``kind``. Raises BadAnswer that says what stood there instead."""
+    refuse_no_json(answer, where, what)
+    try:
+        decoded: T = msgspec.json.decode(answer.body, type=kind)
+    except RecursionError:
+        raise BadAnswer(where, what, "the JSON is nested too deeply") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadAnswer(where, what, str(error)) from None
+    return decoded
+
+
+def refuse_no_json(answer: http.Answer, where: str, what: str) -> None:
+    """Raise BadAnswer where the answer says that it is something else than JSON."""
     content_type = answer.headers.get("Content-Type", "")
     if "json" not in content_type:
         raise BadAnswer(
@@ -193,13 +220,6 @@ def decode(answer: http.Answer, where: str, what: str, kind: Callable[..., T] | 
             f"{content_type.partition(';')[0] or 'no content type'} where JSON is due",
             "is it a login page, or a proxy's?",
         )
-    try:
-        decoded: T = msgspec.json.decode(answer.body, type=kind)
-    except RecursionError:
-        raise BadAnswer(where, what, "the JSON is nested too deeply") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadAnswer(where, what, str(error)) from None
-    return decoded
 
 
 def _start(head: _Head) -> Start:

@@ -22,6 +22,7 @@ MOST_LEVELS = 60
 """The URL must stay under 8 kB: a level costs some 60 characters, and is percent-encoded."""
 
 MULTIBRANCH = "MultiBranchProject"
+PIPELINE_JOB = "org.jenkinsci.plugins.workflow.job.WorkflowJob"
 
 FEW = 10
 """Jobs of a controller below which a list that shrank says nothing."""
@@ -138,6 +139,15 @@ def _start(last: Any) -> Start:
         return Start(0, 0)
     number, timestamp, queue_id = (last.get(key) for key in ("number", "timestamp", "queueId"))
     return Start(*(v if isinstance(v, int) and v > 0 else 0 for v in (number, timestamp, queue_id)))
+
+
+async def in_multibranch(api: Api, full_name: str) -> bool:
+    """Whether the job is a branch of a multibranch project. Raises RemoteError."""
+    parent = full_name.rpartition("/")[0]
+    if not parent:
+        return False
+    answer = await api.items(parent, "name")
+    return isinstance(answer, dict) and str(answer.get("_class") or "").endswith(MULTIBRANCH)
 
 
 async def running(api: Api) -> frozenset[tuple[str, int]] | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Self
 
+from poller.ledger.books import Books
 from poller.ledger.builds import Batch, BuildRow, Builds, BuildState, Recorded
 from poller.ledger.controllers import ControllerRow, Controllers
 from poller.ledger.file import File
@@ -30,6 +31,7 @@ class Ledger:
         self.builds = Builds(self.file)
         self.outbox = Outbox(self.file)
         self.history = History(self.file)
+        self.books = Books(self.file)
 
     def __enter__(self) -> Self:
         return self

@@ -28,7 +28,8 @@ _NEW_WORD = (
 
 @dataclass(frozen=True)
 class BuildRow:
-    """One build to record; ``payload`` is the encoded job run of a collected one."""
+    """One build to record; ``payload`` is the encoded job run of a collected one, and
+    ``build_number`` the number that SEI has it under."""
 
     start: Start
     duration: int
@@ -36,6 +37,7 @@ class BuildRow:
     state: BuildState
     reason: str | None = None
     payload: bytes | None = None
+    build_number: int | None = None
 
 
 @dataclass(frozen=True)
@@ -226,14 +228,15 @@ def _save_build(
         )
     saved = conn.execute(
         "insert into build (job, generation, number, timestamp, queue_id, duration, result, state,"
-        " reason) values (?, ?, ?, ?, nullif(?, 0), ?, ?, ?, ?)"
+        " reason, build_number) values (?, ?, ?, ?, nullif(?, 0), ?, ?, ?, ?, ?)"
         " on conflict do update set timestamp = max(timestamp, excluded.timestamp),"
         " queue_id = coalesce(excluded.queue_id, queue_id), duration = excluded.duration,"
-        " result = excluded.result, state = excluded.state, reason = excluded.reason"
+        " result = excluded.result, state = excluded.state, reason = excluded.reason,"
+        " build_number = excluded.build_number"
         f" where {_NEW_WORD} returning id",
         (
             job_id, job.generation, *build.start, build.duration, build.result, build.state,
-            build.reason,
+            build.reason, build.build_number,
         ),
     ).fetchone()  # fmt: skip
     return None if saved is None else int(saved[0])

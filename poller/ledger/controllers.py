@@ -13,7 +13,8 @@ class ControllerRow:
     """A controller as the ledger knows it. ``depth`` is None before the first look.
 
     ``jobs`` is how many the last trusted look showed; ``session`` and ``identity`` are of the
-    Jenkins that answered it; ``shrunk_at`` is since when most of its jobs are missing.
+    Jenkins that answered it; ``shrunk_at`` is since when most of its jobs are missing;
+    ``last_success`` is when Jenkins last answered a poll.
     """
 
     id: int
@@ -23,6 +24,7 @@ class ControllerRow:
     session: str | None = None
     identity: str | None = None
     shrunk_at: int | None = None
+    last_success: int | None = None
 
 
 class Controllers:
@@ -48,7 +50,7 @@ class Controllers:
         """The controller's row, None when it was never polled."""
         with self._file.guarded("read a controller"):
             row = self._file.conn.execute(
-                "select id, since, depth, jobs, session, identity, shrunk_at"
+                "select id, since, depth, jobs, session, identity, shrunk_at, last_success"
                 " from controller where name = ?",
                 (name,),
             ).fetchone()

@@ -6,8 +6,9 @@ import zlib
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from poller.ledger.builds import advance
+from poller.ledger.builds import BuildRow, advance
 from poller.ledger.file import File
+from poller.watermark import Start
 
 Outcome = Literal["delivered", "rejected"]
 PAGES_GIVEN_BACK = 1_000
@@ -25,6 +26,19 @@ class Queued:
     number: int
     ended: int
     payload: bytes
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A build that was sent: ``base`` is what its number at SEI is more than its own; ``kept`` says
+    that its payload still is."""
+
+    id: int
+    full_name: str
+    generation: int
+    base: int
+    start: Start
+    kept: bool
 
 
 class Outbox:
@@ -74,6 +88,54 @@ class Outbox:
                 "insert into sink (name, last_success) values (?, ?) on conflict do update"
                 " set last_success = excluded.last_success, last_error = null",
                 (sink, at),
+            )
+
+    def rejected(self) -> list[dict[str, Any]]:
+        """What the receivers refused, oldest first: controller, job, number, sink, ``at``, status
+        and answer; ``build`` is its id."""
+        return self._file.rows(
+            "select c.name as controller, j.full_name as job, b.number, d.sink, d.at, d.status,"
+            " d.answer, b.id as build from delivery d indexed by delivery_rejected"
+            " join build b on b.id = d.build join job j on j.id = b.job"
+            " join controller c on c.id = d.controller where d.state = 'rejected' order by d.id"
+        )
+
+    def sent(self, build: int) -> Sent:
+        """A build that is to be sent again."""
+        (row,) = self._file.rows(
+            "select b.id, j.full_name, b.generation, b.number, b.timestamp, b.queue_id,"
+            " coalesce(b.build_number, b.number) as build_number, p.build is not null as kept"
+            " from build b join job j on j.id = b.job left join payload p on p.build = b.id"
+            " where b.id = ?",
+            build,
+        )
+        start = Start(row["number"], row["timestamp"], row["queue_id"] or 0)
+        base = row["build_number"] - row["number"]
+        return Sent(build, row["full_name"], row["generation"], base, start, bool(row["kept"]))
+
+    def requeue(self, build: int, at: int, new: BuildRow | None, *, all_sinks: bool) -> None:
+        """Put a build's deliveries back to the queue: the rejected ones, or ``all_sinks``. With
+        ``new`` it is sent as that, else as it was kept."""
+        with self._file.write("queue a build again") as conn:
+            if new is not None and new.payload is not None:
+                conn.execute(
+                    "insert or replace into payload values (?, ?, null)",
+                    (build, zlib.compress(new.payload)),
+                )
+                conn.execute(
+                    "update build set result = ?, duration = ? where id = ?",
+                    (new.result, new.duration, build),
+                )
+            conn.execute(
+                "update delivery set state = 'queued', at = ?, status = null, answer = null"
+                " where build = ? and (state = 'rejected' or ?)",
+                (at, build, all_sinks),
+            )
+            conn.execute("update payload set settled_at = null where build = ?", (build,))
+            conn.execute(
+                "update job set watermark = min(watermark, b.number - 1) from build b"
+                " where b.id = ? and job.id = b.job and job.generation = b.generation",
+                (build,),
             )
 
     def sink_failed(self, sink: str, at: int, error: str) -> None:

@@ -109,6 +109,9 @@ def m002_lineage(db: Database) -> None:
         "alter table job add column gaps integer not null default 0",  # numbers never seen
         "alter table job add column checked_at integer not null default 0",
         "alter table build add column queue_id integer",
+        "alter table build add column build_number integer",  # as SEI has it
+        "update build set build_number = number + (select base from job where id = build.job)"
+        " where generation = (select generation from job where id = build.job)",
         "alter table delivery add column controller integer not null default 0",
         "update delivery set controller = (select j.controller from build b"
         " join job j on j.id = b.job where b.id = delivery.build)",
@@ -186,7 +189,7 @@ _M002_VIEWS = (
     """,
     f"""
     create view job_runs as select
-        c.name as controller, j.full_name as job, b.generation, b.number,
+        c.name as controller, j.full_name as job, b.generation, b.number, b.build_number,
         {_iso("nullif(b.timestamp, 0)")} as started_at, b.timestamp as started_ms,
         b.duration as duration_ms, b.result, b.state, b.reason
     from build b join job j on j.id = b.job join controller c on c.id = j.controller

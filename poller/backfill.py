@@ -1,0 +1,247 @@
+"""A bounded walk through history: the same collect, map, record as a poll, for builds of before.
+
+It moves no mark of the polls, so both can run side by side: what one of them has recorded the other
+finds in the ledger. Within a job it goes from the oldest build to the newest, as log rotation takes
+the oldest first, and runs arrive at SEI in the order in which they were built.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from poller.cycle import LedgerMemory
+from poller.errors import NotFound, RemoteError
+from poller.globs import Globs
+from poller.jenkins import discovery
+from poller.jenkins.api import BUILDS_PER_PAGE
+from poller.jenkins.collect import Plan, in_pages, pages, plan, worth_a_page
+from poller.jenkins.discovery import PIPELINE_JOB, Item
+from poller.jenkins.history import summaries
+from poller.jenkins.whole import NEWEST_RUNS, RUNS_WORTH_IT
+from poller.ledger import ControllerRow, Ledger
+from poller.recording import batch, unfinished
+from poller.together import together
+from poller.watched import Watched
+from poller.watermark import JobState, Mark
+
+
+@dataclass(frozen=True)
+class Window:
+    """Builds that started at or after ``since`` and before ``until`` (epoch ms)."""
+
+    since: int
+    until: int
+
+
+@dataclass
+class Backfilled:
+    """What a backfill of one controller did. ``jobs`` are looked through, ``done`` of them whole;
+    ``problems`` are one line each."""
+
+    controller: str
+    jobs: int = 0
+    done: int = 0
+    collected: int = 0
+    skipped: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Estimate:
+    """What a backfill would be: builds not in the ledger yet, and requests to Jenkins for them."""
+
+    controller: str
+    jobs: int = 0
+    builds: int = 0
+    requests: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Progress:
+    """Told as it goes: numbers of builds to look through, looked through, and builds collected."""
+
+    total: Callable[[int], None] = lambda _numbers: None
+    looked: Callable[[int], None] = lambda _numbers: None
+    collected: Callable[[int], None] = lambda _builds: None
+
+
+async def backfill(
+    watched: Watched,
+    ledger: Ledger,
+    window: Window,
+    globs: Globs,
+    sinks: Sequence[str],
+    clock: Callable[[], int],
+    *,
+    progress: Progress,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Backfilled:
+    """Collect what is missing of a window. A job that is done is remembered, so that a backfill
+    that was stopped goes on where it was. Raises RemoteError where the item tree can't be had."""
+    row = ledger.controllers.get(watched.name, watched.since)
+    items = await _items(watched, row, globs)
+    done = Backfilled(watched.name, len(items))
+    progress.total(sum(item.next_build_number - 1 for item in items))
+    turns = asyncio.Semaphore(watched.parallel)
+
+    async def one(item: Item) -> None:
+        async with turns:
+            if stopping():
+                return
+            try:
+                await _job(
+                    watched, ledger, row, item, window, sinks, clock, done, progress, stopping
+                )
+            except NotFound:
+                done.done += 1  # deleted since the tree was asked
+            except RemoteError as error:
+                done.problems.append(str(error))
+            progress.looked(item.next_build_number - 1)
+
+    await together(one(item) for item in items)
+    return done
+
+
+async def estimate(watched: Watched, ledger: Ledger, window: Window, globs: Globs) -> Estimate:
+    """What the same backfill would collect, and ask. Asks each job for its numbers alone."""
+    row = ledger.controllers.find(watched.name)
+    known = row or ControllerRow(0, watched.since, None)
+    found = Estimate(watched.name)
+    jobs = ledger.jobs.states(known.id)
+    items = await _items(watched, known, globs)
+    turns = asyncio.Semaphore(watched.parallel)
+
+    async def one(item: Item) -> None:
+        job = jobs.get(item.full_name, JobState(item.full_name))
+        rest = left(window, _backfilled(ledger, job))
+        if rest is None:
+            return
+        async with turns:
+            try:
+                builds, requests = await _count(watched, ledger, known, item, job, rest)
+            except RemoteError as error:
+                found.problems.append(str(error))
+                return
+        found.jobs += bool(builds)
+        found.builds += builds
+        found.requests += requests
+
+    await together(one(item) for item in items)
+    return found
+
+
+async def _items(watched: Watched, row: ControllerRow, globs: Globs) -> list[Item]:
+    look = await discovery.look(watched.api, row.depth, first=False)
+    return [
+        item
+        for item in look.items.values()
+        if watched.globs.selects(item.full_name)
+        and globs.selects(item.full_name)
+        and item.next_build_number > 1
+    ]
+
+
+async def _job(
+    watched: Watched,
+    ledger: Ledger,
+    row: ControllerRow,
+    item: Item,
+    window: Window,
+    sinks: Sequence[str],
+    clock: Callable[[], int],
+    done: Backfilled,
+    progress: Progress,
+    stopping: Callable[[], bool],
+) -> None:
+    name = item.full_name
+    job = ledger.jobs.states(row.id, name).get(name, JobState(name))
+    before = _backfilled(ledger, job)
+    rest = left(window, before)
+    if rest is None:
+        done.done += 1
+        return
+    planned = await _plan(watched, ledger, row, item, job, rest)
+    whole, runs_since = True, rest.until
+    async for _, page in pages(watched.api, name, planned):
+        rows = batch(watched, item, page, clock())
+        recorded = ledger.builds.record(row.id, rows, sinks, clock())
+        done.collected += recorded.collected
+        done.skipped += recorded.skipped
+        progress.collected(recorded.collected)
+        done.problems += [f"controller {watched.name}: {why}" for why in unfinished(page)]
+        whole = whole and not unfinished(page)
+        runs_since = min([runs_since, *(build.timestamp for build in page.running)])
+        if stopping() or recorded.stale:
+            return
+    if whole:
+        done.done += 1
+        seen = together_with(Window(rest.since, runs_since), before)
+        ledger.books.note_backfill(ledger.jobs.states(row.id, name)[name], seen.since, seen.until)
+
+
+async def _plan(
+    watched: Watched, ledger: Ledger, row: ControllerRow, item: Item, job: JobState, window: Window
+) -> Plan:
+    """All of the window that is not settled, whatever the marks of the polls say."""
+    all_of_it = Mark(next_build_number=job.mark.next_build_number, newest=job.mark.newest)
+    job = dataclasses.replace(job, mark=all_of_it)
+    memory = LedgerMemory(ledger, row.id)
+    planned = await plan(watched.api, item, job, window.since, memory, {})
+    numbers = [n for n in planned.numbers if planned.started[n].timestamp < window.until]
+    return dataclasses.replace(planned, numbers=numbers, gone=[])
+
+
+async def _count(
+    watched: Watched, ledger: Ledger, row: ControllerRow, item: Item, job: JobState, window: Window
+) -> tuple[int, int]:
+    """Builds of a job that would be collected, and requests that they would take."""
+    newest: list[int] = []
+    due: list[int] = []
+    async for part in summaries(watched.api, item, window.since):
+        newest = [*newest, *(one.number for one in part)][:BUILDS_PER_PAGE]
+        starts = [one.start for one in part if one.completed and one.timestamp < window.until]
+        settled = {
+            known.start for known in ledger.builds.same(row.id, job, starts) if known.settled
+        }
+        due += [start.number for start in starts if start not in settled]
+    pipeline = item.cls == PIPELINE_JOB
+    return len(due), requests_for(due, newest, item.next_build_number, pipeline=pipeline)
+
+
+def requests_for(
+    due: Sequence[int], newest: Sequence[int], next_build_number: int, *, pipeline: bool
+) -> int:
+    """Requests to Jenkins for the builds ``due`` of a job, whose newest hundred are ``newest``."""
+    beyond = len(set(due).difference(newest))
+    requests = 1 + (next_build_number > BUILDS_PER_PAGE + 1 and beyond > 0)
+    if beyond:
+        paged = worth_a_page(next_build_number, min(beyond, BUILDS_PER_PAGE))
+        requests += len(in_pages(range(beyond))) if paged else beyond
+    if not pipeline:
+        return requests
+    at_once = len(set(due).intersection(newest[:NEWEST_RUNS]))
+    return requests + len(due) - (at_once - 1 if at_once >= RUNS_WORTH_IT else 0)
+
+
+def _backfilled(ledger: Ledger, job: JobState) -> Window | None:
+    done = ledger.books.backfilled(job) if job.id else None
+    return None if done is None else Window(*done)
+
+
+def left(wanted: Window, done: Window | None) -> Window | None:
+    """What of a window is still to do; None where nothing is. Only its beginning may be done: a
+    gap in the middle is looked through again, and the ledger knows what it has. Pure."""
+    if done is None or not done.since <= wanted.since < done.until:
+        return wanted
+    return Window(done.until, wanted.until) if done.until < wanted.until else None
+
+
+def together_with(window: Window, done: Window | None) -> Window:
+    """Both windows as one where they touch, else the new one. Pure."""
+    if done is None or window.until < done.since or done.until < window.since:
+        return window
+    return Window(min(window.since, done.since), max(window.until, done.until))

@@ -1,0 +1,130 @@
+"""The backfill of every controller at once, and the delivery of what it collects."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from poller.backfill import Backfilled, Estimate, Progress, Window, backfill, estimate
+from poller.delivery import Drain
+from poller.errors import RemoteError
+from poller.globs import Globs
+from poller.sending import send_while
+from poller.watched import Watched
+from poller.wiring import Line
+
+
+@dataclass
+class BackfilledAll:
+    """What a backfill did. ``stopped``: by a signal; ``elsewhere``: another process delivers."""
+
+    controllers: list[Backfilled] = field(default_factory=list)
+    errors: list[RemoteError] = field(default_factory=list)
+    drains: dict[str, Drain] = field(default_factory=dict)
+    queued: int = 0
+    stopped: bool = False
+
+    @property
+    def elsewhere(self) -> bool:
+        """Another process, as the service, sends what is queued."""
+        return any(drain.elsewhere for drain in self.drains.values())
+
+    @property
+    def exit_code(self) -> int:
+        """69: no controller answered; 75: done in part; 0: all done, or another process sends."""
+        if self.errors and not self.controllers:
+            return 69
+        problems = self.errors or any(one.problems for one in self.controllers)
+        return 75 if problems or self.stopped or (self.queued and not self.elsewhere) else 0
+
+
+@dataclass
+class EstimatedAll:
+    """What a backfill would be. ``seconds`` are those that this machine would need: for the
+    requests, as fast as they were answered just now, or for SEI's rate where that is slower."""
+
+    controllers: list[Estimate] = field(default_factory=list)
+    errors: list[RemoteError] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def exit_code(self) -> int:
+        """69: a controller did not answer; 75: a job did not; else 0."""
+        if self.errors:
+            return 69
+        return 75 if any(one.problems for one in self.controllers) else 0
+
+
+async def backfill_all(
+    watched: Sequence[Watched],
+    line: Line,
+    window: Window,
+    globs: Globs,
+    clock: Callable[[], int],
+    progress: Progress,
+    on_settled: Callable[[int], None],
+) -> BackfilledAll:
+    """Backfill and deliver side by side. SIGINT and SIGTERM end it where it can be gone on with."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    done = BackfilledAll()
+
+    async def one(controller: Watched) -> None:
+        try:
+            done.controllers.append(
+                await backfill(
+                    controller, line.ledger, window, globs, line.sink_names, clock,
+                    progress=progress, stopping=stop.is_set,
+                )
+            )  # fmt: skip
+        except RemoteError as error:
+            done.errors.append(error)
+
+    async def fill() -> None:
+        await asyncio.gather(*(one(controller) for controller in watched))
+
+    filling = asyncio.create_task(fill())
+    drains = await asyncio.gather(
+        *(
+            send_while(sink, line.ledger, clock, filling, on_settled, stop.is_set)
+            for sink in line.sinks
+        )
+    )
+    await filling
+    done.drains = {sink.name: drain for sink, drain in zip(line.sinks, drains, strict=True)}
+    done.queued, done.stopped = line.ledger.outbox.count_queued(), stop.is_set()
+    return done
+
+
+async def estimate_all(
+    watched: Sequence[Watched],
+    line: Line,
+    window: Window,
+    globs: Globs,
+    clock: Callable[[], int],
+) -> EstimatedAll:
+    """What the same backfill would be."""
+    found = EstimatedAll()
+    began, asked = clock(), sum(one.api.requests for one in watched)
+    for one in watched:
+        try:
+            found.controllers.append(await estimate(one, line.ledger, window, globs))
+        except RemoteError as error:
+            found.errors.append(error)
+    asked = sum(one.api.requests for one in watched) - asked
+    builds = sum(one.builds for one in found.controllers)
+    requests = sum(one.requests for one in found.controllers)
+    rate = line.settings.sei.request_rate if line.settings.sei else 0
+    found.seconds = seconds_for(requests, builds, asked, clock() - began, rate)
+    return found
+
+
+def seconds_for(requests: int, builds: int, asked: int, took: int, request_rate: float) -> float:
+    """How long ``requests`` to Jenkins and ``builds`` to SEI take, where ``asked`` requests took
+    ``took`` milliseconds and SEI takes ``request_rate`` a second. Pure."""
+    jenkins = requests * took / 1000 / asked if asked else 0.0
+    return max(jenkins, builds / request_rate if request_rate else 0.0)

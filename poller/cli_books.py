@@ -1,0 +1,184 @@
+"""The commands that look after the books: backfill, reconcile, rejected, retry."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from poller.cli import (
+    AsJson,
+    ControllerName,
+    _exit,
+    _print,
+    _settings,
+    _told,
+    _with_line,
+    app,
+    clock,
+)
+from poller.errors import UsageError
+
+if TYPE_CHECKING:
+    from poller.globs import Globs
+    from poller.reconcile import Finding
+    from poller.watched import Watched
+    from poller.wiring import Line
+
+When = Annotated[str | None, typer.Option(metavar="WHEN", help="An ISO 8601 time, or 90d, or all.")]
+Jobs = Annotated[
+    list[str] | None, typer.Option("--job", metavar="GLOB", help="Over fullName; may be repeated.")
+]
+OneController = Annotated[
+    str | None, typer.Option("--controller", metavar="NAME", help="Default: every controller.")
+]
+
+
+@app.command()
+def backfill(
+    context: typer.Context,
+    since: Annotated[str, typer.Option(metavar="WHEN", help="An ISO 8601 time, or 90d, or all.")],
+    until: When = None,
+    controller: OneController = None,
+    job: Jobs = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say how many builds, requests and minutes.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """A bounded walk through history; may run beside the service, and be stopped and started."""
+    settings = _settings(context)
+
+    async def work(line: Line) -> int:
+        from poller.backfill import Window
+        from poller.backfill_all import backfill_all, estimate_all
+        from poller.progress import BackfillBar
+        from poller.render import backfill_json, backfill_lines, estimate_json, estimate_lines
+
+        now = clock()
+        window = Window(_moment(since, "--since", now), _moment(until or "0s", "--until", now))
+        if window.since >= window.until:
+            raise UsageError("--since is not before --until")
+        ours = _chosen(line, controller)
+        if dry_run:
+            found = await estimate_all(ours, line, window, _globs(job), clock)
+            _print(estimate_json(found) if as_json else estimate_lines(found))
+            return found.exit_code
+        with BackfillBar(sys.stderr) as bar:
+            done = await backfill_all(
+                ours, line, window, _globs(job), clock, bar.progress, bar.settled
+            )
+        _print(backfill_json(done) if as_json else backfill_lines(done))
+        return done.exit_code
+
+    _exit(_with_line(settings, work))
+
+
+@app.command()
+def reconcile(
+    context: typer.Context,
+    since: When = None,
+    controller: OneController = None,
+    job: Jobs = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Collect what is missing.")] = False,
+    rate: Annotated[
+        float, typer.Option(metavar="N", min=0.1, help="Jobs a second to ask Jenkins for.")
+    ] = 5.0,
+    as_json: AsJson = False,
+) -> None:
+    """Jenkins against the ledger, build by build: what is missing and why. Exit 1 on a finding."""
+    settings = _settings(context)
+
+    async def work(line: Line) -> int:
+        from poller.reconcile_all import reconcile_all
+        from poller.render import reconcile_json, reconcile_line, reconcile_lines
+
+        start = None if since is None else _moment(since, "--since", clock())
+
+        def show(finding: tuple[str, Finding]) -> None:
+            if not as_json:
+                _print([reconcile_line(finding)])
+
+        done = await reconcile_all(
+            _chosen(line, controller), line, start, _globs(job), clock,
+            repair=repair, rate=rate, on_finding=show,
+        )  # fmt: skip
+        _print(reconcile_json(done) if as_json else reconcile_lines(done))
+        return done.exit_code
+
+    _exit(_with_line(settings, work))
+
+
+@app.command()
+def rejected(context: typer.Context, as_json: AsJson = False) -> None:
+    """What SEI refused, with its own words."""
+    settings = _settings(context)
+
+    def show() -> int:
+        from poller.ledger import Ledger
+        from poller.render import rejected_json, rejected_lines
+
+        with Ledger(Path(settings.ledger.path), read_only=True) as ledger:
+            rows = ledger.outbox.rejected()
+        _print(rejected_json(rows) if as_json else rejected_lines(rows))
+        return 0
+
+    _exit(_told(show))
+
+
+@app.command()
+def retry(
+    context: typer.Context,
+    job: Annotated[str | None, typer.Argument(metavar="[JOB", help="As in fullName.")] = None,
+    number: Annotated[int | None, typer.Argument(metavar="NUMBER]", min=1)] = None,
+    every: Annotated[bool, typer.Option("--all", help="All that was refused.")] = False,
+    controller: ControllerName = None,
+    as_json: AsJson = False,
+) -> None:
+    """What SEI refused, back to the queue: mapped anew from Jenkins, else as it was kept."""
+    settings = _settings(context)
+    if every == (job is not None) or (job is None) != (number is None):
+        _told(lambda: _usage("retry JOB NUMBER, or retry --all"))
+
+    async def work(line: Line) -> int:
+        from poller.render import retried_json, retried_lines
+        from poller.retry import retry_all
+        from poller.sending import send_all
+
+        wanted = None if job is None or number is None else (job, number)
+        done = await retry_all(line, wanted, controller, clock)
+        for sink in line.sinks:
+            await send_all(sink, line.ledger, clock)
+        _print(retried_json(done) if as_json else retried_lines(done))
+        return 75 if line.ledger.outbox.count_queued() or not all(d.queued for d in done) else 0
+
+    _exit(_with_line(settings, work))
+
+
+def _usage(message: str) -> None:
+    raise UsageError(message, "see `sei-poller retry -h`")
+
+
+def _moment(text: str, option: str, now: int) -> int:
+    from poller.when import parse_when
+
+    try:
+        return parse_when(text, now)
+    except ValueError as error:
+        raise UsageError(f"{option} {text}: {error}") from None
+
+
+def _globs(jobs: list[str] | None) -> Globs:
+    from poller.globs import Globs
+
+    return Globs(jobs or ["**"])
+
+
+def _chosen(line: Line, controller: str | None) -> list[Watched]:
+    ours = [one for one in line.watched if controller in (None, one.name)]
+    if not ours:
+        names = ", ".join(one.name for one in line.watched)
+        raise UsageError(f"no controller {controller!r} in the config", f"there are: {names}")
+    return ours

@@ -1,0 +1,96 @@
+"""What the ledger says of builds that are compared with Jenkins, and how far a backfill is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from poller.ledger.file import File
+from poller.watermark import JobState, Start
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One build as the ledger has it; ``queued`` are the sinks that it waits for."""
+
+    id: int
+    start: Start
+    state: str
+    reason: str | None
+    result: str | None
+    duration: int
+    queued: tuple[str, ...]
+
+
+class Books:
+    """Reads the tables ``build`` and ``delivery``; keeps ``backfill``."""
+
+    def __init__(self, file: File) -> None:
+        self._file = file
+
+    def entries(self, controller: int, job: JobState, starts: Iterable[Start]) -> list[Entry]:
+        """Those of ``starts`` that the ledger has, under whatever generation or name. A build that
+        Jenkins loaded broken (timestamp 0) is looked for by its number alone."""
+        with self._file.guarded("read builds"):
+            return [
+                Entry(
+                    build, Start(number, timestamp, queue_id or 0), state, reason, result, duration,
+                    tuple(queued.split(",")) if queued else (),
+                )
+                for build, number, timestamp, queue_id, state, reason, result, duration, queued
+                in self._file.conn.execute(
+                    "select b.id, b.number, b.timestamp, b.queue_id, b.state, b.reason, b.result,"
+                    " b.duration, (select group_concat(d.sink) from delivery d"
+                    "   where d.build = b.id and d.state = 'queued')"
+                    " from json_each(?1) s join build b on b.timestamp = s.value ->> 1"
+                    " and b.number = s.value ->> 0 join job j on j.id = b.job"
+                    " where s.value ->> 1 > 0 and j.controller = ?2"
+                    " and (b.job = ?3 or (b.queue_id > 0 and b.queue_id = s.value ->> 2))"
+                    " union all"
+                    " select b.id, b.number, 0, b.queue_id, b.state, b.reason, b.result,"
+                    " b.duration, null from json_each(?1) s join build b on b.job = ?3"
+                    " and b.generation = ?4 and b.number = s.value ->> 0"
+                    " where s.value ->> 1 = 0",
+                    (json.dumps(list(starts)), controller, job.id, job.generation),
+                )
+            ]  # fmt: skip
+
+    def checked(self, job: int, at: int) -> None:
+        """Note that a job has been compared with Jenkins."""
+        with self._file.write("note a check") as conn:
+            conn.execute("update job set checked_at = ? where id = ?", (at, job))
+
+    def least_checked(self, controller: int, count: int) -> Sequence[str]:
+        """Full names of the jobs to be compared next: those with builds since they were compared
+        last, and of these the one longest ago."""
+        with self._file.guarded("read jobs"):
+            return [
+                name
+                for (name,) in self._file.conn.execute(
+                    "select full_name from job where controller = ? and next_build_number > 1"
+                    " order by coalesce(newest_timestamp, 0) < checked_at, checked_at, id limit ?",
+                    (controller, count),
+                )
+            ]
+
+    # -- backfills
+
+    def backfilled(self, job: JobState) -> tuple[int, int] | None:
+        """The window (since, until) of a job's present generation that a backfill has done."""
+        with self._file.guarded("read backfills"):
+            row: tuple[int, int] | None = self._file.conn.execute(
+                "select since, until from backfill where job = ? and generation = ?",
+                (job.id, job.generation),
+            ).fetchone()
+        return row
+
+    def note_backfill(self, job: JobState, since: int, until: int) -> None:
+        """Note that a backfill has done this window of a job's present generation."""
+        with self._file.write("note a backfill") as conn:
+            conn.execute(
+                "insert into backfill values (?, ?, ?, ?) on conflict do update set"
+                " generation = excluded.generation, since = excluded.since,"
+                " until = excluded.until",
+                (job.id, job.generation, since, until),
+            )

@@ -1,0 +1,116 @@
+"""Every controller compared with the ledger, and what is missing collected and delivered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from poller.errors import RemoteError
+from poller.globs import Globs
+from poller.ledger import ControllerRow
+from poller.rate import Pace
+from poller.reconcile import Checked, Finding, fill, reconcile, selected
+from poller.retry import retry
+from poller.sending import send_all
+from poller.watched import Watched
+from poller.wiring import Line
+
+
+@dataclass
+class Reconciled:
+    """What a comparison found; ``repaired`` counts the builds collected or queued again."""
+
+    checked: int = 0
+    jobs: int = 0
+    findings: list[tuple[str, Finding]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    errors: list[RemoteError] = field(default_factory=list)
+    repaired: int = 0
+    queued: int = 0
+    repairing: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """69: a controller did not answer. 1: a finding, that was not repaired. 75: a job could not
+        be compared, or something is still queued after a repair. Else 0."""
+        if self.errors:
+            return 69
+        if self.repairing:
+            return 75 if self.problems or self.queued else 0
+        if self.findings:
+            return 1
+        return 75 if self.problems else 0
+
+
+async def reconcile_all(
+    watched: Sequence[Watched],
+    line: Line,
+    since: int | None,
+    globs: Globs,
+    clock: Callable[[], int],
+    *,
+    repair: bool,
+    rate: float,
+    on_finding: Callable[[tuple[str, Finding]], None] = lambda _finding: None,
+) -> Reconciled:
+    """Compare, and with ``repair`` mend and deliver. ``since`` None is where each controller's
+    ledger begins; ``rate`` is in jobs a second."""
+    done = Reconciled(repairing=repair)
+    for controller in watched:
+        row = line.ledger.controllers.get(controller.name, controller.since)
+        begin = row.since if since is None else since
+        pace = Pace(rate, asyncio.get_running_loop().time)
+        jobs = reconcile(
+            controller, line.ledger, row, selected(controller, globs), begin, pace, clock
+        )
+        try:
+            async for checked in jobs:
+                _note(done, controller.name, checked, on_finding)
+                if repair and checked.findings:
+                    await _repair(controller, line, row, checked, begin, clock, done)
+        except RemoteError as error:
+            done.errors.append(error)
+    if repair:
+        for sink in line.sinks:
+            await send_all(sink, line.ledger, clock)
+        done.queued = line.ledger.outbox.count_queued()
+    return done
+
+
+def _note(
+    done: Reconciled,
+    controller: str,
+    checked: Checked,
+    on_finding: Callable[[tuple[str, Finding]], None],
+) -> None:
+    done.jobs += 1
+    done.checked += checked.builds
+    if checked.problem is not None:
+        done.problems.append(checked.problem)
+    for finding in checked.findings:
+        done.findings.append((controller, finding))
+        on_finding((controller, finding))
+
+
+async def _repair(
+    watched: Watched,
+    line: Line,
+    row: ControllerRow,
+    checked: Checked,
+    since: int,
+    clock: Callable[[], int],
+    done: Reconciled,
+) -> None:
+    try:
+        done.repaired += await fill(
+            watched, line.ledger, row, checked, since, line.sink_names, clock
+        )
+    except RemoteError as error:
+        done.problems.append(str(error))
+    for finding in checked.findings:
+        if finding.differs and finding.entry is not None:
+            again = await retry(watched, line.ledger, finding.entry, clock, all_sinks=True)
+            done.repaired += again.queued
+            if not again.queued:
+                done.problems.append(f"{again.job} #{again.number}: {again.how}")

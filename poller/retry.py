@@ -1,0 +1,101 @@
+"""Runs that were refused, or that Jenkins tells otherwise now: mapped anew and queued again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from poller.errors import NoSuchBuild, NotFound, RemoteError, UsageError
+from poller.jenkins.discovery import in_multibranch
+from poller.jenkins.whole import Failure, make_whole
+from poller.ledger import BuildRow, Ledger
+from poller.ledger.outbox import Sent
+from poller.recording import mapped
+from poller.sei.mapping import JobFacts
+from poller.watched import Watched
+from poller.wiring import Line
+
+
+@dataclass(frozen=True)
+class Retried:
+    """What became of one build: ``queued`` again or not, and how."""
+
+    job: str
+    number: int
+    queued: bool
+    how: str
+
+
+async def retry(
+    watched: Watched,
+    ledger: Ledger,
+    build: int,
+    clock: Callable[[], int],
+    *,
+    all_sinks: bool = False,
+) -> Retried:
+    """Queue a build again: as Jenkins and the config have it now, so that a corrected config helps;
+    as it was kept where Jenkins no longer has the build."""
+    sent = ledger.outbox.sent(build)
+    name, number = sent.full_name, sent.start.number
+    try:
+        row = await _anew(watched, sent)
+    except RemoteError as error:
+        return Retried(name, number, False, str(error))
+    if row is None and not sent.kept:
+        why = "Jenkins no longer has the build, and its payload was dropped (keep_payloads)"
+        return Retried(name, number, False, why)
+    if row is not None and row.payload is None:
+        return Retried(name, number, False, f"it would be left out now: {row.reason}")
+    ledger.outbox.requeue(build, clock(), row, all_sinks=all_sinks)
+    return Retried(name, number, True, "as it was kept" if row is None else "mapped anew")
+
+
+async def _anew(watched: Watched, sent: Sent) -> BuildRow | None:
+    """The build mapped as Jenkins has it now; None where it doesn't have it any more."""
+    name, number = sent.full_name, sent.start.number
+    try:
+        build = await watched.api.build(name, number)
+    except NotFound:
+        return None
+    if not build.start.is_same(sent.start):
+        return None
+    (whole,) = await make_whole(watched.api, name, [build])
+    if isinstance(whole, Failure):
+        raise RemoteError(watched.api.where, f"{name} #{number}", whole.why)
+    multibranch = await in_multibranch(watched.api, name)
+    return mapped(watched, JobFacts(name, sent.generation, sent.base, multibranch), whole)
+
+
+async def retry_all(
+    line: Line, wanted: tuple[str, int] | None, controller: str | None, clock: Callable[[], int]
+) -> list[Retried]:
+    """Retry what was refused: all of it, or the build ``wanted`` (full name and number).
+
+    Raises NoSuchBuild; UsageError when several controllers have refused runs of that build.
+    """
+    rows = [
+        row
+        for row in line.ledger.outbox.rejected()
+        if (wanted is None or (row["job"], row["number"]) == wanted)
+        and controller in (None, row["controller"])
+    ]
+    if wanted is not None and not rows:
+        raise NoSuchBuild(
+            f"{wanted[0]} #{wanted[1]}: no refused run", "`sei-poller rejected` lists them"
+        )
+    names = sorted({row["controller"] for row in rows})
+    if wanted is not None and len(names) > 1:
+        raise UsageError(
+            f"{wanted[0]} #{wanted[1]} is on {', '.join(names)}", "say which with --controller NAME"
+        )
+    watched = {one.name: one for one in line.watched}
+    builds = {row["build"]: row for row in rows}
+    done = []
+    for build, row in builds.items():
+        if row["controller"] in watched:
+            done.append(await retry(watched[row["controller"]], line.ledger, build, clock))
+        else:
+            why = f"controller {row['controller']} is not in the config"
+            done.append(Retried(row["job"], row["number"], False, why))
+    return done

@@ -1,0 +1,110 @@
+"""The real process, killed at random points while builds complete and SEI answers slowly."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from poller.demo.jenkins import Build, Jenkins
+from poller.demo.sei import Sei
+from poller.demo.server import Server
+from tests.conftest import GUID, Site
+
+SITES = 4
+KILLS = 50
+"""A site; 200 in all."""
+
+JOBS = ("app", "web", "team/app", "team/nightly")
+
+
+class Life(threading.Thread):
+    """Builds begin and end at a Jenkins, in any order, until it is stopped."""
+
+    def __init__(self, jenkins: Jenkins, seed: int) -> None:
+        super().__init__(daemon=True)
+        self.jenkins = jenkins
+        self.chance = random.Random(seed)
+        self.over = threading.Event()
+        self.running: list[Build] = []
+
+    def run(self) -> None:
+        while not self.over.wait(self.chance.uniform(0.01, 0.1)):
+            if len(self.running) < 6:
+                name = self.chance.choice(JOBS)
+                kind = "freestyle" if name.endswith("nightly") else "pipeline"
+                self.running.append(self.jenkins.job(name, kind=kind).start())
+            if len(self.running) > 3 or self.chance.random() < 0.3:
+                self.running.pop(self.chance.randrange(len(self.running))).finish()
+        for build in self.running:
+            build.finish()
+
+
+def kill_often(directory: Path, seed: int) -> dict[tuple[str, int], list[dict[str, Any]]]:
+    """Start and kill the service ``KILLS`` times, then let it end its work. What SEI received, by
+    job and number."""
+    chance = random.Random(seed)
+    jenkins, sei = Jenkins(), Sei(guids={GUID})
+    with ExitStack() as stack:
+        jenkins_server = stack.enter_context(Server(jenkins.app))
+        sei_server = stack.enter_context(Server(sei.app))
+        site = Site(directory, jenkins, sei, jenkins_server, sei_server)
+        site.configure(site.controller(every="1s"))
+        sei.fail(status=None, delay=0.05)
+        life = Life(jenkins, seed)
+        life.start()
+        for _ in range(KILLS):
+            with site.start("run") as process:
+                time.sleep(chance.uniform(0.4, 1.4))
+                process.kill()
+                process.communicate()
+        life.over.set()
+        life.join()
+        sei.heal()
+        finish(site)
+        received = defaultdict(list)
+        for run in sei.received:
+            received[run["job_full_name"], run["build_number"]].append(run)
+        there = {(job.full_name, n) for job in jenkins.jobs.values() for n in job.builds}
+        assert there == set(received), "lost, or made up"
+        assert site.run("reconcile").returncode == 0
+    return received
+
+
+def finish(site: Site) -> None:
+    """Poll until nothing is left to do."""
+    for _ in range(5):
+        result = site.run("once")
+        assert result.returncode in (0, 75), result.stderr
+        if result.returncode == 0 and not site.read("status")["controllers"][0]["in_flight"]:
+            return
+    raise AssertionError(result.stdout)
+
+
+def test_nothing_is_lost_and_doubles_carry_the_same_id(tmp_path: Path) -> None:
+    """200 times SIGKILL. A run is sent twice only where its answer was lost with the process."""
+    directories = [tmp_path / str(place) for place in range(SITES)]
+    for directory in directories:
+        directory.mkdir()
+    with ThreadPoolExecutor(SITES) as pool:
+        sites = list(pool.map(kill_often, directories, range(SITES)))
+    assert sum(len(received) for received in sites) > SITES * KILLS
+    for received in sites:
+        for runs in received.values():
+            assert len({run["execution_id"] for run in runs}) == 1
+            assert all(run == runs[0] for run in runs)
+
+
+def test_a_process_that_is_killed_leaves_no_lock_behind(site: Site) -> None:
+    """The next one begins at once."""
+    site.jenkins.job("app").build()
+    with site.start("run") as process:
+        time.sleep(0.7)
+        process.kill()
+        process.communicate()
+    assert site.run("once").returncode == 0
