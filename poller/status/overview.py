@@ -48,7 +48,7 @@ def overview(ledger: Ledger, settings: Settings, news: News, now: int) -> Overvi
     history = ledger.history
     seen = {row["name"]: row for row in ledger.controllers.all()}
     hours = history.hours(now - DAY_MS, now)
-    sinks = sink_states(ledger, settings, seen, hours, now)
+    sinks = sink_states(ledger, settings, seen, hours)
     controllers = controller_states(settings, seen, news, now)
     week_since = (now // DAY_MS - WEEK_DAYS + 1) * DAY_MS
     rejected = [row for sink in settings.sink_names for row in history.rejected(sink, REJECTED)]
@@ -106,14 +106,17 @@ def sink_states(
     settings: Settings,
     seen: Mapping[str, Mapping[str, Any]],
     hours: list[dict[str, Any]],
-    now: int,
 ) -> list[SinkState]:
-    """The sinks of the config, over all controllers."""
+    """The sinks of the config, over all controllers. ``hours`` are those of the last day; what was
+    rejected in them and sent again since is no problem any more."""
     known = {row["name"]: row for row in ledger.outbox.sinks()}
     oldest = ledger.outbox.oldest_queued()
 
     def count(sink: str, state: str) -> int:
         return sum(row["tally"].get((sink, state), 0) for row in seen.values())
+
+    def lately(sink: str) -> int:
+        return sum(row["rejected"] for row in hours if row["sink"] == sink)
 
     return [
         SinkState(
@@ -122,11 +125,7 @@ def sink_states(
             oldest=min((row["at"] for row in oldest if row["sink"] == name), default=None),
             delivered=count(name, "delivered"),
             rejected=count(name, "rejected"),
-            rejected_lately=sum(
-                row["rejected"]
-                for row in hours
-                if row["sink"] == name and row["hour"] > now - DAY_MS
-            ),
+            rejected_lately=min(lately(name), count(name, "rejected")),
             last_success=known.get(name, {}).get("last_success"),
             error=known.get(name, {}).get("last_error"),
         )

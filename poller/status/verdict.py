@@ -15,7 +15,7 @@ OLD_MS = 900_000
 LITTLE_ROOM = 2**30
 """Bytes free on the ledger's disk, below which it deserves a word."""
 
-CHECK = "sei-poller check"
+CHECK, RETRY = "sei-poller check", "sei-poller retry --all"
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,8 @@ def _of_sink(sink: SinkState, now: int) -> list[Problem]:
         found.append(Problem("warn", f"{sink.name} lags: {waiting}."))
     if sink.rejected_lately:
         text = f"{sink.name} rejected {_builds(sink.rejected_lately)} in the last day."
-        found.append(Problem("warn", text, cure="its words are below"))
+        cure = "what it said is below; when the cause is gone"
+        found.append(Problem("warn", text, cure=cure, command=RETRY))
     return found
 
 

@@ -293,3 +293,14 @@ def test_old_builds_are_reached_page_by_page(watched: Open, service: Service) ->
             break
         older.click()
     assert len(set(seen)) == len(seen) >= 110 + 5 + len(HOSTILE)
+
+
+def test_what_is_sent_again_is_no_problem_any_more(watched: Open, service: Service) -> None:
+    """The command that the page names mends it; the next look says that all is well."""
+    page = watched("/")
+    command = page.locator("#verdict code").inner_text()
+    assert command == "sei-poller retry --all"
+    assert service.site.run(*command.split()[1:]).returncode == 0
+    service.site.jenkins.job("one more").build()
+    service.wait(lambda: "All well" in service.get("/").text)
+    assert "Nothing was rejected." in watched("/").locator("#rejected").inner_text()
