@@ -11,7 +11,7 @@ PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 UNITDIR ?= $(SYSCONFDIR)/systemd/system
 
-.PHONY: help install uninstall demo test check fix bench man lock clean
+.PHONY: help install uninstall demo test check fix bench screenshot man lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -50,6 +50,10 @@ fix: $(READY) ## format, and mend what ruff can
 
 bench: $(READY) ## the table of figures
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.page
+
+screenshot: $(READY) ## the pictures of the status page in docs/, anew (needs chromium)
+	$(BIN)/python -m tests.screenshot
 
 man: $(READY) ## the man page anew, from the commands
 	$(BIN)/python -m poller.manpage > man/sei-poller.1

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import ssl
 import urllib.request
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -33,6 +33,8 @@ class Connection:
     max_connections: int
     ca_file: str | None = None
     proxy: str | None = None
+    on_try: Callable[[str, int | None], None] | None = None
+    """Told of each try, retries too: its path, and the status that came or None."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def client(
     A proxy comes from the config, else from the environment (``https_proxy``, ``no_proxy``).
     Raises ConfigError for a CA bundle that can't be used.
     """
-    transport = httpx.AsyncHTTPTransport(
+    transport: httpx.AsyncBaseTransport = httpx.AsyncHTTPTransport(
         verify=_trust(connection.ca_file),
         limits=httpx.Limits(
             max_connections=connection.max_connections,
@@ -60,6 +62,8 @@ def client(
         ),
         proxy=connection.proxy or environment_proxy(connection.url),
     )
+    if connection.on_try is not None:
+        transport = _Told(transport, connection.on_try)
     retry = Retry(
         total=retries,
         backoff_factor=0.3,
@@ -83,6 +87,30 @@ def _trust(ca_file: str | None) -> ssl.SSLContext:
     except OSError as error:  # ssl.SSLError is one
         reason = error.strerror or str(error)
         raise ConfigError([f"ca_file: can't use {ca_file}: {reason}"], CA_FILE_FORM) from None
+
+
+class _Told(httpx.AsyncBaseTransport):
+    """A transport that tells of each request that goes through it."""
+
+    def __init__(
+        self, transport: httpx.AsyncBaseTransport, tell: Callable[[str, int | None], None]
+    ) -> None:
+        self._transport = transport
+        self._tell = tell
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Pass it on."""
+        status = None
+        try:
+            response = await self._transport.handle_async_request(request)
+            status = response.status_code
+            return response
+        finally:
+            self._tell(request.url.path, status)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._transport.aclose()
 
 
 def environment_proxy(url: str) -> str | None:

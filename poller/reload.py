@@ -19,12 +19,15 @@ from poller.errors import ConfigError, PollerError
 from poller.notify import Notify
 from poller.service import Service
 from poller.settings import Settings
+from poller.status.metrics import Metrics
+from poller.status.server import serving
 from poller.wiring import Line, open_line
 
 
 @dataclass(frozen=True)
 class _Open:
     line: Line
+    metrics: Metrics
     stack: contextlib.AsyncExitStack
 
 
@@ -58,33 +61,34 @@ class Daemon:
         loop.add_signal_handler(signal.SIGHUP, self._hang_up)
         current: _Open | None = await self._open(settings)
         while current is not None:
-            async with current.stack:
-                current = await self._serve(current.line)
+            line, metrics = current.line, current.metrics
+            async with current.stack, serving(line.settings, metrics, self._clock):
+                current = await self._serve(line, metrics)
 
-    async def _serve(self, line: Line) -> _Open | None:
+    async def _serve(self, line: Line, metrics: Metrics) -> _Open | None:
         """Serve until the end, or until there is another line to serve: that one."""
         if self._ending:
             return None
-        self._service = Service(line, self._clock, self._notify)
-        serving = asyncio.create_task(self._service.run())
-        following = await self._next(serving, line)
+        self._service = Service(line, self._clock, metrics, self._notify)
+        running = asyncio.create_task(self._service.run())
+        following = await self._next(running, line)
         if following is not None:
             self._service.stop(reload=True)
         try:
-            await serving
+            await running
         except BaseException:
             if following is not None:
                 await following.stack.aclose()
             raise
         return following
 
-    async def _next(self, serving: asyncio.Task[None], line: Line) -> _Open | None:
+    async def _next(self, running: asyncio.Task[None], line: Line) -> _Open | None:
         """What a reload opened; None when the service ended instead."""
         while True:
             hang_up = asyncio.create_task(self._reload.wait())
-            await asyncio.wait({serving, hang_up}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({running, hang_up}, return_when=asyncio.FIRST_COMPLETED)
             hang_up.cancel()
-            if serving.done() or self._ending:
+            if running.done() or self._ending:
                 return None
             self._reload.clear()
             self._notify.reloading()
@@ -95,8 +99,9 @@ class Daemon:
 
     async def _open(self, settings: Settings) -> _Open:
         stack = contextlib.AsyncExitStack()
-        line = await stack.enter_async_context(open_line(settings, self._environ, self._clock()))
-        return _Open(line, stack)
+        metrics = Metrics(settings)
+        opening = open_line(settings, self._environ, self._clock(), metrics.requests_to)
+        return _Open(await stack.enter_async_context(opening), metrics, stack)
 
     def _read_for(self, line: Line) -> Settings:
         settings = self._read()

@@ -31,6 +31,7 @@ from poller.ledger import Queued
 from poller.notify import Notify
 from poller.settings import Controller
 from poller.sinks import Sink
+from poller.status.metrics import Metrics
 from poller.vitals import Vitals, patience
 from poller.watched import Watched
 from poller.wiring import Line
@@ -53,11 +54,20 @@ JITTER_SHARE = 0.1
 
 HOUSEKEEPING_SECONDS = 3600.0
 
+COUNTS_KEPT_MS = 35 * 86_400_000
+"""How long the ledger keeps its counts by day and hour: the status page shows a week of them."""
+
 
 class Service:
     """Runs until :meth:`stop`. ``clock`` gives epoch milliseconds, ``notify`` tells systemd."""
 
-    def __init__(self, line: Line, clock: Callable[[], int], notify: Notify | None = None) -> None:
+    def __init__(
+        self,
+        line: Line,
+        clock: Callable[[], int],
+        metrics: Metrics,
+        notify: Notify | None = None,
+    ) -> None:
         self._line = line
         self._notify = notify or Notify({})
         self._vitals = Vitals(self._notify, time.monotonic)
@@ -67,6 +77,7 @@ class Service:
             one.name: patience(one.timeout, one.request_rate) for one in line.settings.controllers
         }
         self._clock = clock
+        self._metrics = metrics
         self._stopping = asyncio.Event()
         self._reloading = False
         self._news = {sink.name: asyncio.Event() for sink in line.sinks}
@@ -181,10 +192,12 @@ class Service:
         except LedgerError as failure:
             self._fail(failure)
             return
+        took = self._clock() - started
+        self._metrics.polled(cycle, took / 1000)
         self._vitals.trouble(watched.name, str(cycle.error or ""))
         known = self._problems.get(cycle.controller, frozenset())
         self._problems[cycle.controller] = frozenset(cycle.problems)
-        log_cycle(self._log, cycle, self._clock() - started, known)
+        log_cycle(self._log, cycle, took, known)
 
     def _fail(self, failure: BaseException) -> None:
         """Without its ledger the service can do nothing: systemd starts it anew, later."""
@@ -201,9 +214,10 @@ class Service:
         sei = self._line.settings.sei
         waits = patience(*((sei.timeout, sei.request_rate) if sei else (NO_TIMEOUT_MS, None)))
 
-        def on_settled(_delivery: Queued, _state: str) -> None:
+        def on_settled(delivery: Queued, outcome: str) -> None:
             nonlocal settled
             settled += 1
+            self._metrics.settled(sink.name, delivery, outcome, self._clock())
 
         while not self._stopping.is_set():
             news.clear()
@@ -219,6 +233,7 @@ class Service:
             except LedgerError as failure:
                 self._fail(failure)
                 return
+            self._metrics.drained(sink.name, done)
             log_drain(self._log, sink.name, done)
             self._vitals.trouble(sink.name, done.stopped or done.last_failure)
             failures = 0 if done.clean or done.delivered else failures + 1
@@ -247,6 +262,7 @@ class Service:
             try:
                 self._line.ledger.outbox.forget_payloads(self._clock() - keep.keep_payloads)
                 self._line.ledger.logs.forget(self._clock() - keep.keep_logs)
+                self._line.ledger.history.forget(self._clock() - COUNTS_KEPT_MS)
             except LedgerError as failure:
                 self._fail(failure)
                 return

@@ -354,11 +354,23 @@ class Ledger(Table):
 
 
 class Status(Table):
-    """The status page, for a later version."""
+    """The status page, metrics and health of `run`."""
 
     listen: str | None = Field(
-        None, pattern=r"^(\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}$", description="HOST:PORT."
+        None,
+        pattern=r"^((\[[0-9a-fA-F:.]+\]|[^:\s\[\]]+):)?\d{1,5}$",
+        description="HOST:PORT, or a port on loopback; without it there is no page.",
     )
+    hosts: tuple[Name, ...] = Field(
+        (), description="Names the page answers to, beside addresses, localhost and listen's host."
+    )
+
+    @field_validator("listen")
+    @classmethod
+    def _port(cls, listen: str | None) -> str | None:
+        if listen is not None and int(listen.rpartition(":")[2]) > 65_535:
+            raise ValueError("a port is at most 65535")
+        return listen
 
 
 class Settings(Table):
@@ -371,7 +383,12 @@ class Settings(Table):
     rules: tuple[Rule, ...] = Field((), description="First match wins.")
     extract: tuple[Extract, ...] = Field((), description="Read out of console logs.")
     ledger: Ledger = Field(Ledger(), description="The program's memory.")
-    status: Status = Field(Status(), description="The status page.")
+    status: Status = Field(Status(), description="The status page, metrics and health.")
+
+    @property
+    def sink_names(self) -> tuple[str, ...]:
+        """The sinks that are configured, the main one first."""
+        return tuple(name for name in ("sei", "jsonl") if getattr(self, name) is not None)
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

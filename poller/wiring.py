@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,14 @@ from poller.when import parse_when
 
 DEFAULT_BODY_LIMIT = 480_000
 
+OnTry = Callable[[str, int | None], None]
+"""Told of each request: its path, and the status that came or None."""
+
+
+def no_one(_server: str) -> OnTry | None:
+    """Nobody counts the requests."""
+    return None
+
 
 @dataclass(frozen=True)
 class Line:
@@ -47,9 +55,13 @@ class Line:
 
 @contextlib.asynccontextmanager
 async def open_line(
-    settings: Settings, environ: Mapping[str, str], now: int
+    settings: Settings,
+    environ: Mapping[str, str],
+    now: int,
+    requests_to: Callable[[str], OnTry | None] = no_one,
 ) -> AsyncIterator[Line]:
-    """Everything open; closed at the end. ``now`` is epoch milliseconds.
+    """Everything open; closed at the end. ``now`` is epoch milliseconds. ``requests_to`` gives who
+    counts the requests to a server: a controller's name, or ``sei``.
 
     Raises ConfigError for a missing secret or GUID, LedgerError for an unusable ledger.
     """
@@ -57,12 +69,13 @@ async def open_line(
     async with contextlib.AsyncExitStack() as stack:
         watched = []
         for controller in settings.controllers:
-            one = watch(settings, controller, environ, now)
+            one = watch(settings, controller, environ, now, requests_to(controller.name))
             stack.push_async_callback(one.api.aclose)
             watched.append(one)
         sinks: list[Sink] = []
         if settings.sei is not None:
-            sinks.append(SeiSink(sei_api(settings.sei, environ), settings.sei.max_connections))
+            api = sei_api(settings.sei, environ, requests_to("sei"))
+            sinks.append(SeiSink(api, settings.sei.max_connections))
         if settings.jsonl is not None:
             sinks.append(JsonlSink(Path(settings.jsonl.path)))
         for sink in sinks:
@@ -83,12 +96,16 @@ def need_guids(settings: Settings) -> None:
 
 
 def watch(
-    settings: Settings, controller: Controller, environ: Mapping[str, str], now: int
+    settings: Settings,
+    controller: Controller,
+    environ: Mapping[str, str],
+    now: int,
+    on_try: OnTry | None = None,
 ) -> Watched:
     """One controller, ready to be asked."""
     token = read_secret(controller, environ).reveal()
     api = JenkinsApi(
-        controller.name, connection(controller), controller.user, token,
+        controller.name, connection(controller, on_try), controller.user, token,
         request_rate=controller.request_rate,
     )  # fmt: skip
     mapping = policy(settings)
@@ -141,13 +158,13 @@ def policy(settings: Settings) -> Policy:
     )
 
 
-def sei_api(sei: Sei, environ: Mapping[str, str]) -> SeiApi:
+def sei_api(sei: Sei, environ: Mapping[str, str], on_try: OnTry | None = None) -> SeiApi:
     """SEI's API with the key of the config."""
     key = read_secret(sei, environ).reveal()
-    return SeiApi(connection(sei), key, request_rate=sei.request_rate)
+    return SeiApi(connection(sei, on_try), key, request_rate=sei.request_rate)
 
 
-def connection(server: Controller | Sei) -> Connection:
+def connection(server: Controller | Sei, on_try: OnTry | None = None) -> Connection:
     """How to reach a server, from its table of the config."""
     return Connection(
         url=server.base if isinstance(server, Sei) else server.url,
@@ -155,4 +172,5 @@ def connection(server: Controller | Sei) -> Connection:
         max_connections=server.max_connections,
         ca_file=server.ca_file,
         proxy=server.proxy,
+        on_try=on_try,
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -98,16 +100,31 @@ class Site:
         return json.loads(self.run(*arguments, "--json").stdout)
 
 
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 def clean_environ() -> dict[str, str]:
     """The environment without what would point the program elsewhere."""
     return {k: v for k, v in os.environ.items() if not k.startswith(("SEI_", "XDG_", "STATE_"))}
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
+@contextlib.contextmanager
+def simulated(directory: Path) -> Iterator[Site]:
     """Both servers, configured, with nothing built yet."""
     jenkins, sei = Jenkins(), Sei(guids={GUID})
     with Server(jenkins.app) as jenkins_server, Server(sei.app) as sei_server:
-        site = Site(tmp_path, jenkins, sei, jenkins_server, sei_server)
+        site = Site(directory, jenkins, sei, jenkins_server, sei_server)
         site.configure()
+        yield site
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """A site of the test's own."""
+    with simulated(tmp_path) as site:
         yield site

@@ -21,6 +21,7 @@ from poller.journal import configure
 from poller.once import once
 from poller.progress import Progress
 from poller.service import Service
+from poller.status.metrics import Metrics
 from poller.wiring import Line, open_line
 
 LIVE_SECONDS = 4.0
@@ -84,7 +85,7 @@ def tell(*, serve: bool) -> int:
 async def _play(console: Console, path: Path, jenkins: Jenkins, sei: Sei, town: JobsOfTown) -> None:
     async with open_line(load(path, ENVIRON), ENVIRON, _now()) as line:
         await _history(console, jenkins, line)
-        service = Service(line, _now)
+        service = Service(line, _now, Metrics(line.settings))
         running = asyncio.create_task(service.run())
         await _live(console, jenkins, sei, town)
         await _outage(console, sei, town, line)

@@ -13,6 +13,7 @@ from poller.ledger.books import Books
 from poller.ledger.builds import Batch, BuildRow, Builds, BuildState, Recorded
 from poller.ledger.controllers import ControllerRow, Controllers
 from poller.ledger.file import File
+from poller.ledger.history import History
 from poller.ledger.jobs import Jobs
 from poller.ledger.lacking import Lacking
 from poller.ledger.logs import Logs
@@ -33,6 +34,7 @@ class Ledger:
         self.lacking = Lacking(self.file)
         self.outbox = Outbox(self.file)
         self.logs = Logs(self.file)
+        self.history = History(self.file)
         self.books = Books(self.file)
 
     def __enter__(self) -> Self:

@@ -17,12 +17,14 @@ PAGES_GIVEN_BACK = 1_000
 
 @dataclass(frozen=True)
 class Queued:
-    """A delivery that waits, with what is to be sent."""
+    """A delivery that waits, with what is to be sent. ``ended``: its build, epoch milliseconds."""
 
     id: int
+    controller: str
     job: int
     full_name: str
     number: int
+    ended: int
     payload: bytes
 
 
@@ -49,10 +51,11 @@ class Outbox:
         """The oldest deliveries that wait for ``sink``, with ids above ``after``."""
         with self._file.guarded("read the queue"):
             return [
-                Queued(delivery, job, name, number, zlib.decompress(body))
-                for delivery, job, name, number, body in self._file.conn.execute(
-                    "select d.id, b.job, j.full_name, b.number, p.body from delivery d"
-                    " join build b on b.id = d.build join job j on j.id = b.job"
+                Queued(delivery, controller, job, name, number, ended, zlib.decompress(body))
+                for delivery, controller, job, name, number, ended, body in self._file.conn.execute(
+                    "select d.id, c.name, b.job, j.full_name, b.number, b.timestamp + b.duration,"
+                    " p.body from delivery d join build b on b.id = d.build"
+                    " join job j on j.id = b.job join controller c on c.id = d.controller"
                     " join payload p on p.build = b.id"
                     " where d.sink = ? and d.state = 'queued' and d.id > ? order by d.id limit ?",
                     (sink, after, limit),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
+from poller.ledger.tallies import STATEMENTS as _M005
+
 migrations = Migrations("jenkins-sei-poller")
 
 
@@ -217,7 +219,7 @@ _M002_VIEWS = (
 
 
 @migrations()
-def m003_logs(db: Database) -> None:
+def m004_logs(db: Database) -> None:
     """Console logs and the index of their words."""
     for statement in (
         """
@@ -240,4 +242,11 @@ def m003_logs(db: Database) -> None:
         )
         """,
     ):
+        db.conn.execute(statement)
+
+
+@migrations()
+def m005_page(db: Database) -> None:
+    """Results by day and deliveries by hour, so that the status page counts no builds."""
+    for statement in _M005:
         db.conn.execute(statement)

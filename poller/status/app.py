@@ -1,0 +1,204 @@
+"""The status server's routes: they read, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from poller.errors import LedgerError
+from poller.ledger import Ledger
+from poller.settings import Settings
+from poller.status.archive import last_part, read_log
+from poller.status.build import build_page
+from poller.status.gauges import LedgerGauges
+from poller.status.guard import Guard
+from poller.status.metrics import Metrics
+from poller.status.overview import DAY_MS, controller_states, overview
+from poller.status.pages import HERE, render
+from poller.status.reader import Reader
+from poller.status.search import search
+
+PAGE, LONGEST_QUERY = 50, 200
+LARGEST_ID = 2**63 - 1
+
+
+class Pages:
+    """The handlers. ``clock`` gives epoch milliseconds. ``probes`` reads for machines alone, so
+    that no search of a person makes the service look ill."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        probes: Reader,
+        settings: Settings,
+        metrics: Metrics,
+        clock: Callable[[], int],
+    ) -> None:
+        self._reader = reader
+        self._probes = probes
+        self._settings = settings
+        self._metrics = metrics
+        self._clock = clock
+
+    async def overview(self, _request: Request) -> Response:
+        """The first page."""
+        now = self._clock()
+        return await self._page(
+            lambda ledger: render(
+                "overview.html", now, o=overview(ledger, self._settings, self._metrics, now)
+            )
+        )
+
+    async def builds(self, request: Request) -> Response:
+        """All builds, newest first; ``before`` is where the page before ended."""
+        now, before = self._clock(), _before(request.query_params.get("before"))
+        return await self._page(
+            lambda ledger: render(
+                "builds.html", now, builds=ledger.history.recent(now + DAY_MS, PAGE, before),
+                page=PAGE, before=before,
+            )
+        )  # fmt: skip
+
+    async def job(self, request: Request) -> Response:
+        """One job's newest builds."""
+        now, number = self._clock(), _id(request)
+
+        def look(ledger: Ledger) -> bytes:
+            job = ledger.history.job(number)
+            if job is None:
+                raise HTTPException(404, "there is no such job in the ledger")
+            builds = ledger.history.of_job(number, PAGE)
+            return render("job.html", now, job=job, builds=builds, page=PAGE)
+
+        return await self._page(look)
+
+    async def build(self, request: Request) -> Response:
+        """One build."""
+        now, number = self._clock(), _id(request)
+
+        def look(ledger: Ledger) -> bytes:
+            page = build_page(ledger, number)
+            if page is None:
+                raise HTTPException(404, "there is no such build in the ledger")
+            log = read_log(ledger, number)
+            return render("build.html", now, p=page, log=None if log is None else last_part(log))
+
+        return await self._page(look)
+
+    async def payload(self, request: Request) -> Response:
+        """A build's payload as it was sent, or will be."""
+        number = _id(request)
+        body = await self._reader.ask(lambda ledger: ledger.history.payload(number))
+        if body is None:
+            raise HTTPException(404, "its payload is not kept any more")
+        return Response(body, media_type="application/json")
+
+    async def log(self, request: Request) -> Response:
+        """A build's console log as it is kept."""
+        number = _id(request)
+        text = await self._reader.ask(lambda ledger: read_log(ledger, number))
+        if text is None:
+            raise HTTPException(404, "no console log of it is kept")
+        return PlainTextResponse(text.encode("utf-8", "replace"))
+
+    async def search(self, request: Request) -> Response:
+        """Jobs by name, a build by job and number, and text in archived logs."""
+        now, text = self._clock(), request.query_params.get("q", "").strip()[:LONGEST_QUERY]
+        return await self._page(
+            lambda ledger: render("search.html", now, text=text, found=search(ledger, text))
+        )
+
+    async def metrics(self, request: Request) -> Response:
+        """Prometheus' text, or OpenMetrics where that is asked for."""
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        now = self._clock()
+
+        def look(ledger: Ledger) -> bytes:
+            # A registry for this one answer: it is read in one state of the ledger.
+            registry = CollectorRegistry()
+            registry.register(LedgerGauges(ledger, self._settings, self._metrics.registry, now))
+            return encode(registry)
+
+        return Response(await self._probes.ask(look), headers={"Content-Type": content_type})
+
+    async def healthz(self, _request: Request) -> Response:
+        """200 when every controller was polled within three of its intervals, else 503 and why."""
+        now = self._clock()
+        try:
+            states = await self._probes.ask(
+                lambda ledger: controller_states(
+                    self._settings, {c["name"]: c for c in ledger.controllers.all()},
+                    self._metrics, now,
+                )
+            )  # fmt: skip
+        except LedgerError as error:
+            return PlainTextResponse(f"{error}\n", 503)
+        late = [state.late.words(now) for state in states if state.late is not None]
+        return PlainTextResponse("\n".join(late or ["ok"]) + "\n", 503 if late else 200)
+
+    async def livez(self, _request: Request) -> Response:
+        """200 whenever the program's loop turns."""
+        return PlainTextResponse("ok\n")
+
+    async def _page(self, look: Callable[[Ledger], bytes]) -> Response:
+        return Response(await self._reader.ask(look), media_type="text/html; charset=utf-8")
+
+
+def application(pages: Pages, hosts: frozenset[str]) -> Starlette:
+    """The whole app; ``hosts`` are the names that it answers to."""
+    routes: dict[str, Callable[[Request], Awaitable[Response]]] = {
+        "/": pages.overview,
+        "/builds": pages.builds,
+        "/builds/{id:int}": pages.build,
+        "/builds/{id:int}/payload.json": pages.payload,
+        "/builds/{id:int}/log.txt": pages.log,
+        "/jobs/{id:int}": pages.job,
+        "/search": pages.search,
+        "/metrics": pages.metrics,
+        "/healthz": pages.healthz,
+        "/livez": pages.livez,
+    }
+    return Starlette(
+        routes=[
+            *(Route(path, handler) for path, handler in routes.items()),
+            Mount("/static", StaticFiles(directory=HERE / "static")),
+        ],
+        middleware=[Middleware(Guard, hosts=hosts)],
+        exception_handlers={HTTPException: _refused, LedgerError: _no_ledger},  # type: ignore[dict-item]
+    )
+
+
+async def _refused(_request: Request, error: HTTPException) -> Response:
+    body = render("error.html", 0, title=str(error.status_code), text=error.detail)
+    return Response(body, error.status_code, error.headers, "text/html; charset=utf-8")
+
+
+async def _no_ledger(_request: Request, error: LedgerError) -> Response:
+    text = f"{error}. {error.hint}" if error.hint else str(error)
+    body = render("error.html", 0, title="The ledger does not answer", text=text)
+    return Response(body, 503, media_type="text/html; charset=utf-8")
+
+
+def _id(request: Request) -> int:
+    number = int(request.path_params["id"])
+    if number > LARGEST_ID:
+        raise HTTPException(404, "there is nothing of that number")
+    return number
+
+
+def _before(text: str | None) -> tuple[int, int, int] | None:
+    """``TIMESTAMP-NUMBER-ID`` of a link to older builds; None for anything else."""
+    parts = (text or "").split("-")
+    if len(parts) != 3 or not all(part.isascii() and part.isdigit() for part in parts):
+        return None
+    timestamp, number, build = (min(int(part[:19]), LARGEST_ID) for part in parts)
+    return timestamp, number, build

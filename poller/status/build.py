@@ -1,0 +1,133 @@
+"""What the page of one build shows: its facts, its stage tree as bars to scale, its payload."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from poller.ledger import Ledger
+from poller.sei import payload
+from poller.status.chart import Span, span
+
+SHOWN = 128 * 1024
+"""Characters of a payload that the page itself shows; the rest is in the file behind the link."""
+
+
+@dataclass(frozen=True)
+class StageBar:
+    """A stage or step: what it is, and where it lies within the build."""
+
+    name: str
+    description: str
+    result: str
+    state: str
+    duration: int
+    span: Span | None
+    steps: Sequence[StageBar] = ()
+
+
+@dataclass(frozen=True)
+class BuildPage:
+    """``url`` is the build's page in Jenkins, empty where it is not known. ``stages`` is None where
+    the payload is not kept any more or can't be read; ``payload`` is indented JSON, empty where
+    there is none."""
+
+    build: dict[str, Any]
+    url: str
+    length: int
+    stages: list[StageBar] | None
+    payload: str
+    cut: bool
+    characters: int
+
+
+class _Kept(msgspec.Struct):
+    job_run: payload.StageTree | None = None
+    web_url: str = ""
+
+
+def build_page(ledger: Ledger, number: int) -> BuildPage | None:
+    """The page of the build with that id; None when there is none. Raises LedgerError."""
+    build = ledger.history.build(number)
+    if build is None:
+        return None
+    body = ledger.history.payload(number)
+    text = "" if body is None else pretty(body)
+    kept = _Kept() if body is None else read(body)
+    tree = None if body is None or kept is None else kept.job_run or payload.StageTree([])
+    length = build["duration"] if tree is None else whole_length(tree, build)
+    return BuildPage(
+        build=build,
+        length=length,
+        url=web_address(kept.web_url if kept else ""),
+        stages=None if tree is None else bars(tree.stages, build["timestamp"], length),
+        payload=text[:SHOWN],
+        cut=len(text) > SHOWN,
+        characters=len(text),
+    )
+
+
+def pretty(body: bytes) -> str:
+    """A payload as indented JSON."""
+    try:
+        return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+    except ValueError:
+        return body.decode("utf-8", "replace")
+
+
+def read(body: bytes) -> _Kept | None:
+    """What the page needs of a payload; None when it can't be read."""
+    try:
+        return msgspec.json.decode(body, type=_Kept)
+    except msgspec.DecodeError:
+        return None
+
+
+def web_address(url: str) -> str:
+    """The address if a browser may follow it, else empty: a payload is somebody's text."""
+    return url if url.startswith(("https://", "http://")) else ""
+
+
+def whole_length(tree: payload.StageTree, build: dict[str, Any]) -> int:
+    """Milliseconds that bars are drawn to: the build, or its last stage where that ends later."""
+    ends: list[int] = [
+        start - build["timestamp"] + stage.durationInMillis
+        for stage in tree.stages
+        if (start := epoch(stage.startTime)) is not None
+    ]
+    duration: int = build["duration"]
+    return max(duration, *ends, 0)
+
+
+def bars(steps: Iterable[payload.Step], begin: int, length: int) -> list[StageBar]:
+    """Stages (or steps) with their places in a build that began at ``begin``."""
+    return [
+        StageBar(
+            name=step.displayName or "(no name)",
+            description=step.displayDescription
+            if step.displayDescription != step.displayName
+            else "",
+            result=step.result,
+            state=step.state,
+            duration=step.durationInMillis,
+            span=span(epoch(step.startTime), step.durationInMillis, begin, length),
+            steps=bars(step.steps, begin, length) if isinstance(step, payload.Stage) else (),
+        )
+        for step in steps
+    ]
+
+
+def epoch(moment: str | UnsetType) -> int | None:
+    """ISO 8601 as epoch milliseconds; None where there is none, or it is none."""
+    if moment is UNSET:
+        return None
+    try:
+        return int(datetime.fromisoformat(str(moment)).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,81 @@
+"""Whether every controller was polled lately, and since when one is late. Pure."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from apscheduler.triggers.cron import CronTrigger
+
+from poller.settings import Controller
+from poller.when import ago, span_text
+
+INTERVALS = 3
+"""Intervals without an answer after which a controller counts as late."""
+
+
+@dataclass(frozen=True)
+class Late:
+    """A controller that is late. ``since`` is its last answer (epoch ms); None: never."""
+
+    controller: str
+    since: int | None
+    error: str | None
+
+    def words(self, now: int) -> str:
+        """One line."""
+        when = "not polled yet" if self.since is None else f"no answer for {ago(now - self.since)}"
+        return f"{self.controller}: {when}" + (f": {self.error}" if self.error else "")
+
+
+def late(
+    controller: Controller, last_success: int | None, error: str | None, now: int
+) -> Late | None:
+    """The controller when three of its polls are due since the last answer, else None.
+
+    A cron line is walked: the gap between two of its times is not always the same.
+    """
+    if last_success is not None and now <= deadline(controller, last_success):
+        return None
+    return Late(controller.name, last_success, error)
+
+
+def deadline(controller: Controller, last_success: int) -> int:
+    """Epoch milliseconds of the third poll that is due after ``last_success``."""
+    if controller.cron is None:
+        return last_success + INTERVALS * controller.every
+    moment = datetime.fromtimestamp(last_success / 1000, UTC)
+    for following in _times(controller.cron, moment):
+        moment = following
+    return int(moment.timestamp() * 1000)
+
+
+def interval(controller: Controller, now: int) -> int:
+    """Milliseconds between two polls; of a cron line, the longest of its next three gaps."""
+    if controller.cron is None:
+        return controller.every
+    moments = [
+        moment.timestamp()
+        for moment in _times(controller.cron, datetime.fromtimestamp(now / 1000, UTC))
+    ]
+    gaps = [after - before for before, after in itertools.pairwise(moments)]
+    return int(1000 * max(gaps, default=0.0)) or controller.every
+
+
+def every_words(controller: Controller) -> str:
+    """How often it is polled, for people."""
+    return f"cron {controller.cron}" if controller.cron else f"every {span_text(controller.every)}"
+
+
+def _times(line: str, after: datetime) -> list[datetime]:
+    """The next times of a cron line after a moment, at most three."""
+    trigger = CronTrigger.from_crontab(line, timezone="UTC")
+    moments: list[datetime] = []
+    previous: datetime | None = after
+    for _ in range(INTERVALS):
+        previous = trigger.get_next_fire_time(previous, previous or after)
+        if previous is None:
+            break
+        moments.append(previous)
+    return moments

@@ -1,0 +1,181 @@
+"""What the service counts while it runs, for `/metrics`.
+
+One object a process, handed to those that have something to tell; what the ledger knows by itself
+is in ``gauges``. Labels are bounded by the config and by HTTP: a job is never one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    disable_created_metrics,
+)
+
+from poller import __version__
+from poller.cycle import Cycle
+from poller.delivery import Drain
+from poller.ledger import Queued
+from poller.settings import Settings
+
+POLL_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+LATENCY_SECONDS = (5, 15, 30, 60, 120, 300, 600, 1800, 3600, 21600, 86400)
+
+ENDPOINTS = (
+    "computer/api/json",
+    "wfapi/runs",
+    "wfapi/describe",
+    "logText/progressiveText",
+    "api/json",
+    "custom-cicd",
+)
+INSTANCES = "cicd/instances"
+
+
+# They would double the series, and nothing here reads them.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+class Metrics:
+    """Counters that begin at 0 for every controller and sink of the config, so that the first event
+    of each is seen as a rise."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.registry = CollectorRegistry()
+        self._news: dict[str, tuple[int, int]] = {}
+        self._declare_polls()
+        self._declare_deliveries()
+        info = Info("sei_poller", "The program that answers.", registry=self.registry)
+        info.info({"version": __version__})
+        for controller in settings.controllers:
+            self._begin(controller.name, settings.sink_names)
+
+    def _declare_polls(self) -> None:
+        where, registry = ["controller"], self.registry
+        self._polls = Counter(
+            "sei_poller_polls",
+            "Polls by outcome: ok, partial (some jobs are asked again), failed.",
+            [*where, "outcome"],
+            registry=registry,
+        )
+        self._poll_seconds = Histogram(
+            "sei_poller_poll_duration_seconds",
+            "How long a poll took, from the first request to the last record.",
+            where,
+            buckets=POLL_SECONDS,
+            registry=registry,
+        )
+        self._collected = Counter(
+            "sei_poller_builds_collected", "Builds recorded to be sent.", where, registry=registry
+        )
+        self._skipped = Counter(
+            "sei_poller_builds_skipped",
+            "Builds recorded that are not sent, by a rule or because they are gone.",
+            where,
+            registry=registry,
+        )
+        self._asked = Gauge(
+            "sei_poller_jobs_with_news",
+            "Jobs that the last poll had to ask.",
+            where,
+            registry=registry,
+        )
+
+    def _declare_deliveries(self) -> None:
+        registry = self.registry
+        self._requests = Counter(
+            "sei_poller_requests",
+            "Requests by server (a controller's name, or sei), endpoint and status class;"
+            " none: no answer came.",
+            ["server", "endpoint", "status"],
+            registry=registry,
+        )
+        self._deliveries = Counter(
+            "sei_poller_deliveries",
+            "Deliveries by outcome: delivered, rejected.",
+            ["controller", "sink", "outcome"],
+            registry=registry,
+        )
+        self._failures = Counter(
+            "sei_poller_delivery_failures",
+            "Tries of a delivery that left it queued.",
+            ["sink"],
+            registry=registry,
+        )
+        self._latency = Histogram(
+            "sei_poller_delivery_latency_seconds",
+            "From the end of a build to the sink's answer.",
+            ["controller", "sink"],
+            buckets=LATENCY_SECONDS,
+            registry=registry,
+        )
+
+    def _begin(self, controller: str, sinks: Sequence[str]) -> None:
+        for outcome in ("ok", "partial", "failed"):
+            self._polls.labels(controller, outcome)
+        self._poll_seconds.labels(controller)
+        self._collected.labels(controller)
+        self._skipped.labels(controller)
+        for sink in sinks:
+            self._failures.labels(sink)
+            self._latency.labels(controller, sink)
+            for outcome in ("delivered", "rejected"):
+                self._deliveries.labels(controller, sink, outcome)
+
+    def polled(self, cycle: Cycle, seconds: float) -> None:
+        """A cycle is over."""
+        name = cycle.controller
+        self._polls.labels(name, poll_outcome(cycle)).inc()
+        self._poll_seconds.labels(name).observe(seconds)
+        self._collected.labels(name).inc(cycle.collected)
+        self._skipped.labels(name).inc(cycle.skipped)
+        if cycle.error is None:
+            self._asked.labels(name).set(cycle.asked)
+            self._news[name] = (cycle.asked, cycle.collected)
+
+    def requests_to(self, server: str) -> Callable[[str, int | None], None]:
+        """What to tell of each request to a server: its path, and the status that came or None."""
+
+        def told(path: str, status: int | None) -> None:
+            self._requests.labels(server, endpoint(path), status_class(status)).inc()
+
+        return told
+
+    def settled(self, sink: str, delivery: Queued, outcome: str, at: int) -> None:
+        """A delivery has the sink's last word; ``at`` is epoch milliseconds."""
+        self._deliveries.labels(delivery.controller, sink, outcome).inc()
+        waited = max(0, at - delivery.ended) / 1000
+        self._latency.labels(delivery.controller, sink).observe(waited)
+
+    def drained(self, sink: str, done: Drain) -> None:
+        """A pass over the queue of a sink is over."""
+        stopped = 1 if done.stopped and not done.failures else 0
+        self._failures.labels(sink).inc(done.failures + stopped)
+
+    def news(self, controller: str) -> tuple[int, int] | None:
+        """Jobs asked and builds collected by the last poll that was answered; None before it."""
+        return self._news.get(controller)
+
+
+def poll_outcome(cycle: Cycle) -> str:
+    """``ok``, ``partial`` or ``failed``."""
+    if cycle.error is not None:
+        return "failed"
+    return "partial" if cycle.partial else "ok"
+
+
+def endpoint(path: str) -> str:
+    """The endpoint of a path, out of a short fixed list: a path holds job names."""
+    if INSTANCES in path:
+        return INSTANCES
+    return next((end for end in ENDPOINTS if path.endswith(end)), "other")
+
+
+def status_class(status: int | None) -> str:
+    """``2xx`` and so on; ``none`` where no answer came."""
+    return "none" if status is None else f"{status // 100}xx"

@@ -1,0 +1,138 @@
+"""Serves the status page inside the service's own loop, for as long as the service runs.
+
+Polling never depends on it: a port that is in use is told of, and tried again until it is free.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import structlog
+import uvicorn
+
+from poller.settings import Settings
+from poller.status.app import Pages, application
+from poller.status.hosts import is_loopback, split_listen
+from poller.status.metrics import Metrics
+from poller.status.reader import Reader
+
+AGAIN_SECONDS = 30.0
+"""Between two tries to listen on a port that can't be had."""
+
+MOST_AT_ONCE = 32
+"""Requests and idle connections; one more gets 503."""
+
+
+class _Uvicorn(uvicorn.Server):
+    """Leaves the signals to the service."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """None is captured."""
+        yield
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    settings: Settings,
+    metrics: Metrics,
+    clock: Callable[[], int],
+    *,
+    again_seconds: float = AGAIN_SECONDS,
+) -> AsyncIterator[None]:
+    """Inside, the page is served where ``[status] listen`` says; without it nothing happens.
+
+    ``clock`` gives epoch milliseconds. Never raises for what goes wrong with the page.
+    """
+    listen = settings.status.listen
+    if listen is None:
+        yield
+        return
+    reader, probes = (Reader(Path(settings.ledger.path)) for _ in range(2))
+    pages = Pages(reader, probes, settings, metrics, clock)
+    host, _ = split_listen(listen)
+    hosts = frozenset(name.lower() for name in (host, *settings.status.hosts))
+    server = _Uvicorn(_config(application(pages, hosts)))
+    task = asyncio.create_task(_serve(server, listen, again_seconds))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        if not server.started:
+            task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await reader.aclose()
+        await probes.aclose()
+
+
+def _config(app: object) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        http="h11",
+        ws="none",
+        interface="asgi3",
+        lifespan="off",
+        proxy_headers=False,
+        server_header=False,
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        limit_concurrency=MOST_AT_ONCE,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=2,
+    )
+
+
+async def _serve(server: uvicorn.Server, listen: str, again_seconds: float) -> None:
+    log = structlog.get_logger()
+    told = False
+    while True:
+        try:
+            listener = await asyncio.to_thread(bind, listen)
+            break
+        except OSError as error:
+            if not told:
+                log.error(
+                    "no status page",
+                    listen=listen,
+                    problem=error.strerror or str(error),
+                    hint="polling goes on, and the port is tried again; is another program on it?",
+                )
+            told = True
+            await asyncio.sleep(again_seconds)
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    log.info("status page", url=f"http://{shown}:{port}/")
+    if not is_loopback(host):
+        log.warning(
+            "the status page has no password", listen=listen, hint="keep it behind a firewall"
+        )
+    try:
+        await server.serve(sockets=[listener])
+    except Exception as error:
+        log.error("the status page ended", error=repr(error))
+    finally:
+        listener.close()
+
+
+def bind(listen: str) -> socket.socket:
+    """A listening socket. Raises OSError."""
+    host, port = split_listen(listen)
+    ((family, kind, _, _, address), *_) = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    # With the protocol named, asyncio sets TCP_NODELAY; without, an answer takes 40 ms more.
+    listener = socket.socket(family, kind, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen()
+    except OSError:
+        listener.close()
+        raise
+    listener.setblocking(False)
+    return listener

@@ -1,0 +1,148 @@
+"""What is wrong, in words: what somebody who is woken up reads first. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from poller.status.health import Late
+from poller.when import ago
+
+OLD_MS = 900_000
+"""A build that is queued for longer deserves a word, whatever the sink says."""
+
+LITTLE_ROOM = 2**30
+"""Bytes free on the ledger's disk, below which it deserves a word."""
+
+CHECK, RETRY = "sei-poller check", "sei-poller retry --all"
+
+
+@dataclass(frozen=True)
+class ControllerState:
+    """One controller, now. Times are epoch milliseconds; ``asked`` and ``collected`` are of the
+    last poll, None where this process has seen none yet."""
+
+    name: str
+    every: str
+    jobs: int
+    last_poll: int | None
+    last_success: int | None
+    error: str | None
+    late: Late | None
+    asked: int | None
+    collected: int | None
+    in_flight: int
+    skipped: int
+    queued: int
+    rejected: int
+
+    @property
+    def failed(self) -> bool:
+        """The last poll got no answer."""
+        return self.last_poll is not None and self.last_poll != self.last_success
+
+    @property
+    def word(self) -> Literal["late", "failing", "partly", "well", "starting"]:
+        """Its state in a word."""
+        if self.last_poll is None:
+            return "starting"
+        if self.late is not None:
+            return "late"
+        if self.failed:
+            return "failing"
+        return "partly" if self.error else "well"
+
+
+@dataclass(frozen=True)
+class SinkState:
+    """One sink, now: counts over all controllers, and what it last said."""
+
+    name: str
+    queued: int
+    oldest: int | None
+    delivered: int
+    rejected: int
+    rejected_lately: int
+    last_success: int | None
+    error: str | None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One sentence, the details in the program's own words, and the cure: words, or a command."""
+
+    severity: Literal["bad", "warn"]
+    text: str
+    detail: str = ""
+    cure: str = ""
+    command: str = ""
+
+
+def problems(
+    controllers: Sequence[ControllerState], sinks: Sequence[SinkState], free: int, now: int
+) -> list[Problem]:
+    """The worst first. ``free`` is in bytes, on the ledger's disk."""
+    found = [problem for sink in sinks for problem in _of_sink(sink, now)]
+    found += [problem for controller in controllers if (problem := _of(controller, now))]
+    if free < LITTLE_ROOM:
+        room = f"{free // 2**20} MiB"
+        found.append(
+            Problem(
+                "bad",
+                f"The ledger's disk has {room} left.",
+                cure="make room: what can't be recorded waits in Jenkins",
+            )
+        )
+    return sorted(found, key=lambda problem: problem.severity != "bad")
+
+
+def _of(controller: ControllerState, now: int) -> Problem | None:
+    name, error = controller.name, controller.error or ""
+    match controller.word:
+        case "late" if controller.last_success is None:
+            return Problem("bad", f"{name} has never answered.", error, command=CHECK)
+        case "late":
+            silent = ago(now - (controller.last_success or 0))
+            return Problem("bad", f"{name} has not answered for {silent}.", error, command=CHECK)
+        case "failing":
+            return Problem("warn", f"{name} did not answer the last poll.", error, command=CHECK)
+        case "partly":
+            return Problem("warn", f"{name}: not all was collected; it is asked again.", error)
+        case "starting":
+            return Problem("warn", f"{name} has not been polled yet.")
+    return None
+
+
+def _of_sink(sink: SinkState, now: int) -> list[Problem]:
+    found = []
+    waiting = f"{_builds(sink.queued)} queued" + (
+        f", the oldest for {ago(now - sink.oldest)}" if sink.oldest is not None else ""
+    )
+    if sink.error:
+        last = (
+            f"for {ago(now - sink.last_success)}"
+            if sink.last_success is not None
+            else "since it was set up"
+        )
+        text = f"{sink.name} has taken no build {last}: {waiting}; none is lost."
+        found.append(Problem("bad", text, sink.error, command=CHECK))
+    elif sink.oldest is not None and now - sink.oldest > OLD_MS:
+        found.append(Problem("warn", f"{sink.name} lags: {waiting}."))
+    if sink.rejected_lately:
+        text = f"{sink.name} rejected {_builds(sink.rejected_lately)} in the last day."
+        cure = "what it said is below; when the cause is gone"
+        found.append(Problem("warn", text, cure=cure, command=RETRY))
+    return found
+
+
+def all_well(controllers: Sequence[ControllerState], sinks: Sequence[SinkState]) -> str:
+    """The sentence where there is no problem."""
+    polled = "1 controller" if len(controllers) == 1 else f"{len(controllers)} controllers"
+    queued = sum(sink.queued for sink in sinks)
+    waiting = f"{_builds(queued)} on the way" if queued else "nothing is queued"
+    return f"All well: {polled} polled on time, {waiting}, nothing was rejected in the last day."
+
+
+def _builds(count: int) -> str:
+    return "1 build" if count == 1 else f"{count:,} builds"
