@@ -24,11 +24,13 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from poller import backoff
-from poller.cycle import Cycle, poll
-from poller.delivery import FIRST_WAIT, LONGEST_WAIT, Drain, drain
+from poller.cycle import poll
+from poller.delivery import FIRST_WAIT, LONGEST_WAIT, drain
 from poller.errors import LedgerError
+from poller.heal import heal
 from poller.ledger import Queued
 from poller.notify import Notify
+from poller.service_log import log_cycle, log_drain, log_healed
 from poller.settings import Controller
 from poller.sinks import Sink
 from poller.status.metrics import Metrics
@@ -53,6 +55,12 @@ JITTER_SHARE = 0.1
 """Share of the interval by which a poll may be late, so that many pollers spread."""
 
 HOUSEKEEPING_SECONDS = 3600.0
+
+LOOK_SECONDS = 5.0
+"""How often the queue is looked at without news of our own."""
+
+HEAL = "reconcile "
+"""Before a controller's name: the scheduler's job that compares it with the ledger."""
 
 COUNTS_KEPT_MS = 35 * 86_400_000
 """How long the ledger keeps its counts by day and hour: the status page shows a week of them."""
@@ -154,6 +162,16 @@ class Service:
                 max_instances=1,
                 misfire_grace_time=None,
             )
+            if self._line.settings.reconcile.enabled:
+                scheduler.add_job(
+                    self._heal,
+                    IntervalTrigger(seconds=self._line.settings.reconcile.every / 1000),
+                    args=[watched],
+                    id=f"{HEAL}{watched.name}",
+                    coalesce=True,
+                    max_instances=1,
+                    misfire_grace_time=None,
+                )
         scheduler.add_listener(
             self._on_event, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES | EVENT_JOB_ERROR
         )
@@ -199,6 +217,19 @@ class Service:
         self._problems[cycle.controller] = frozenset(cycle.problems)
         log_cycle(self._log, cycle, took, known)
 
+    async def _heal(self, watched: Watched) -> None:
+        """Compare a few jobs with Jenkins, build by build."""
+        line = self._line
+        try:
+            healed = await heal(
+                watched, line.ledger, line.settings.reconcile.jobs, line.sink_names, self._clock
+            )
+        except LedgerError as failure:
+            self._fail(failure)
+            return
+        log_healed(self._log, watched.name, healed)
+        self._wake(healed.collected)
+
     def _fail(self, failure: BaseException) -> None:
         """Without its ledger the service can do nothing: systemd starts it anew, later."""
         self._failure = failure
@@ -238,7 +269,8 @@ class Service:
             self._vitals.trouble(sink.name, done.stopped or done.last_failure)
             failures = 0 if done.clean or done.delivered else failures + 1
             if done.clean:
-                await self._sleep(None, news)
+                # A backfill or a retry beside us fills the queue without our hearing of it.
+                await self._sleep(LOOK_SECONDS, news)
             else:
                 jitter = random.random()  # noqa: S311 - spreads load, guards nothing
                 wait = backoff.delay(
@@ -287,41 +319,3 @@ async def end(tasks: Iterable[asyncio.Task[None]], seconds: float) -> None:
             # Cancelled at an await, never inside a transaction: it is asked, or sent, again.
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
-
-
-def log_cycle(
-    log: structlog.typing.FilteringBoundLogger,
-    cycle: Cycle,
-    took: int,
-    known: frozenset[str] = frozenset(),
-) -> None:
-    """One line a cycle, and one for each problem that the cycle before did not have: ``known``."""
-    for problem in cycle.problems:
-        if problem not in known:
-            log.warning("not collected", problem=problem)
-    if cycle.error is not None:
-        log.error("poll failed", problem=str(cycle.error), **_cure(cycle.error.hint))
-        return
-    log.info(
-        "polled",
-        controller=cycle.controller,
-        jobs=cycle.jobs,
-        asked=cycle.asked,
-        collected=cycle.collected,
-        skipped=cycle.skipped,
-        ms=took,
-        **({"problems": len(cycle.problems)} if cycle.problems else {}),
-    )
-
-
-def log_drain(log: structlog.typing.FilteringBoundLogger, sink: str, done: Drain) -> None:
-    """What a pass over the queue did, where it did something."""
-    if done.delivered or done.rejected:
-        log.info("delivered", sink=sink, delivered=done.delivered, rejected=done.rejected)
-    if not done.clean:
-        problem = done.stopped or done.last_failure
-        log.error("sink failed", sink=sink, problem=problem, **_cure(done.hint))
-
-
-def _cure(hint: str) -> dict[str, str]:
-    return {"hint": hint} if hint else {}

@@ -126,6 +126,13 @@ def exactly_one(table: BaseModel, keys: tuple[str, ...]) -> None:
         raise ValueError(f"exactly one of {', '.join(keys)} is needed, here {len(given) or 'none'}")
 
 
+def at_least_a_second(span: int) -> int:
+    """Refuse a shorter one."""
+    if span < 1_000:
+        raise ValueError("at least 1s")
+    return span
+
+
 class Controller(Table):
     """One Jenkins server."""
 
@@ -175,9 +182,7 @@ class Controller(Table):
     @field_validator("every", "timeout")
     @classmethod
     def _not_too_short(cls, span: int) -> int:
-        if span < 1_000:
-            raise ValueError("at least 1s")
-        return span
+        return at_least_a_second(span)
 
     @field_validator("cron")
     @classmethod
@@ -353,6 +358,19 @@ class Ledger(Table):
     keep_logs: Span = Field(7_776_000_000, description="How long console logs are kept.")
 
 
+class Reconcile(Table):
+    """What the service compares by itself, so that a hole heals without anyone asking."""
+
+    enabled: bool = Field(True, description="Compare a few jobs with Jenkins now and then.")
+    every: Span = Field(3_600_000, description="How often, at least 1s.")
+    jobs: int = Field(10, ge=1, le=1_000, description="How many jobs each time: a request each.")
+
+    @field_validator("every")
+    @classmethod
+    def _not_too_short(cls, span: int) -> int:
+        return at_least_a_second(span)
+
+
 class Status(Table):
     """The status page, metrics and health of `run`."""
 
@@ -383,6 +401,7 @@ class Settings(Table):
     rules: tuple[Rule, ...] = Field((), description="First match wins.")
     extract: tuple[Extract, ...] = Field((), description="Read out of console logs.")
     ledger: Ledger = Field(Ledger(), description="The program's memory.")
+    reconcile: Reconcile = Field(Reconcile(), description="What the service compares by itself.")
     status: Status = Field(Status(), description="The status page, metrics and health.")
 
     @property
