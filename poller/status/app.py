@@ -17,7 +17,8 @@ from starlette.staticfiles import StaticFiles
 from poller.errors import LedgerError
 from poller.ledger import Ledger
 from poller.settings import Settings
-from poller.status.archive import last_part, read_log
+from poller.status import archive
+from poller.status.archive import last_part
 from poller.status.build import build_page
 from poller.status.gauges import LedgerGauges
 from poller.status.guard import Guard
@@ -89,7 +90,7 @@ class Pages:
             page = build_page(ledger, number)
             if page is None:
                 raise HTTPException(404, "there is no such build in the ledger")
-            log = read_log(ledger, number)
+            log = archive.read(ledger, number)
             return render("build.html", now, p=page, log=None if log is None else last_part(log))
 
         return await self._page(look)
@@ -105,7 +106,7 @@ class Pages:
     async def log(self, request: Request) -> Response:
         """A build's console log as it is kept."""
         number = _id(request)
-        text = await self._reader.ask(lambda ledger: read_log(ledger, number))
+        text = await self._reader.ask(lambda ledger: archive.read(ledger, number))
         if text is None:
             raise HTTPException(404, "no console log of it is kept")
         return PlainTextResponse(text.encode("utf-8", "replace"))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from poller import read_logs
 from poller.errors import UsageError
 from poller.ledger import Ledger
+from poller.read_logs import search
 
 SHOWN = 64 * 1024
 """Characters of a log that a build's page shows; the whole is in the file behind the link."""
@@ -14,7 +14,7 @@ SHOWN = 64 * 1024
 
 @dataclass(frozen=True)
 class Hit:
-    """A log that was found: its build's id and name, and the line in which it was found."""
+    """A log that was found: its build's id and name, and the text around what was found."""
 
     build: int
     controller: str
@@ -23,21 +23,27 @@ class Hit:
     excerpt: str
 
 
-def search_logs(ledger: Ledger, text: str, limit: int) -> list[Hit]:
-    """The newest builds in whose log all words and phrases of ``text`` are. Raises LedgerError."""
+def find(ledger: Ledger, text: str, limit: int) -> list[Hit]:
+    """The newest builds whose log has all words of the text. Raises LedgerError."""
     try:
-        hits, _ = read_logs.search(ledger, text, 0, None, None, limit)
-    except UsageError:
-        return []  # there is no word in it
+        found, _more = search(ledger, text, 0, None, None, limit)
+    except UsageError:  # there is no word in the text
+        return []
     return [
-        Hit(h.log.build, h.log.controller, h.log.full_name, h.log.number, h.line.text.strip())
-        for h in hits
+        Hit(
+            hit.log.build,
+            hit.log.controller,
+            hit.log.full_name,
+            hit.log.number,
+            f"{hit.line.number}: {hit.line.text.strip()}",
+        )
+        for hit in found
     ]
 
 
-def read_log(ledger: Ledger, build: int) -> str | None:
+def read(ledger: Ledger, build: int) -> str | None:
     """The log of a build, None when none is kept. Raises LedgerError."""
-    return ledger.logs.text(build).decode() or None
+    return ledger.logs.text(build).decode("utf-8", "replace") or None
 
 
 def last_part(log: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from poller.ledger import Ledger
-from poller.status.archive import Hit, search_logs
+from poller.status.archive import Hit, find
 
 JOBS, LOGS, BUILDS = 20, 30, 10
 _BUILD = re.compile(r"(?P<job>.+?)\s*(?:#|\s)\s*(?P<number>\d{1,9})")
@@ -39,4 +39,4 @@ def search(ledger: Ledger, text: str) -> Found:
     if match is not None:
         for job in history.jobs_named(match["job"], BUILDS):
             builds += history.of_job(job["job"], BUILDS, int(match["number"]))
-    return Found(history.jobs_named(text, JOBS), builds, search_logs(ledger, text, LOGS))
+    return Found(history.jobs_named(text, JOBS), builds, find(ledger, text, LOGS))

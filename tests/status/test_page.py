@@ -29,7 +29,10 @@ Open = Callable[..., Page]
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service with some history, a rejected build, and jobs of hostile names."""
-    with simulated(tmp_path_factory.mktemp("page")) as site, serve(site) as running:
+    with (
+        simulated(tmp_path_factory.mktemp("page")) as site,
+        serve(site, site.controller(every="1s", logs="failed")) as running,
+    ):
         running.wait_polled()
         record_hostile(site.ledger)
         site.jenkins.job("team/app").build(duration=60_000)
@@ -37,6 +40,10 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         site.jenkins.job("team/app").start()
         site.jenkins.job("plain", kind="freestyle").build()
         running.wait_delivered(3 + len(HOSTILE))
+        failed = site.jenkins.job("team/logged").start()
+        failed.log += f"compiling\nfatal: widget missing {SCRIPT}\n{MIRRORED}\n"
+        failed.finish(result="FAILURE")
+        running.wait(lambda: "team/logged" in running.get("/search?q=widget").text)
         site.sei.fail("*/custom-cicd", status=422, body=f"no: {SCRIPT}", times=1)
         site.jenkins.job("refused").build()
         running.wait(lambda: "rejected 1 build" in running.get("/").text)
@@ -117,8 +124,8 @@ def test_the_first_page_says_what_is_wrong_first(watched: Open) -> None:
     main = page.locator("#controllers .row").nth(1).inner_text()
     assert "main" in main
     assert "well" in main
-    assert "7 collected" in page.locator("#day-sei figcaption").inner_text()
-    assert "6 delivered" in page.locator("#day-sei figcaption").inner_text()
+    assert "8 collected" in page.locator("#day-sei figcaption").inner_text()
+    assert "7 delivered" in page.locator("#day-sei figcaption").inner_text()
     assert page.locator("#day-sei rect.delivered").count() == 24
     week = page.locator("#week").inner_text()
     assert "SUCCESS" in week
@@ -143,6 +150,20 @@ def test_search_finds_jobs_and_builds(watched: Open) -> None:
     assert "FAILURE" in row.inner_text()
     row.get_by_role("link").click()
     assert page.locator("h1").inner_text() == "team/app #2"
+
+
+def test_search_finds_what_a_log_says(watched: Open) -> None:
+    """With the line; the build's page has the whole log, and its text stays text."""
+    page = watched("/search?q=widget+missing")
+    found = page.locator("section", has=page.locator("#h-logs"))
+    assert "fatal: widget missing" in found.inner_text()
+    assert page.locator("img").count() == 0
+    found.get_by_role("link").first.click()
+    log = page.locator("section", has=page.locator("#h-log")).locator("pre")
+    assert f"fatal: widget missing {SCRIPT}" in log.inner_text()
+    assert MIRRORED in (log.text_content() or "")
+    page.get_by_role("link", name="log.txt").click()
+    assert "fatal: widget missing" in page.locator("body").inner_text()
 
 
 def test_a_builds_stages_are_drawn_to_scale(watched: Open, service: Service) -> None:
