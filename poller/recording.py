@@ -79,8 +79,6 @@ def mapped(watched: Watched, job: JobFacts, whole: Whole) -> BuildRow:
     log = structlog.get_logger().bind(
         controller=watched.name, job=job.full_name, number=build.number
     )
-    if whole.log is not None and whole.log.absent is not None:
-        log.warning("console log not read", why=whole.log.absent)
     if isinstance(done, Skip):
         return _row(build, "skipped", reason=done.reason, log=whole.log)
     for why in whole.lacking:

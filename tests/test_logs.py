@@ -419,3 +419,43 @@ def test_logs_of_the_ledger_are_for_its_owner_only(site: Site) -> None:
     with Ledger(site.ledger, read_only=True) as ledger:
         assert len(ledger.logs.of_build("app", 1)) == 1
     assert site.ledger.stat().st_mode & 0o077 == 0
+
+
+def test_what_rules_find_goes_with_the_run(site: Site) -> None:
+    """Artifacts and commits, of a job that a rule matches, though no log is kept."""
+    rules = """
+[[extract]]
+match = "team/**"
+artifact = { pattern = 'pushed (?P<location>\\S+)/(?P<name>[^/:]+):(?P<qualifier>\\S+)', type = "container", output = true }
+
+[[extract]]
+match = "team/**"
+commit = { pattern = 'built (?P<commit>[0-9a-f]{40})' }
+"""
+    keep(site, "none", rules)
+    log = f"built {'a' * 40}\npushed reg.example.com/shop:1.2\npushed reg.example.com/shop:1.2\n"
+    for name in ("team/app", "other"):
+        failed(site.jenkins.job(name, kind="freestyle"), log, "SUCCESS")
+    assert site.run("once").returncode == 0
+    runs = {run["job_full_name"]: run for run in site.sei.received}
+    assert runs["team/app"]["artifacts"] == [
+        {
+            "input": False, "output": True, "type": "container",
+            "location": "reg.example.com", "name": "shop", "qualifier": "1.2",
+        }
+    ]  # fmt: skip
+    assert runs["team/app"]["scm_commit_ids"] == ["a" * 40]
+    assert "artifacts" not in runs["other"]
+    assert site.run("logs", "team/app", "1").returncode == 65
+    assert site.read("preview", "team/app", "1") == runs["team/app"]
+    assert "[[extract]] 1, 2" in site.run("preview", "team/app", "1", "--explain").stdout
+
+
+def test_a_run_without_its_log_is_named_in_status(site: Site) -> None:
+    """With the reason, as a manifest that can't be used is."""
+    keep(site, "all")
+    failed(site.jenkins.job("app"), "boom\n")
+    site.jenkins.fail("*/consoleText", status=404)
+    site.jenkins.fail("*/logText/*", status=404)
+    site.run("once")
+    assert "console log: HTTP 404" in site.run("status").stdout

@@ -98,7 +98,8 @@ async def _with_evidence(
         extras.console.read(api, full_name, build),
     )
     retry = [why for why in (above.retry, archived.retry) if why]
-    lacking = (*archived.wrong, *retry)
+    no_log = [f"console log: {log.absent}"] if log is not None and log.absent else []
+    lacking = (*archived.wrong, *retry, *no_log)
     whole = Whole(build, tree, log, above.builds, archived.read, lacking)
     return Failure(build, retry[0], otherwise=whole) if retry else whole
 
