@@ -339,3 +339,33 @@ def test_reading_needs_a_ledger(path: Path) -> None:
     """`status` before the first poll says so."""
     with pytest.raises(LedgerError, match="there is none yet"):
         Ledger(path, read_only=True)
+
+
+def test_no_step_of_a_poll_or_delivery_walks_through_all_builds(path: Path) -> None:
+    """Every statement finds its rows by an index, however many builds there are."""
+    said: set[str] = set()
+    with Ledger(path) as ledger:
+        ledger.file.conn.set_trace_callback(said.add)
+        record(ledger, [complete(1), complete(2), running(3)], 3)
+        state = job_row(ledger)
+        ledger.builds.of_job(state, [1, 2])
+        ledger.builds.same(1, state, [start(1)])
+        ledger.books.entries(1, state, [start(1), Start(2, 0)])
+        for delivery in ledger.outbox.queued("sei", 10):
+            ledger.outbox.settle(delivery.id, "rejected", 2, 400, "no")
+        ledger.outbox.rejected()
+        ledger.outbox.requeue(1, 3, None, all_sinks=False)
+        ledger.outbox.oldest_queued()
+        ledger.outbox.forget_payloads(1)
+        ledger.controllers.all()
+        ledger.jobs.give_up_in_flight(state)
+        ledger.file.conn.set_trace_callback(None)
+        walks = [
+            (step, statement)
+            for statement in said
+            if statement.lstrip().lower().startswith(("select", "insert", "update", "delete"))
+            for *_, step in ledger.file.conn.execute(f"explain query plan {statement}")
+            if step in ("SCAN b", "SCAN build", "SCAN d", "SCAN delivery", "SCAN p", "SCAN payload")
+        ]
+    assert walks == []
+    assert len(said) > 20

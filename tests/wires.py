@@ -10,6 +10,9 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self
 
+CLOSING_SECONDS = 0.05
+"""Until the loop has seen the end of connections that are closed, and of handshakes that failed."""
+
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -48,6 +51,7 @@ class Wire:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(CLOSING_SECONDS)
 
 
 def to(port: int) -> Handler:
@@ -84,8 +88,12 @@ async def _join(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int, first: bytes = b""
 ) -> None:
     there, back = await asyncio.open_connection("127.0.0.1", port)
-    back.write(first)
-    await asyncio.gather(_pump(reader, back), _pump(there, writer))
+    try:
+        back.write(first)
+        await asyncio.gather(_pump(reader, back), _pump(there, writer))
+    finally:
+        for one in (back, writer):
+            one.transport.abort()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

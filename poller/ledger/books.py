@@ -43,13 +43,14 @@ class Books:
                     "select b.id, b.number, b.timestamp, b.queue_id, b.state, b.reason, b.result,"
                     " b.duration, (select group_concat(d.sink) from delivery d"
                     "   where d.build = b.id and d.state = 'queued')"
-                    " from json_each(?1) s join build b on b.timestamp = s.value ->> 1"
-                    " and b.number = s.value ->> 0 join job j on j.id = b.job"
+                    " from json_each(?1) s cross join build b indexed by build_started"
+                    " on b.timestamp = s.value ->> 1 and b.number = s.value ->> 0"
+                    " cross join job j on j.id = b.job"
                     " where s.value ->> 1 > 0 and j.controller = ?2"
                     " and (b.job = ?3 or (b.queue_id > 0 and b.queue_id = s.value ->> 2))"
                     " union all"
                     " select b.id, b.number, 0, b.queue_id, b.state, b.reason, b.result,"
-                    " b.duration, null from json_each(?1) s join build b on b.job = ?3"
+                    " b.duration, null from json_each(?1) s cross join build b on b.job = ?3"
                     " and b.generation = ?4 and b.number = s.value ->> 0"
                     " where s.value ->> 1 = 0",
                     (json.dumps(list(starts)), controller, job.id, job.generation),

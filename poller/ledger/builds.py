@@ -84,7 +84,7 @@ class Builds:
         """Those of ``numbers`` that the ledger has in the job's present generation."""
         return self._known(
             f"select {_KNOWN} from json_each(?) n"
-            " join build b on b.job = ? and b.generation = ? and b.number = n.value",
+            " cross join build b on b.job = ? and b.generation = ? and b.number = n.value",
             json.dumps(list(numbers)), job.id, job.generation,
         )  # fmt: skip
 
@@ -139,8 +139,9 @@ def _same(
         _as_known,
         conn.execute(
             f"select {_KNOWN} from json_each(?) s"
-            " join build b on b.timestamp = s.value ->> 1 and b.number = s.value ->> 0"
-            " join job j on j.id = b.job where s.value ->> 1 > 0 and j.controller = ?"
+            " cross join build b indexed by build_started"  # SQLite would go by the job
+            " on b.timestamp = s.value ->> 1 and b.number = s.value ->> 0"
+            " cross join job j on j.id = b.job where s.value ->> 1 > 0 and j.controller = ?"
             " and (b.job = ? or (b.queue_id > 0 and b.queue_id = s.value ->> 2))",
             (json.dumps(list(starts)), controller, job),
         ),
