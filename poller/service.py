@@ -221,9 +221,14 @@ class Service:
         """Compare a few jobs with Jenkins, build by build."""
         line = self._line
         try:
-            healed = await heal(
-                watched, line.ledger, line.settings.reconcile.jobs, line.sink_names, self._clock
-            )
+            with self._vitals.doing(
+                f"comparing {watched.name}",
+                self._patience[watched.name],
+                lambda: watched.api.requests,
+            ):
+                healed = await heal(
+                    watched, line.ledger, line.settings.reconcile.jobs, line.sink_names, self._clock
+                )
         except LedgerError as failure:
             self._fail(failure)
             return

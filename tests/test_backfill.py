@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections import Counter
+from functools import partial
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from poller.backfill import Window, left, together_with
 from poller.backfill_all import seconds_for
 from tests.conftest import Site
+from tests.test_run import wait_for
 
 DAY_MS = 86_400_000
 
@@ -24,6 +26,11 @@ def days_ago(days: int) -> int:
 def sent(site: Site, job: str = "app") -> list[int]:
     """The numbers of a job's runs as SEI received them, in that order."""
     return [run["build_number"] for run in site.sei.received if run["job_full_name"] == job]
+
+
+def received_more_than(site: Site, count: int) -> bool:
+    """Whether SEI has so many runs."""
+    return len(site.sei.received) > count
 
 
 def old_builds(site: Site, count: int = 30, job: str = "app", kind: str = "pipeline") -> None:
@@ -113,8 +120,9 @@ def test_stopped_and_started_again_it_loses_and_doubles_nothing(site: Site) -> N
     site.configure(site.controller(since="1d", max_connections=1))
     site.jenkins.fail(status=None, delay=0.02)
     for number in (signal.SIGINT, signal.SIGKILL):
+        before = len(site.sei.received)
         with site.start("backfill", "--since", "all") as process:
-            time.sleep(1.5)
+            wait_for(partial(received_more_than, site, before + 5))
             process.send_signal(number)
             process.communicate(timeout=30)
         assert process.returncode in (75, -number)
