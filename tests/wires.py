@@ -48,6 +48,7 @@ class Wire:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0.01)  # until what was aborted is closed
 
 
 def to(port: int) -> Handler:
@@ -84,8 +85,12 @@ async def _join(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int, first: bytes = b""
 ) -> None:
     there, back = await asyncio.open_connection("127.0.0.1", port)
-    back.write(first)
-    await asyncio.gather(_pump(reader, back), _pump(there, writer))
+    try:
+        back.write(first)
+        await asyncio.gather(_pump(reader, back), _pump(there, writer))
+    finally:
+        for end in (back, writer):
+            end.transport.abort()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -93,4 +98,6 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         while data := await reader.read(65536):
             writer.write(data)
             await writer.drain()
+    with contextlib.suppress(OSError):
         writer.close()
+        await writer.wait_closed()
