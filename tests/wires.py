@@ -10,6 +10,9 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self
 
+CLOSING_SECONDS = 0.05
+"""Until the loop has seen the end of connections that are closed, and of handshakes that failed."""
+
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -48,7 +51,7 @@ class Wire:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0.01)  # until what was aborted is closed
+        await asyncio.sleep(CLOSING_SECONDS)
 
 
 def to(port: int) -> Handler:
@@ -89,8 +92,8 @@ async def _join(
         back.write(first)
         await asyncio.gather(_pump(reader, back), _pump(there, writer))
     finally:
-        for end in (back, writer):
-            end.transport.abort()
+        for one in (back, writer):
+            one.transport.abort()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -98,6 +101,4 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         while data := await reader.read(65536):
             writer.write(data)
             await writer.drain()
-    with contextlib.suppress(OSError):
         writer.close()
-        await writer.wait_closed()
