@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import pytest
@@ -22,6 +23,20 @@ from poller.demo.server import Server
 GUID = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
 TOKEN = "reader-token"
 KEY = "demo-key"
+
+
+class Command(subprocess.Popen[str]):
+    """The command under way; a test that fails does not wait for it."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            self.kill()
+        super().__exit__(kind, error, trace)
 
 
 @dataclass
@@ -76,9 +91,9 @@ class Site:
         parts += ["[ledger]", f"path = {json.dumps(str(self.ledger))}", more]
         self.config.write_text("\n".join(parts) + "\n")
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str) -> Command:
         """Start the command and leave it running."""
-        return subprocess.Popen(
+        return Command(
             [sys.executable, "-m", "poller", "--config", str(self.config), *arguments],
             env={**clean_environ(), **self.environ},
             text=True,

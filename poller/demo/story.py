@@ -49,7 +49,7 @@ path = "{ledger}"
 
 ENVIRON = {"JENKINS_TOKEN": "reader-token", "SEI_API_KEY": "demo-key"}
 
-NOW_YOURS = "Your own Jenkins: sei-poller init, register, check"
+NOW_YOURS = "Your own Jenkins: sei-poller init, and then: sei-poller check"
 
 
 def tell(*, serve: bool) -> int:
