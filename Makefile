@@ -36,7 +36,7 @@ demo: $(READY) ## the whole story on a simulated Jenkins and SEI
 	@$(BIN)/sei-poller demo
 
 test: $(READY) ## all tests
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses=2 --dist=loadfile
 
 check: $(READY) ## style and types
 	$(BIN)/ruff check .
