@@ -96,16 +96,19 @@ def reconcile(
         from poller.render import reconcile_json, reconcile_line, reconcile_lines
 
         start = None if since is None else _moment(since, "--since", clock())
+        found: list[tuple[str, Finding]] = []
 
-        def show(finding: tuple[str, Finding]) -> None:
-            if not as_json:
-                _print([reconcile_line(finding)])
+        def show(controller: str, finding: Finding) -> None:
+            if as_json:
+                found.append((controller, finding))
+            else:
+                _print([reconcile_line(controller, finding)])
 
         done = await reconcile_all(
             _chosen(line, controller), line, start, _globs(job), clock,
             repair=repair, rate=rate, on_finding=show,
         )  # fmt: skip
-        _print(reconcile_json(done) if as_json else reconcile_lines(done))
+        _print(reconcile_json(done, found) if as_json else reconcile_lines(done))
         return done.exit_code
 
     _exit(_with_line(settings, work))

@@ -10,10 +10,13 @@ from poller.errors import RemoteError
 from poller.jenkins.discovery import Item
 from poller.ledger import Ledger
 from poller.rate import Pace
-from poller.reconcile import fill, reconcile
+from poller.reconcile import Finding, fill, reconcile
 from poller.watched import Watched
 
 JOBS_A_SECOND = 1.0
+
+TOLD = 20
+"""Findings that are told one by one."""
 
 
 @dataclass
@@ -45,12 +48,15 @@ async def heal(
         chosen = ledger.books.least_checked(row.id, jobs)
         return [name for name in chosen if name in items and watched.globs.selects(name)]
 
+    def found(finding: Finding) -> None:
+        if len(healed.findings) < TOLD:
+            healed.findings.append(f"{finding.job} #{finding.number}: {finding.why}")
+
     pace = Pace(JOBS_A_SECOND, asyncio.get_running_loop().time)
     try:
-        async for checked in reconcile(watched, ledger, row, names, row.since, pace, clock):
+        async for checked in reconcile(watched, ledger, row, names, row.since, pace, clock, found):
             healed.jobs += 1
             healed.builds += checked.builds
-            healed.findings += [f"{f.job} #{f.number}: {f.why}" for f in checked.findings]
             if checked.problem is not None:
                 healed.problems.append(checked.problem)
             healed.collected += await fill(watched, ledger, row, checked, row.since, sinks, clock)

@@ -41,18 +41,27 @@ class Finding:
 
 @dataclass
 class Checked:
-    """One job compared: how many of its completed builds, and what was found."""
+    """One job compared: how many of its completed builds, how many of them are ``missing``.
+
+    ``lowest_hole`` is the lowest number that has to be collected; ``differing`` are the ledger's
+    ids of builds that Jenkins tells otherwise; ``problem`` is why the job could not be compared.
+    """
 
     item: Item
     builds: int = 0
-    findings: list[Finding] = field(default_factory=list)
+    missing: int = 0
+    lowest_hole: int | None = None
+    differing: list[int] = field(default_factory=list)
     problem: str | None = None
 
-    @property
-    def lowest_hole(self) -> int | None:
-        """The lowest number that has to be collected."""
-        holes = [f.number for f in self.findings if not f.differs and not f.why.startswith(QUEUED)]
-        return min(holes, default=None)
+    def note(self, finding: Finding) -> None:
+        """Count a finding."""
+        if finding.differs and finding.entry is not None:
+            self.differing.append(finding.entry)
+            return
+        self.missing += 1
+        if not finding.why.startswith(QUEUED):
+            self.lowest_hole = min(self.lowest_hole or finding.number, finding.number)
 
 
 QUEUED = "queued for "
@@ -66,10 +75,11 @@ async def reconcile(
     since: int,
     pace: Pace,
     clock: Callable[[], int],
+    on_finding: Callable[[Finding], None],
 ) -> AsyncIterator[Checked]:
     """Compare the jobs that ``names`` chooses out of the item tree, one after the other, no faster
-    than ``pace``. Raises RemoteError where the tree can't be had; a job that can't be is in its
-    :class:`Checked`."""
+    than ``pace``; findings are told as they come, and not kept. Raises RemoteError where the tree
+    can't be had; that a job can't be is in its :class:`Checked`."""
     look = await discovery.look(watched.api, row.depth, first=False)
     settled_before = (row.last_success or clock()) - GRACE_MS
     for name in names(look.items):
@@ -85,7 +95,9 @@ async def reconcile(
                 done = [one for one in part if is_due(one, settled_before)]
                 entries = ledger.books.entries(row.id, job, [one.start for one in done])
                 checked.builds += len(done)
-                checked.findings += compared(name, done, entries)
+                for finding in compared(name, done, entries):
+                    checked.note(finding)
+                    on_finding(finding)
         except NotFound:
             continue  # deleted since the tree was asked
         except RemoteError as error:

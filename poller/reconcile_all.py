@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from poller.errors import RemoteError
 from poller.globs import Globs
@@ -23,7 +24,8 @@ class Reconciled:
 
     checked: int = 0
     jobs: int = 0
-    findings: list[tuple[str, Finding]] = field(default_factory=list)
+    missing: int = 0
+    differing: int = 0
     problems: list[str] = field(default_factory=list)
     errors: list[RemoteError] = field(default_factory=list)
     repaired: int = 0
@@ -38,7 +40,7 @@ class Reconciled:
             return 69
         if self.repairing:
             return 75 if self.problems or self.queued else 0
-        if self.findings:
+        if self.missing or self.differing:
             return 1
         return 75 if self.problems else 0
 
@@ -52,22 +54,24 @@ async def reconcile_all(
     *,
     repair: bool,
     rate: float,
-    on_finding: Callable[[tuple[str, Finding]], None] = lambda _finding: None,
+    on_finding: Callable[[str, Finding], None],
 ) -> Reconciled:
     """Compare, and with ``repair`` mend and deliver. ``since`` None is where each controller's
-    ledger begins; ``rate`` is in jobs a second."""
+    ledger begins; ``rate`` is in jobs a second; ``on_finding`` is told a controller's name and what
+    was found there."""
     done = Reconciled(repairing=repair)
     for controller in watched:
         row = line.ledger.controllers.get(controller.name, controller.since)
         begin = row.since if since is None else since
         pace = Pace(rate, asyncio.get_running_loop().time)
         jobs = reconcile(
-            controller, line.ledger, row, selected(controller, globs), begin, pace, clock
-        )
+            controller, line.ledger, row, selected(controller, globs), begin, pace, clock,
+            partial(on_finding, controller.name),
+        )  # fmt: skip
         try:
             async for checked in jobs:
-                _note(done, controller.name, checked, on_finding)
-                if repair and checked.findings:
+                _note(done, checked)
+                if repair:
                     await _repair(controller, line, row, checked, begin, clock, done)
         except RemoteError as error:
             done.errors.append(error)
@@ -78,19 +82,13 @@ async def reconcile_all(
     return done
 
 
-def _note(
-    done: Reconciled,
-    controller: str,
-    checked: Checked,
-    on_finding: Callable[[tuple[str, Finding]], None],
-) -> None:
+def _note(done: Reconciled, checked: Checked) -> None:
     done.jobs += 1
     done.checked += checked.builds
+    done.missing += checked.missing
+    done.differing += len(checked.differing)
     if checked.problem is not None:
         done.problems.append(checked.problem)
-    for finding in checked.findings:
-        done.findings.append((controller, finding))
-        on_finding((controller, finding))
 
 
 async def _repair(
@@ -108,9 +106,8 @@ async def _repair(
         )
     except RemoteError as error:
         done.problems.append(str(error))
-    for finding in checked.findings:
-        if finding.differs and finding.entry is not None:
-            again = await retry(watched, line.ledger, finding.entry, clock, all_sinks=True)
-            done.repaired += again.queued
-            if not again.queued:
-                done.problems.append(f"{again.job} #{again.number}: {again.how}")
+    for entry in checked.differing:
+        again = await retry(watched, line.ledger, entry, clock, all_sinks=True)
+        done.repaired += again.queued
+        if not again.queued:
+            done.problems.append(f"{again.job} #{again.number}: {again.how}")

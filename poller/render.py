@@ -145,35 +145,33 @@ def estimate_json(found: EstimatedAll) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def reconcile_line(found: tuple[str, Finding]) -> str:
+def reconcile_line(controller: str, finding: Finding) -> str:
     """One finding."""
-    controller, finding = found
     return f"{controller}: {finding.job} #{finding.number}: {finding.why}"
 
 
 def reconcile_lines(done: Reconciled) -> list[str]:
     """What comes after the findings."""
-    differing = sum(finding.differs for _, finding in done.findings)
     lines = [f"not compared: {problem}" for problem in done.problems]
     lines += [str(error) for error in done.errors]
     lines.append(
         f"{done.checked} completed builds of {done.jobs} jobs compared:"
-        f" {len(done.findings) - differing} missing, {differing} differing"
+        f" {done.missing} missing, {done.differing} differing"
     )
     if done.repairing:
         lines.append(f"{done.repaired} repaired, {done.queued} still queued")
-    elif done.findings:
+    elif done.missing or done.differing:
         lines.append("`sei-poller reconcile --repair` collects and sends them")
     return lines
 
 
-def reconcile_json(done: Reconciled) -> dict[str, Any]:
+def reconcile_json(done: Reconciled, found: list[tuple[str, Finding]]) -> dict[str, Any]:
     """The object that `reconcile --json` prints; its keys are a promise."""
 
     def rows(*, differs: bool) -> list[dict[str, Any]]:
         return [
             {"controller": controller, "job": f.job, "number": f.number, "why": f.why}
-            for controller, f in done.findings
+            for controller, f in found
             if f.differs == differs
         ]
 

@@ -149,14 +149,14 @@ async def _reconcile(
 ) -> list[Finding]:
     row = line.ledger.controllers.get(watched.name, watched.since)
     pace = Pace(None, asyncio.get_running_loop().time)
-    found = []
+    found: list[Finding] = []
     choose = selected(watched, Globs(["**"]))
-    async for checked in reconcile(watched, line.ledger, row, choose, 0, pace, clock):
+    jobs = reconcile(watched, line.ledger, row, choose, 0, pace, clock, found.append)
+    async for checked in jobs:
         assert checked.problem is None
-        found += [finding for finding in checked.findings if not finding.differs]
         if fill:
             await fill_holes(watched, line.ledger, row, checked, 0, line.sink_names, clock)
-    return found
+    return [finding for finding in found if not finding.differs]
 
 
 async def _cut_off(work: Coroutine[Any, Any, None], after: int) -> None:

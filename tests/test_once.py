@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
 from collections import Counter
 
 import pytest
@@ -346,3 +348,43 @@ def test_an_instance_guid_belongs_to_each_run(site: Site) -> None:
     site.jenkins.job("app").build()
     site.run("once")
     assert site.sei.received[0]["instance_guid"] == GUID
+
+
+def test_numbers_without_a_build_are_passed_and_counted(site: Site) -> None:
+    """Deleted before they were seen, or jumped over: nothing waits for them, and `status` says so."""
+    job = site.jenkins.job("app")
+    job.build()
+    site.run("once")
+    job.build()
+    job.build()
+    job.delete_build(2)
+    job.next_build_number = 1000
+    job.build()
+    assert site.run("once").returncode == 0
+    assert sorted(numbers(site, "app")) == [1, 3, 1000]
+    assert site.read("status")["controllers"][0]["gaps"] == 997
+    assert "997 numbers without a build" in site.run("status").stdout
+    with sqlite3.connect(site.ledger) as conn:
+        assert conn.execute("select watermark from jobs").fetchone() == (1000,)
+    conn.close()
+
+
+def test_a_damaged_ledger_is_one_sentence(site: Site) -> None:
+    """Exit 73 for every command, and the file as it was."""
+    for _ in range(30):
+        site.jenkins.job("app").build()
+    site.run("once")
+    raw = bytearray(site.ledger.read_bytes())
+    raw[4096:] = os.urandom(len(raw) - 4096)
+    site.ledger.write_bytes(raw)
+    for command in (
+        ["once"],
+        ["status"],
+        ["reconcile"],
+        ["backfill", "--since", "all"],
+        ["rejected"],
+    ):
+        result = site.run(*command)
+        assert result.returncode == 73, (command, result.stderr)
+        assert "restore it from a backup" in result.stderr
+    assert site.ledger.read_bytes() == raw

@@ -68,6 +68,7 @@ def _controller(name: str, row: dict[str, Any], now: int) -> dict[str, Any]:
         "in_flight": tally.get(("", "in_flight"), 0),
         "skipped": sum(skipped.values()),
         "skipped_because": skipped,
+        "gaps": row.get("gaps", 0),
     }
 
 
@@ -98,6 +99,7 @@ def lines(status: dict[str, Any]) -> list[str]:
         out.append(
             f"{row['name']}: {polled}, {row['jobs']} jobs,"
             f" {row['in_flight']} in flight, {row['skipped']} skipped{_reasons(row)}"
+            + (f", {row['gaps']} numbers without a build" if row["gaps"] else "")
         )
         if row["last_error"]:
             out.append(f"  problem: {row['last_error']}")
