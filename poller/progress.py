@@ -24,13 +24,11 @@ class BackfillBar:
 
     def __init__(self, stream: TextIO) -> None:
         self._bar = Bar(
-            TextColumn("looked through"),
-            BarColumn(),
+            BarColumn(bar_width=12),
             MofNCompleteColumn(),
-            TextColumn("numbers, {task.fields[builds]} builds collected,"),
-            TextColumn("{task.fields[sent]} delivered,"),
+            TextColumn("{task.fields[builds]} collected, {task.fields[sent]} delivered,"),
             TextColumn("{task.fields[rate]}/s,"),
-            TimeRemainingColumn(),
+            TimeRemainingColumn(compact=True),
             TextColumn("left"),
             console=Console(file=stream),
             transient=True,
