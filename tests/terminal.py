@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -67,14 +68,18 @@ class Terminal:
 
     def interrupt(self) -> None:
         """Ctrl-C."""
-        self._process.send_signal(signal.SIGINT)
+        self._until_it_ends(lambda: self._process.send_signal(signal.SIGINT))
 
     def end_input(self) -> None:
-        """Ctrl-D, until the command has ended: it may not listen at once."""
+        """Ctrl-D."""
+        self._until_it_ends(lambda: os.write(self._ours, b"\x04"))
+
+    def _until_it_ends(self, press: Callable[[], object]) -> None:
+        """As a person does it: the command may not listen at once."""
         deadline = time.monotonic() + 20
         while self._process.poll() is None and time.monotonic() < deadline:
-            os.write(self._ours, b"\x04")
-            self._read(0.3)
+            press()
+            self._read(0.5)
 
     def answer(self, question: str, text: str) -> None:
         """Wait for a question, and answer it."""
