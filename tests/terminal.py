@@ -76,10 +76,13 @@ class Terminal:
 
     def _until_it_ends(self, press: Callable[[], object]) -> None:
         """As a person does it: the command may not listen at once."""
-        deadline = time.monotonic() + 20
-        while self._process.poll() is None and time.monotonic() < deadline:
+        for _ in range(10):
             press()
-            self._read(0.5)
+            again = time.monotonic() + 3
+            while time.monotonic() < again:
+                if self._process.poll() is not None:
+                    return
+                self._read(0.1)
 
     def answer(self, question: str, text: str) -> None:
         """Wait for a question, and answer it."""
