@@ -47,7 +47,7 @@ async def check(
 
 def of_config(path: Path, settings: Settings) -> Finding:
     """That the config is good, and what it is about."""
-    sinks = [name for name in ("sei", "jsonl") if getattr(settings, name) is not None]
+    sinks = settings.sink_names
     count = len(settings.controllers)
     saw = f"{path}: {count} controller{'s' * (count > 1)}, sends to {' and '.join(sinks)}"
     return Finding("ok", CONFIG, saw)
