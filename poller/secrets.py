@@ -28,7 +28,10 @@ class Secret:
 
 
 def read_secret(owner: Controller | Sei | Harness, environ: Mapping[str, str]) -> Secret:
-    """The token of a controller, or SEI's or Harness' key. Raises ConfigError that names key and source."""
+    """The token of a controller, or SEI's or Harness' key.
+
+    Raises ConfigError that names key and source.
+    """
     key = "token" if isinstance(owner, Controller) else "api_key"
     table = (
         f'controller "{owner.name}"'

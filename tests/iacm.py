@@ -23,6 +23,16 @@ TERRAFORM = (
 )
 
 
+def execution(number: int, workspace: str = "network", pipeline: str = "other") -> dict[str, str]:
+    """One that somebody else records."""
+    return {
+        "pipeline": pipeline,
+        "pipeline_execution_id": f"e{number}",
+        "pipeline_stage_id": "s",
+        "workspace": workspace,
+    }
+
+
 @dataclass
 class Place:
     """A site, the Harness API, and a config for both."""
@@ -56,7 +66,7 @@ class Place:
 
 
 @contextlib.contextmanager
-def place(directory: Path) -> Iterator[Place]:
+def placed(directory: Path) -> Iterator[Place]:
     """All three servers, configured, with nothing built yet."""
     harness = Harness(HARNESS_KEY, workspaces={"network"})
     with simulated(directory) as site, Server(harness.app) as server:

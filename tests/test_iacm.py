@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from poller.demo.stages import Stage, Step
-from tests.iacm import HARNESS_KEY, Place
-from tests.iacm import place as new_place
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    """A place of the test's own."""
-    with new_place(tmp_path) as made:
-        yield made
+from poller.demo.stages import Stages
+from tests.iacm import Place
 
 
 def test_a_build_of_a_workspace_is_recorded_once(place: Place) -> None:
@@ -37,9 +26,9 @@ def test_a_build_of_a_workspace_is_recorded_once(place: Place) -> None:
     ] == place.harness.received
     assert len(place.site.sei.received) == 2
     told = place.sink()
-    assert (1, 0, 0, 0) == (
+    assert (
         told["delivered"], told["queued"], told["rejected"], told["skipped"]
-    )  # fmt: skip
+    ) == (1, 0, 0, 0)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -52,16 +41,16 @@ def test_a_build_of_a_workspace_is_recorded_once(place: Place) -> None:
     ],
 )
 def test_a_build_without_a_stage_is_skipped_for_this_sink_and_counted(
-    place: Place, kind: str, stages: object, more: str, why: str
+    place: Place, kind: str, stages: Stages | None, more: str, why: str
 ) -> None:
     """SEI gets it all the same; `status` says how many, and why."""
     place.configure(f'[[rules]]\nmatch = "tf/**"\niacm_workspace = "network"\n{more}\n')
     job = place.site.jenkins.job("tf/network", kind=kind)
     for _ in range(2):
-        job.build(**({} if stages is None else {"stages": stages}))
+        job.build(stages=stages)
     assert place.site.run("once").returncode == 0
-    assert [] == place.harness.requests
-    assert 2 == len(place.site.sei.received)
+    assert place.harness.requests == []
+    assert len(place.site.sei.received) == 2
     assert {why: 2} == place.sink()["skipped_because"]
     assert f"2 skipped ({why}: 2)" in place.site.run("status").stdout
-    assert 0 == place.site.run("reconcile").returncode
+    assert place.site.run("reconcile").returncode == 0

@@ -5,12 +5,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import AsyncIterator, Mapping
 
-from poller.errors import RemoteError
-from poller.harness.api import PAGE_LIMIT, Api, Execution, Page
+from poller.errors import BadAnswer, RemoteError
+from poller.harness.api import PAGE_LIMIT, WHERE, Api, Execution, Page
 
 NO_SUCH_PAGE = (400, 404, 412, 416, 422, 500)
 """What a server that counts its pages from 1 may answer to page 0; 500 where it counts on blindly.
 The documentation shows ``page=1`` in a request and ``X-Page-Number : 0`` in an answer."""
+
+
+MOST_AGAIN = 5
+"""Pages in a row with nothing new, after which the server does not turn them: a list may grow by
+whole pages while it is read, but not so fast."""
 
 
 async def executions(
@@ -28,6 +33,7 @@ async def executions(
     size = PAGE_LIMIT if limit is None else max(1, min(limit, PAGE_LIMIT))
     refused: RemoteError | None = None
     total: int | None = None
+    again = 0
     for number in itertools.count():
         try:
             page = await api.page(filters, size, number)
@@ -36,9 +42,10 @@ async def executions(
                 raise
             refused = error
             continue
-        if refused is not None and page.number == 0:
+        if page.number == 0:
             refused = None  # it says itself that this is the first
         total = page.total if total is None else total
+        before = len(seen)
         for execution in page.executions:
             key = (execution.pipeline_execution_id, execution.pipeline_stage_id)
             if key not in seen:
@@ -46,21 +53,24 @@ async def executions(
                 yield execution
                 if len(seen) == limit:
                     return
-        if is_last(page, number, len(seen), size):
+        again = 0 if len(seen) > before else again + 1
+        if is_last(page, number, len(seen)):
             break
+        if again == MOST_AGAIN:
+            raise BadAnswer(WHERE, f"executions, page {number}", "the same ones as before")
     if refused is not None and total is not None and len(seen) < total:
         raise refused  # the page is there after all, and could not be had
 
 
-def is_last(page: Page, number: int, seen: int, size: int) -> bool:
+def is_last(page: Page, number: int, seen: int) -> bool:
     """Whether nothing can follow a page that was asked for as ``number``. Pure.
 
-    By ``X-Total-Elements``; without it, by a page that is not full (``X-Page-Size``).
+    ``X-Total-Elements`` tells; without it, a page that is not full (``X-Page-Size``), or empty.
     """
     if page.total is not None and seen >= page.total:
         return True
     if number == 0:
         return False
-    if page.total is not None:
-        return not page.executions
-    return len(page.executions) < (page.size or size)
+    if page.total is None and page.size is not None:
+        return len(page.executions) < page.size
+    return not page.executions

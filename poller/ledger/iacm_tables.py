@@ -25,9 +25,9 @@ STATEMENTS = (
     """
     create trigger tally_execution_update_old after update of skipped on execution
     when old.skipped is not null begin
-        update tally set count = count - 1 where sink = 'iacm' and state = 'skipped: ' || old.skipped
-        and controller = (select j.controller from build b join job j on j.id = b.job
-        where b.id = old.build);
+        update tally set count = count - 1
+        where sink = 'iacm' and state = 'skipped: ' || old.skipped and controller =
+        (select j.controller from build b join job j on j.id = b.job where b.id = old.build);
     end
     """,
     """
