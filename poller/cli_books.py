@@ -11,7 +11,9 @@ import typer
 from poller.cli import (
     AsJson,
     ControllerName,
+    SinkName,
     _exit,
+    _is_iacm,
     _print,
     _settings,
     _told,
@@ -22,8 +24,11 @@ from poller.cli import (
 from poller.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from poller.globs import Globs
     from poller.reconcile import Finding
+    from poller.reconcile_all import Reconciled
     from poller.watched import Watched
     from poller.wiring import Line
 
@@ -86,14 +91,22 @@ def reconcile(
     rate: Annotated[
         float, typer.Option(metavar="N", min=0.1, help="Jobs a second to ask Jenkins for.")
     ] = 5.0,
+    sink: SinkName = "sei",
     as_json: AsJson = False,
 ) -> None:
-    """Jenkins against the ledger, build by build: what is missing and why. Exit 1 on a finding."""
+    """Jenkins against the ledger, build by build: what is missing and why. Exit 1 on a finding.
+    With --sink iacm, what Harness IaCM has on record against the ledger."""
     settings = _settings(context)
+    iacm = _told(lambda: _is_iacm(settings, sink))
 
     async def work(line: Line) -> int:
         from poller.reconcile_all import reconcile_all
-        from poller.render import reconcile_json, reconcile_line, reconcile_lines
+        from poller.render import (
+            reconcile_iacm_lines,
+            reconcile_json,
+            reconcile_line,
+            reconcile_lines,
+        )
 
         start = None if since is None else _moment(since, "--since", clock())
 
@@ -101,6 +114,10 @@ def reconcile(
             if not as_json:
                 _print([reconcile_line(finding)])
 
+        if iacm:
+            done = await _with_iacm(line, start, controller, job, show, repair=repair)
+            _print(reconcile_json(done) if as_json else reconcile_iacm_lines(done))
+            return done.exit_code
         done = await reconcile_all(
             _chosen(line, controller), line, start, _globs(job), clock,
             repair=repair, rate=rate, on_finding=show,
@@ -111,9 +128,28 @@ def reconcile(
     _exit(_with_line(settings, work))
 
 
+async def _with_iacm(
+    line: Line,
+    since: int | None,
+    controller: str | None,
+    jobs: list[str] | None,
+    show: Callable[[tuple[str, Finding]], None],
+    *,
+    repair: bool,
+) -> Reconciled:
+    from poller.reconcile_iacm import reconcile_iacm
+
+    assert line.harness is not None  # noqa: S101 - for the type checker
+    (sink,) = [one for one in line.sinks if one.name == "iacm"]
+    return await reconcile_iacm(
+        _chosen(line, controller), line.ledger, line.harness, sink, since, _globs(jobs), clock,
+        repair=repair, on_finding=show,
+    )  # fmt: skip
+
+
 @app.command()
 def rejected(context: typer.Context, as_json: AsJson = False) -> None:
-    """What SEI refused, with its own words."""
+    """What SEI refused, or IaCM, with their own words."""
     settings = _settings(context)
 
     def show() -> int:
@@ -137,7 +173,7 @@ def retry(
     controller: ControllerName = None,
     as_json: AsJson = False,
 ) -> None:
-    """What SEI refused, back to the queue: mapped anew from Jenkins, else as it was kept."""
+    """What was refused, back to the queue: mapped anew from Jenkins, else as it was kept."""
     settings = _settings(context)
     if every == (job is not None) or (job is None) != (number is None):
         _told(lambda: _usage("retry JOB NUMBER, or retry --all"))

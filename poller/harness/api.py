@@ -41,8 +41,8 @@ MEANINGS: Mapping[int, str] = {
     404: "there is no such thing: are url, org, project and workspace right?",
     412: "something that has to be there first is not: does the workspace exist in that project?",
     415: "what was sent is not taken as JSON: is the url right, and is there a proxy on the way?",
-    429: "more requests than the account may send: it is tried again later",
-    500: "Harness failed by itself: it is tried again later",
+    429: "more requests than the account may send; what is queued is sent again later",
+    500: "Harness failed by itself; what is queued is sent again later",
 }
 """Each status that the API documents (and two that come on the way), as a sentence for a user."""
 
@@ -55,17 +55,18 @@ def meaning(status: int) -> str:
 
 
 class Execution(msgspec.Struct, frozen=True, gc=False):
-    """One execution as IaCM has it. ``created`` is epoch milliseconds."""
+    """One execution as IaCM has it; what it leaves out, or null, is None. ``created`` is epoch
+    milliseconds."""
 
     pipeline_execution_id: str
     pipeline_stage_id: str
-    pipeline: str = ""
-    workspace: str = ""
-    status: str = ""
-    created: int = 0
-    account: str = ""
-    org: str = ""
-    project: str = ""
+    pipeline: str | None = None
+    workspace: str | None = None
+    status: str | None = None
+    created: int | None = None
+    account: str | None = None
+    org: str | None = None
+    project: str | None = None
 
 
 @dataclass(frozen=True)

@@ -30,10 +30,10 @@ def written(execution: Execution, *, first: bool) -> str:
 def line(execution: Execution) -> str:
     """One line: when, how, which workspace and pipeline, and the two ids that `get` takes."""
     shown = (
-        _time(execution.created) or "-", execution.status or "-", execution.workspace,
+        _time(execution.created), execution.status, execution.workspace,
         execution.pipeline, execution.pipeline_execution_id, execution.pipeline_stage_id,
     )  # fmt: skip
-    return "  ".join(_one_line(text) for text in shown)
+    return "  ".join(_one_line(text or "-") for text in shown)
 
 
 def lines(execution: Execution) -> list[str]:
@@ -47,7 +47,7 @@ def _one_line(text: str) -> str:
     return " ".join(clean(text, TEXT).split())
 
 
-def _time(at: int) -> str | None:
+def _time(at: int | None) -> str | None:
     if not at:
         return None
     return iso(at) if 0 < at <= LAST_MS else str(at)

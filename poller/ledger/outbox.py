@@ -171,11 +171,12 @@ class Outbox:
             self._file.conn.execute(f"pragma incremental_vacuum({PAGES_GIVEN_BACK})").fetchall()
         return dropped
 
-    def count_queued(self) -> int:
-        """How many deliveries wait, over all sinks."""
+    def count_queued(self, sink: str | None = None) -> int:
+        """How many deliveries wait, for one sink or over all of them."""
         (row,) = self._file.rows(
             "select coalesce(sum(count), 0) as count from tally"
-            " where sink <> '' and state = 'queued'"
+            " where sink <> '' and state = 'queued' and sink = coalesce(?, sink)",
+            sink,
         )
         return int(row["count"])
 
