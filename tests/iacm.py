@@ -41,7 +41,7 @@ class Place:
     harness: Harness
     server: Server
 
-    def configure(self, rules: str = RULE, **keys: Any) -> None:
+    def configure(self, rules: str = RULE, every: str = "60s", **keys: Any) -> None:
         """Write the config with a ``[harness]`` table."""
         values = {
             "url": self.server.url,
@@ -53,7 +53,8 @@ class Place:
             **keys,
         }
         lines = [f"{key} = {json.dumps(value)}" for key, value in values.items()]
-        self.site.configure(more="\n".join(["[harness]", *lines, rules]))
+        controller = self.site.controller(every=every)
+        self.site.configure(controller, more="\n".join(["[harness]", *lines, rules]))
 
     def terraform(self, name: str = "tf/network", **more: Any) -> Any:
         """A build that is done, of a pipeline that runs terraform."""

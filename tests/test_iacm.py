@@ -184,7 +184,7 @@ def test_a_lost_answer_makes_no_second_execution(place: Place, *, refuses: bool)
 
 def test_a_sink_that_is_down_holds_no_other_back(place: Place) -> None:
     """While one does not answer at all, the service delivers to the other at once."""
-    place.configure(timeout="30s")
+    place.configure(every="1s", timeout="30s")
     sei, harness = place.site.sei, place.harness
     servers: list[tuple[Sei | Harness, Sei | Harness]] = [(harness, sei), (sei, harness)]
     for down, up in servers:
