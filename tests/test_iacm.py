@@ -315,3 +315,35 @@ def test_a_workspace_needs_the_table(place: Place) -> None:
     result = place.site.run("once")
     assert result.returncode == 78
     assert "[harness] is missing: the rule tf/** names an iacm_workspace" in result.stderr
+
+
+def test_check_looks_at_harness(place: Place) -> None:
+    """The way there, the key, the project; and that some rule uses it."""
+    good = place.site.run("check")
+    assert "Harness: API key accepted, executions of org/project can be read" in good.stdout
+    place.configure("")
+    assert "no rule names an iacm_workspace" in place.site.run("check").stdout
+    place.harness.fail("*/executions", status=403)
+    result = place.site.run("check")
+    assert result.returncode == 69
+    assert MEANINGS[403] in result.stdout
+    place.server.stop()
+    result = place.site.run("check")
+    assert result.returncode == 69
+    place.server.start()
+
+
+def test_a_repair_is_sent_to_a_sink_while_another_is_down(place: Place) -> None:
+    """`retry` reaches IaCM although SEI does not answer."""
+    place.configure(RULE.replace("network", "netwrok"))
+    place.terraform()
+    place.site.sei.fail(status=503)
+    assert place.site.run("once").returncode == 75
+    place.configure()
+    place.site.sei.heal()
+    place.site.sei.fail(status=None, delay=60)
+    with place.site.start("retry", "--all") as process:
+        wait_for(place.harness, 1)
+        process.kill()
+        process.communicate()
+    assert [one["workspace"] for one in place.harness.received] == ["network"]
