@@ -57,6 +57,7 @@ def test_a_build_without_a_stage_is_skipped_for_this_sink_and_counted(
     assert place.harness.requests == []
     assert len(place.site.sei.received) == 2
     assert {why: 2} == place.sink()["skipped_because"]
+    assert place.site.read("status")["controllers"][0]["skipped"] == 0
     assert f"2 skipped ({why}: 2)" in place.site.run("status").stdout
     assert place.site.run("reconcile").returncode == 0
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from poller.ledger import Batch, BuildRow, Ledger
+from poller.settings import Controller
+from poller.status.overview import controller_state
 from poller.watermark import JobState
 from tests.test_ledger import LEDGERS, complete
 
@@ -121,3 +123,19 @@ def test_an_old_file_takes_executions(tmp_path: Path) -> None:
         ledger.builds.record(1, batch, SINKS, 1)
         assert [q.payload for q in ledger.outbox.queued("iacm", 10)] == [BODY]
         assert tally(ledger)["iacm", "skipped: no stage tree"] == 1
+
+
+class NoNews:
+    """No poll yet in this process."""
+
+    def news(self, controller: str) -> None:
+        """Nothing."""
+
+
+def test_what_is_skipped_for_iacm_is_no_skipped_build(ledger: Ledger) -> None:
+    """It was collected, and SEI gets it: the page counts it as that."""
+    record(ledger, with_body(1), without(2, "no stage tree"))
+    (row,) = ledger.controllers.all()
+    controller = Controller(name="main", url="http://j/", user="u", token_env="T")
+    state = controller_state(controller, row, NoNews(), 1)
+    assert (state.skipped, state.queued) == (0, 3)
