@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
-from poller import cli_books, cli_setup
+from poller import cli_books, cli_executions, cli_setup
 from poller.cli import app
 
-__all__ = ["app", "cli_books", "cli_setup"]
+__all__ = ["app", "cli_books", "cli_executions", "cli_setup"]
 
 CLICKS_USAGE = 2
 

@@ -40,6 +40,10 @@ ControllerName = Annotated[
     str | None, typer.Option("--controller", metavar="NAME", help="Needed where two share the job.")
 ]
 
+SinkName = Annotated[
+    str, typer.Option("--sink", metavar="NAME", help="sei, or iacm: what Harness IaCM gets.")
+]
+
 
 def _version(show: bool) -> None:
     if show:
@@ -144,10 +148,14 @@ def preview(
     explain: Annotated[
         bool, typer.Option("--explain", help="Say where each field is from instead.")
     ] = False,
+    sink: SinkName = "sei",
     as_json: AsJson = False,
 ) -> None:
     """The payload of one build as it would go out; sent nowhere, stored nowhere."""
     settings = _settings(context)
+    iacm = _told(lambda: _is_iacm(settings, sink))
+    if iacm and explain:
+        _told(lambda: _refuse("--explain is of SEI's run, not of --sink iacm"))
 
     async def show(line: Line) -> int:
         from poller.explain import explain_json, explain_lines
@@ -156,6 +164,14 @@ def preview(
         from poller.sei.mapping import Skip
 
         found = await preview_run(line.watched, line.ledger, job, number, controller)
+        if iacm and not found.execution_body:
+            skip = {"controller": found.controller, "skip": found.no_execution}
+            _print(skip if as_json else [f"skipped: {found.no_execution}"])
+            return 0
+        if iacm:
+            body = found.execution_body
+            typer.echo(body.decode() if as_json else pretty(body))
+            return 0
         if explain or isinstance(found.done, Skip):
             _print(explain_json(found) if as_json else explain_lines(found))
             return 0
@@ -305,6 +321,19 @@ def _config_path(context: typer.Context) -> Path:
     path = _told(lambda: find(context.find_root().obj, os.environ)).absolute()
     os.environ.setdefault("CREDENTIALS_DIRECTORY", str(path.parent))
     return path
+
+
+def _is_iacm(settings: Settings, sink: str) -> bool:
+    """Whether a command is about IaCM. Raises UsageError for a sink that is none, or not there."""
+    if sink == "iacm" and settings.harness is None:
+        raise UsageError("--sink iacm: there is no [harness] in the config", "see the README")
+    if sink not in ("sei", "iacm"):
+        raise UsageError(f"--sink {sink}: there is no such sink", "there are: sei, iacm")
+    return sink == "iacm"
+
+
+def _refuse(message: str) -> None:
+    raise UsageError(message)
 
 
 def _locked(settings: Settings, work: Callable[[Line], Coroutine[Any, Any, int]]) -> int:

@@ -11,7 +11,9 @@ import typer
 from poller.cli import (
     AsJson,
     ControllerName,
+    SinkName,
     _exit,
+    _is_iacm,
     _print,
     _settings,
     _told,
@@ -22,8 +24,11 @@ from poller.cli import (
 from poller.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from poller.globs import Globs
     from poller.reconcile import Finding
+    from poller.reconcile_all import Reconciled
     from poller.watched import Watched
     from poller.wiring import Line
 
@@ -86,14 +91,22 @@ def reconcile(
     rate: Annotated[
         float, typer.Option(metavar="N", min=0.1, help="Jobs a second to ask Jenkins for.")
     ] = 5.0,
+    sink: SinkName = "sei",
     as_json: AsJson = False,
 ) -> None:
-    """Jenkins against the ledger, build by build: what is missing and why. Exit 1 on a finding."""
+    """Jenkins against the ledger, build by build: what is missing and why. Exit 1 on a finding.
+    With --sink iacm, what Harness IaCM has on record against the ledger."""
     settings = _settings(context)
+    iacm = _told(lambda: _is_iacm(settings, sink))
 
     async def work(line: Line) -> int:
         from poller.reconcile_all import reconcile_all
-        from poller.render import reconcile_json, reconcile_line, reconcile_lines
+        from poller.render import (
+            reconcile_iacm_lines,
+            reconcile_json,
+            reconcile_line,
+            reconcile_lines,
+        )
 
         start = None if since is None else _moment(since, "--since", clock())
         found: list[tuple[str, Finding]] = []
@@ -104,6 +117,10 @@ def reconcile(
             else:
                 _print([reconcile_line(controller, finding)])
 
+        if iacm:
+            done = await _with_iacm(line, start, controller, job, show, repair=repair)
+            _print(reconcile_json(done, found) if as_json else reconcile_iacm_lines(done))
+            return done.exit_code
         done = await reconcile_all(
             _chosen(line, controller), line, start, _globs(job), clock,
             repair=repair, rate=rate, on_finding=show,
@@ -114,9 +131,28 @@ def reconcile(
     _exit(_with_line(settings, work))
 
 
+async def _with_iacm(
+    line: Line,
+    since: int | None,
+    controller: str | None,
+    jobs: list[str] | None,
+    show: Callable[[str, Finding], None],
+    *,
+    repair: bool,
+) -> Reconciled:
+    from poller.reconcile_iacm import reconcile_iacm
+
+    assert line.harness is not None  # noqa: S101 - for the type checker
+    (sink,) = [one for one in line.sinks if one.name == "iacm"]
+    return await reconcile_iacm(
+        _chosen(line, controller), line.ledger, line.harness, sink, since, _globs(jobs), clock,
+        repair=repair, on_finding=show,
+    )  # fmt: skip
+
+
 @app.command()
 def rejected(context: typer.Context, as_json: AsJson = False) -> None:
-    """What SEI refused, with its own words."""
+    """What SEI refused, or IaCM, with their own words."""
     settings = _settings(context)
 
     def show() -> int:
@@ -140,7 +176,7 @@ def retry(
     controller: ControllerName = None,
     as_json: AsJson = False,
 ) -> None:
-    """What SEI refused, back to the queue: mapped anew from Jenkins, else as it was kept."""
+    """What was refused, back to the queue: mapped anew from Jenkins, else as it was kept."""
     settings = _settings(context)
     if every == (job is not None) or (job is None) != (number is None):
         _told(lambda: _usage("retry JOB NUMBER, or retry --all"))
@@ -148,12 +184,11 @@ def retry(
     async def work(line: Line) -> int:
         from poller.render import retried_json, retried_lines
         from poller.retry import retry_all
-        from poller.sending import send_all
+        from poller.sending import send_each
 
         wanted = None if job is None or number is None else (job, number)
         done = await retry_all(line, wanted, controller, clock)
-        for sink in line.sinks:
-            await send_all(sink, line.ledger, clock)
+        await send_each(line.sinks, line.ledger, clock)
         _print(retried_json(done) if as_json else retried_lines(done))
         return 75 if line.ledger.outbox.count_queued() or not all(d.queued for d in done) else 0
 

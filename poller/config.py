@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 from poller.errors import ConfigError
 from poller.secrets import read_secret
-from poller.settings import Controller, Sei, Settings
+from poller.settings import Controller, Harness, Sei, Settings
 from poller.when import size_text, span_text
 
 DEFAULT_PATHS = (Path("config/poller.toml"), Path("/etc/sei-poller/poller.toml"))
@@ -73,9 +73,10 @@ def default_ledger(environ: Mapping[str, str]) -> Path:
 
 def check_secrets(settings: Settings, environ: Mapping[str, str]) -> list[str]:
     """Every secret that can't be read, one line each."""
-    owners: list[Controller | Sei] = [
+    owners: list[Controller | Sei | Harness] = [
         *settings.controllers,
         *([settings.sei] if settings.sei else []),
+        *([settings.harness] if settings.harness else []),
     ]
     findings: list[str] = []
     for owner in owners:

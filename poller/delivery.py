@@ -176,7 +176,7 @@ async def _one(
             return "rejected"
         case Verdict.STOP:
             done.stopped = f"{sink.name}: HTTP {receipt.status}"
-            done.hint = "is the API key right, and the environment or base_url?"
+            done.hint = receipt.hint or "is the API key right, and the environment or base_url?"
         case Verdict.AGAIN:
             done.note_failure(f"{sink.name}: HTTP {receipt.status}", receipt.retry_after)
     return None

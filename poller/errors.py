@@ -58,9 +58,10 @@ class LedgerError(PollerError):
 
 class RemoteError(PollerError):
     """A server did not give what was asked. ``where`` names it: ``controller main``, ``SEI``;
-    ``reason`` is what happened, without where and what."""
+    ``reason`` is what happened, without where and what; ``status`` the HTTP status, where known."""
 
     exit_code = 69
+    status: int | None = None
 
     def __init__(self, where: str, what: str, message: str, hint: str = "") -> None:
         super().__init__(f"{where}: {what}: {message}" if what else f"{where}: {message}", hint)

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import msgspec
 
 from poller.errors import BadAnswer, NoSuchBuild, NotFound, UsageError
+from poller.harness.mapping import NewExecution, NoExecution, encode, new_execution
 from poller.jenkins.discovery import in_multibranch
 from poller.jenkins.whole import Failure, Whole, make_whole
 from poller.ledger import Ledger
 from poller.recording import evidence_of
+from poller.rules import first_match
 from poller.sei.limits import fit
 from poller.sei.mapping import Mapped, Skip, map_build
 from poller.watched import Watched
@@ -22,6 +24,7 @@ class Preview:
     """What would go out of a build: its encoded run, or why there is none.
 
     ``left_out`` is what was cut for its size, ``lacking`` what could not be had, one line each.
+    ``execution`` is what IaCM gets of it, None where no rule names a workspace for its job.
     """
 
     controller: str
@@ -29,6 +32,21 @@ class Preview:
     body: bytes = b""
     left_out: str | None = None
     lacking: tuple[str, ...] = ()
+    execution: NewExecution | NoExecution | None = None
+
+    @property
+    def execution_body(self) -> bytes:
+        """What IaCM gets, encoded; empty where it gets nothing."""
+        return encode(self.execution) if isinstance(self.execution, NewExecution) else b""
+
+    @property
+    def no_execution(self) -> str:
+        """Why IaCM gets nothing."""
+        if isinstance(self.done, Skip):
+            return self.done.reason
+        if isinstance(self.execution, NoExecution):
+            return self.execution.reason
+        return "no rule names an iacm_workspace for it"
 
 
 async def preview(
@@ -73,7 +91,9 @@ async def _of(one: Watched, ledger: Ledger, job: str, number: int) -> Preview:
     if isinstance(done, Skip):
         return Preview(one.name, done)
     body, left_out = fit(done.run, one.policy.body_limit)
-    return Preview(one.name, done, body, left_out, whole.lacking)
+    rule = first_match(one.policy.rules, job).rule
+    execution = new_execution(done.run, whole.tree, rule)
+    return Preview(one.name, done, body, left_out, whole.lacking, execution)
 
 
 def _otherwise(one: Watched, job: str, failure: Failure) -> Whole:

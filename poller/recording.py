@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import structlog
 
+from poller.harness.mapping import NewExecution, NoExecution, encode, new_execution
 from poller.jenkins.collect import Page
 from poller.jenkins.discovery import Item
 from poller.jenkins.model import Build
@@ -14,6 +15,7 @@ from poller.jenkins.whole import Failure, Whole
 from poller.ledger import Batch, BuildRow, BuildState
 from poller.ledger.builds import GONE
 from poller.logs.capture import NOTHING, Log
+from poller.rules import first_match
 from poller.sei.evidence import Evidence
 from poller.sei.limits import fit
 from poller.sei.mapping import JobFacts, Skip, map_build
@@ -86,11 +88,15 @@ def mapped(watched: Watched, job: JobFacts, whole: Whole) -> BuildRow:
     payload, left_out = fit(done.run, watched.policy.body_limit)
     if left_out is not None:
         log.warning("payload cut to its limit", left_out=left_out)
+    rule = first_match(watched.policy.rules, job.full_name).rule
+    made = new_execution(done.run, whole.tree, rule)
     return dataclasses.replace(
         _row(build, "collected", log=whole.log),
         payload=payload,
         build_number=job.base + build.number,
         lacking=whole.lacking,
+        execution=encode(made) if isinstance(made, NewExecution) else None,
+        no_execution=made.reason if isinstance(made, NoExecution) else None,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from poller.backfill_all import BackfilledAll, EstimatedAll
 from poller.delivery import Drain
+from poller.harness.api import meaning
 from poller.once import Once
 from poller.reconcile import Finding
 from poller.reconcile_all import Reconciled
@@ -165,6 +166,22 @@ def reconcile_lines(done: Reconciled) -> list[str]:
     return lines
 
 
+def reconcile_iacm_lines(done: Reconciled) -> list[str]:
+    """What comes after the findings about IaCM."""
+    if done.errors:
+        return [f"not compared: {error}" for error in done.errors]
+    lines = [f"not repaired: {problem}" for problem in done.problems]
+    lines += [
+        f"{done.checked} builds of {done.jobs} jobs compared with IaCM:"
+        f" {done.missing} missing, {done.differing} differing"
+    ]
+    if done.repairing:
+        lines.append(f"{done.repaired} queued again, {done.queued} still queued")
+    elif done.missing:
+        lines.append("`sei-poller reconcile --sink iacm --repair` sends them again")
+    return lines
+
+
 def reconcile_json(done: Reconciled, found: list[tuple[str, Finding]]) -> dict[str, Any]:
     """The object that `reconcile --json` prints; its keys are a promise."""
 
@@ -193,6 +210,8 @@ def rejected_lines(rows: list[dict[str, Any]]) -> list[str]:
             f" HTTP {row['status']} at {iso(row['at'])}"
         )
         lines += [f"  {line}" for line in (row["answer"] or "").splitlines()[:5]]
+        if row["sink"] == "iacm" and (told := meaning(row["status"])):
+            lines.append(f"  {told}")
     return lines or ["nothing was refused"]
 
 

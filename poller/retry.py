@@ -9,6 +9,7 @@ from poller.errors import NoSuchBuild, NotFound, RemoteError, UsageError
 from poller.jenkins.discovery import in_multibranch
 from poller.jenkins.whole import Failure, make_whole
 from poller.ledger import BuildRow, Ledger
+from poller.ledger.executions import SINK as IACM
 from poller.ledger.outbox import Sent
 from poller.recording import mapped
 from poller.sei.mapping import JobFacts
@@ -42,11 +43,14 @@ async def retry(
         row = await _anew(watched, sent)
     except RemoteError as error:
         return Retried(name, number, False, str(error))
-    if row is None and not sent.kept:
+    if row is None and not sent.kept and sent.refused_by != {IACM}:
         why = "Jenkins no longer has the build, and its payload was dropped (keep_payloads)"
         return Retried(name, number, False, why)
     if row is not None and row.payload is None:
         return Retried(name, number, False, f"it would be left out now: {row.reason}")
+    if row is not None and row.execution is None and sent.refused_by == {IACM} and not all_sinks:
+        why = row.no_execution or "no rule names an iacm_workspace for it"
+        return Retried(name, number, False, f"it would be left out now: {why}")
     ledger.outbox.requeue(build, clock(), row, all_sinks=all_sinks)
     return Retried(name, number, True, "as it was kept" if row is None else "mapped anew")
 

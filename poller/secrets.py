@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from poller.errors import ConfigError
-from poller.settings import Controller, Sei
+from poller.settings import Controller, Harness, Sei
 
 MOST_BYTES = 64 * 1024
 
@@ -27,10 +27,17 @@ class Secret:
     __str__ = __repr__
 
 
-def read_secret(owner: Controller | Sei, environ: Mapping[str, str]) -> Secret:
-    """The token of a controller or SEI's key. Raises ConfigError that names key and source."""
+def read_secret(owner: Controller | Sei | Harness, environ: Mapping[str, str]) -> Secret:
+    """The token of a controller, or SEI's or Harness' key.
+
+    Raises ConfigError that names key and source.
+    """
     key = "token" if isinstance(owner, Controller) else "api_key"
-    table = f'controller "{owner.name}"' if isinstance(owner, Controller) else "[sei]"
+    table = (
+        f'controller "{owner.name}"'
+        if isinstance(owner, Controller)
+        else f"[{type(owner).__name__.lower()}]"
+    )
     variable = getattr(owner, f"{key}_env")
     if variable is not None:
         value = environ.get(variable, "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from poller import backoff
 from poller.delivery import Drain, drain
@@ -43,6 +43,14 @@ async def send_all(
         wait = backoff.delay(attempt, first=0.5, longest=LONGEST_PAUSE, jitter=jitter)
         await asyncio.sleep(max(wait, done.retry_after or 0))
     return total
+
+
+async def send_each(
+    sinks: Sequence[Sink], ledger: Ledger, clock: Callable[[], int]
+) -> dict[str, Drain]:
+    """Send what is queued for each sink, all at once: one that is down holds no other back."""
+    drains = await asyncio.gather(*(send_all(sink, ledger, clock) for sink in sinks))
+    return {sink.name: drained for sink, drained in zip(sinks, drains, strict=True)}
 
 
 async def send_while(

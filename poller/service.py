@@ -132,8 +132,9 @@ class Service:
     @property
     def stop_seconds(self) -> float:
         """The longest that a stop can take: SEI may answer as late as its timeout allows."""
-        sei = self._line.settings.sei
-        return max(POLL_STOP_SECONDS, sei.timeout / 1000 if sei else 0) + STOP_MARGIN
+        servers = (self._line.settings.sei, self._line.settings.harness)
+        longest = max((one.timeout / 1000 for one in servers if one is not None), default=0.0)
+        return max(POLL_STOP_SECONDS, longest) + STOP_MARGIN
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """A part of the service that ends by itself has failed; without it, the service has too."""
@@ -247,8 +248,7 @@ class Service:
     async def _deliver(self, sink: Sink) -> None:
         """Drain the sink whenever there is something, and after a failure when the wait is over."""
         news, failures, settled = self._news[sink.name], 0, 0
-        sei = self._line.settings.sei
-        waits = patience(*((sei.timeout, sei.request_rate) if sei else (NO_TIMEOUT_MS, None)))
+        waits = self._waits(sink.name)
 
         def on_settled(delivery: Queued, outcome: str) -> None:
             nonlocal settled
@@ -282,6 +282,13 @@ class Service:
                     failures + 1, first=FIRST_WAIT, longest=LONGEST_WAIT, jitter=jitter
                 )
                 await self._sleep(max(wait, done.retry_after or 0), None)
+
+    def _waits(self, sink: str) -> float:
+        """How long one delivery may take before the watchdog is to worry."""
+        sei, harness = self._line.settings.sei, self._line.settings.harness
+        if sink == "iacm" and harness is not None:
+            return patience(harness.timeout, None)
+        return patience(*((sei.timeout, sei.request_rate) if sei else (NO_TIMEOUT_MS, None)))
 
     async def _sleep(self, seconds: float | None, news: asyncio.Event | None) -> None:
         """Until ``seconds`` have passed, there is news, or the service stops."""

@@ -244,6 +244,47 @@ class Sei(Table):
         return self
 
 
+HARNESS = "https://app.harness.io/"
+"""The public host, from Harness' API reference; a vanity URL is another."""
+
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9_$-]{1,128}$")]
+
+
+class Harness(Table):
+    """The Harness API 1.0: executions of IaCM workspaces. A second sink, beside SEI."""
+
+    url: Address = Field(HARNESS, description="Harness' host, or a vanity URL.")
+    account: Identifier = Field(description="Account ID, as in Harness' URLs.")
+    org: Identifier = Field(description="Identifier of the organization.")
+    project: Identifier = Field(description="Identifier of the project.")
+    api_key_env: Name | None = Field(None, description="Environment variable that holds the key.")
+    api_key_file: Name | None = Field(None, description="File that holds the key.")
+    api_key_credential: Name | None = Field(None, description="systemd credential, the key.")
+    timeout: Span = Field(30_000, description="The longest wait for one answer.")
+    ca_file: Name | None = Field(None, description="CA bundle (PEM) to trust instead.")
+    proxy: Proxy | None = Field(None, description="HTTP proxy; default: the environment's.")
+
+    @property
+    def base(self) -> str:
+        """The URL before ``/iacm``."""
+        return self.url
+
+    @property
+    def max_connections(self) -> int:
+        """One: the API reference asks for a single request at a time."""
+        return 1
+
+    @field_validator("timeout")
+    @classmethod
+    def _not_too_short(cls, span: int) -> int:
+        return at_least_a_second(span)
+
+    @model_validator(mode="after")
+    def _choices(self) -> Self:
+        exactly_one(self, ("api_key_env", "api_key_file", "api_key_credential"))
+        return self
+
+
 class Jsonl(Table):
     """A second sink: a file with one run a line."""
 
@@ -308,6 +349,20 @@ class Rule(Table):
         {}, description="Jenkins' result = SEI's result, or skip; before those of [sei.results]."
     )
     skip: bool = Field(False, description="Don't send builds of these jobs.")
+    iacm_workspace: Name | None = Field(
+        None, description="Record the builds at Harness IaCM, in this workspace; needs [harness]."
+    )
+    iacm_stage: Name | None = Field(
+        None,
+        description="Name of the stage that is recorded; default: the first one whose steps name"
+        " terraform, tofu or terragrunt.",
+    )
+
+    @model_validator(mode="after")
+    def _stage_of_a_workspace(self) -> Self:
+        if self.iacm_stage is not None and self.iacm_workspace is None:
+            raise ValueError("iacm_stage without iacm_workspace: of which workspace?")
+        return self
 
 
 class ArtifactPattern(Table):
@@ -396,6 +451,7 @@ class Settings(Table):
 
     controllers: tuple[Controller, ...] = Field(min_length=1, description="One a Jenkins server.")
     sei: Sei | None = Field(None, description="The receiver.")
+    harness: Harness | None = Field(None, description="A second sink: IaCM's executions.")
     jsonl: Jsonl | None = Field(None, description="A second sink: a file.")
     redact: Redact = Field(Redact(), description="What is never sent.")
     rules: tuple[Rule, ...] = Field((), description="First match wins.")
@@ -407,7 +463,8 @@ class Settings(Table):
     @property
     def sink_names(self) -> tuple[str, ...]:
         """The sinks that are configured, the main one first."""
-        return tuple(name for name in ("sei", "jsonl") if getattr(self, name) is not None)
+        tables = {"sei": self.sei, "iacm": self.harness, "jsonl": self.jsonl}
+        return tuple(name for name, table in tables.items() if table is not None)
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -417,4 +474,7 @@ class Settings(Table):
             raise ValueError(f"controllers need names of their own; twice: {', '.join(twice)}")
         if self.sei is None and self.jsonl is None:
             raise ValueError("[sei] is missing (or [jsonl]): where shall the runs go?")
+        named = [rule.match for rule in self.rules if rule.iacm_workspace is not None]
+        if named and self.harness is None:
+            raise ValueError(f"[harness] is missing: the rule {named[0]} names an iacm_workspace")
         return self

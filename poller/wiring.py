@@ -10,6 +10,7 @@ from pathlib import Path
 from poller.errors import ConfigError
 from poller.extract import Extraction
 from poller.globs import Globs
+from poller.harness.api import Api as HarnessApi
 from poller.http import Connection
 from poller.jenkins.api import Api as JenkinsApi
 from poller.jenkins.console import Console
@@ -20,8 +21,9 @@ from poller.redact import Redactor
 from poller.secrets import read_secret
 from poller.sei.api import Api as SeiApi
 from poller.sei.mapping import Identity, Policy, skipped
-from poller.settings import DEFAULT_RESULTS, Controller, Sei, Settings
+from poller.settings import DEFAULT_RESULTS, Controller, Harness, Sei, Settings
 from poller.sinks import Sink
+from poller.sinks.iacm import IacmSink
 from poller.sinks.jsonl import JsonlSink
 from poller.sinks.sei import SeiSink
 from poller.watched import Watched
@@ -46,6 +48,8 @@ class Line:
     ledger: Ledger
     watched: list[Watched]
     sinks: list[Sink]
+    harness: HarnessApi | None = None
+    """The sink's own client, so that whoever asks waits for its turn."""
 
     @property
     def sink_names(self) -> list[str]:
@@ -61,7 +65,7 @@ async def open_line(
     requests_to: Callable[[str], OnTry | None] = no_one,
 ) -> AsyncIterator[Line]:
     """Everything open; closed at the end. ``now`` is epoch milliseconds. ``requests_to`` gives who
-    counts the requests to a server: a controller's name, or ``sei``.
+    counts the requests to a server: a controller's name, ``sei``, or ``iacm``.
 
     Raises ConfigError for a missing secret or GUID, LedgerError for an unusable ledger.
     """
@@ -76,13 +80,17 @@ async def open_line(
         if settings.sei is not None:
             api = sei_api(settings.sei, environ, requests_to("sei"))
             sinks.append(SeiSink(api, settings.sei.max_connections))
+        harness = None
+        if settings.harness is not None:
+            harness = harness_api(settings.harness, environ, requests_to("iacm"))
+            sinks.append(IacmSink(harness))
         if settings.jsonl is not None:
             sinks.append(JsonlSink(Path(settings.jsonl.path)))
         for sink in sinks:
             stack.push_async_callback(sink.aclose)
         ledger = Ledger(Path(settings.ledger.path))
         stack.callback(ledger.close)
-        yield Line(settings, ledger, watched, sinks)
+        yield Line(settings, ledger, watched, sinks, harness)
 
 
 def need_guids(settings: Settings) -> None:
@@ -164,10 +172,19 @@ def sei_api(sei: Sei, environ: Mapping[str, str], on_try: OnTry | None = None) -
     return SeiApi(connection(sei, on_try), key, request_rate=sei.request_rate)
 
 
-def connection(server: Controller | Sei, on_try: OnTry | None = None) -> Connection:
+def harness_api(
+    harness: Harness, environ: Mapping[str, str], on_try: OnTry | None = None
+) -> HarnessApi:
+    """The Harness API with the key of the config."""
+    key = read_secret(harness, environ).reveal()
+    place = connection(harness, on_try)
+    return HarnessApi(place, harness.account, harness.org, harness.project, key)
+
+
+def connection(server: Controller | Sei | Harness, on_try: OnTry | None = None) -> Connection:
     """How to reach a server, from its table of the config."""
     return Connection(
-        url=server.base if isinstance(server, Sei) else server.url,
+        url=server.url if isinstance(server, Controller) else server.base,
         timeout=server.timeout,
         max_connections=server.max_connections,
         ca_file=server.ca_file,

@@ -7,12 +7,13 @@ import contextlib
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from poller.config import load
 from poller.cycle import Cycle, poll
 from poller.delivery import drain
 from poller.demo.faults import Receive, Scope, Send
+from poller.demo.harness import Harness
 from poller.demo.jenkins import Jenkins
 from poller.demo.sei import Sei
 from poller.demo.server import Server
@@ -23,6 +24,7 @@ from poller.reconcile import fill as fill_holes
 from poller.watched import Watched
 from poller.wiring import Line, open_line
 from tests.conftest import GUID, KEY, TOKEN
+from tests.iacm import HARNESS_KEY
 
 CONFIG = """\
 [[controllers]]
@@ -44,14 +46,34 @@ timeout = "5s"
 path = "{ledger}"
 """
 
+BOTH_SINKS = (
+    CONFIG
+    + """\
+
+[harness]
+url = "{harness}"
+account = "acc"
+org = "org"
+project = "project"
+api_key_env = "HARNESS_API_KEY"
+timeout = "5s"
+
+[[rules]]
+match = "**"
+iacm_workspace = "network"
+iacm_stage = "Build"
+"""
+)
+
 
 class Stage:
-    """Two servers whose Jenkins and SEI are new for each play."""
+    """Three servers whose Jenkins, SEI and Harness are new for each play."""
 
     def __init__(self) -> None:
-        self.jenkins, self.sei = Jenkins(), Sei(guids={GUID})
+        self.jenkins, self.sei, self.harness = Jenkins(), Sei(guids={GUID}), Harness()
         self.jenkins_server = Server(self._ask_jenkins)
         self.sei_server = Server(self._ask_sei)
+        self.harness_server = Server(self._ask_harness)
 
     async def _ask_jenkins(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.jenkins.app(scope, receive, send)
@@ -59,12 +81,17 @@ class Stage:
     async def _ask_sei(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.sei.app(scope, receive, send)
 
+    async def _ask_harness(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.harness.app(scope, receive, send)
+
     def __enter__(self) -> Stage:
         self.jenkins_server.start()
         self.sei_server.start()
+        self.harness_server.start()
         return self
 
     def __exit__(self, *_error: object) -> None:
+        self.harness_server.stop()
         self.sei_server.stop()
         self.jenkins_server.stop()
 
@@ -73,6 +100,7 @@ class Stage:
 class Program:
     """The program with its ledger in ``directory``; ``now`` is its clock, epoch milliseconds."""
 
+    config: ClassVar[str] = CONFIG
     stage: Stage
     directory: Path
     now: int = 1_700_000_000_000
@@ -85,14 +113,15 @@ class Program:
         if self.line is None:
             path = self.directory / "poller.toml"
             path.write_text(
-                CONFIG.format(
+                self.config.format(
                     jenkins=self.stage.jenkins_server.url,
                     sei=self.stage.sei_server.url,
+                    harness=self.stage.harness_server.url,
                     guid=GUID,
                     ledger=self.directory / "ledger.db",
                 )
             )
-            environ = {"JENKINS_TOKEN": TOKEN, "SEI_API_KEY": KEY}
+            environ = {"JENKINS_TOKEN": TOKEN, "SEI_API_KEY": KEY, "HARNESS_API_KEY": HARNESS_KEY}
             opening = open_line(load(path, environ), environ, self.now)
             self.line = self.runner.run(self._open.enter_async_context(opening))
         return self.line

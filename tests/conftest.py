@@ -139,6 +139,15 @@ def simulated(directory: Path) -> Iterator[Site]:
 
 
 @pytest.fixture
+def place(tmp_path: Path) -> Iterator[Any]:
+    """A site with the Harness API beside it: a tests.iacm.Place."""
+    from tests.iacm import placed
+
+    with placed(tmp_path) as place:
+        yield place
+
+
+@pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     """A site of the test's own."""
     with simulated(tmp_path) as site:

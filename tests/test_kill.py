@@ -11,14 +11,18 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from poller.demo.harness import Harness
 from poller.demo.jenkins import Build, Jenkins
 from poller.demo.sei import Sei
 from poller.demo.server import Server
 from tests.conftest import GUID, Site
+from tests.iacm import HARNESS_KEY, Place
 
 SITES = 4
 KILLS = 50
 """A site; 200 in all."""
+
+RULE = '[[rules]]\nmatch = "**"\niacm_workspace = "network"\niacm_stage = "Build"\n'
 
 JOBS = ("app", "web", "team/app", "team/nightly")
 
@@ -47,18 +51,27 @@ class Life(threading.Thread):
 
 def kill_often(directory: Path, seed: int) -> dict[tuple[str, int], list[dict[str, Any]]]:
     """Start and kill the service ``KILLS`` times, then let it end its work. What SEI received, by
-    job and number."""
+    job and number. For half of the time one of both sinks is down, and the other one is not."""
     chance = random.Random(seed)
-    jenkins, sei = Jenkins(), Sei(guids={GUID})
+    jenkins, sei, harness = Jenkins(), Sei(guids={GUID}), Harness(HARNESS_KEY)
+    down: Sei | Harness = harness if seed % 2 else sei
     with ExitStack() as stack:
         jenkins_server = stack.enter_context(Server(jenkins.app))
         sei_server = stack.enter_context(Server(sei.app))
+        harness_server = stack.enter_context(Server(harness.app))
         site = Site(directory, jenkins, sei, jenkins_server, sei_server)
-        site.configure(site.controller(every="1s"))
-        sei.fail(status=None, delay=0.05)
+        site.environ["HARNESS_API_KEY"] = HARNESS_KEY
+        Place(site, harness, harness_server).configure(RULE, every="1s")
+        down.fail(status=503)
+        for receiver in (sei, harness):
+            receiver.fail(status=None, delay=0.05)
         life = Life(jenkins, seed)
         life.start()
-        for _ in range(KILLS):
+        for kill in range(KILLS):
+            if kill == KILLS // 2:
+                deliver_to(site, harness if down is sei else sei)
+                assert not down.received
+                del down.faults[0]
             with site.start("run") as process:
                 time.sleep(chance.uniform(0.4, 1.4))
                 process.kill()
@@ -66,6 +79,7 @@ def kill_often(directory: Path, seed: int) -> dict[tuple[str, int], list[dict[st
         life.over.set()
         life.join()
         sei.heal()
+        harness.heal()
         finish(site)
         received = defaultdict(list)
         for run in sei.received:
@@ -73,7 +87,29 @@ def kill_often(directory: Path, seed: int) -> dict[tuple[str, int], list[dict[st
         there = {(job.full_name, n) for job in jenkins.jobs.values() for n in job.builds}
         assert there == set(received), "lost, or made up"
         assert site.run("reconcile").returncode == 0
+        assert site.run("reconcile", "--sink", "iacm").returncode == 0
+        assert {one["pipeline_execution_id"] for one in harness.executions} == {
+            run["execution_id"] for run in sei.received if run["job_run"]
+        }
+        for sent in harness.received:
+            kept = harness.find(sent["pipeline_execution_id"], sent["pipeline_stage_id"])
+            assert kept is not None
+            assert sent == {key: kept[key] for key in sent}
+        assert len({one["pipeline_execution_id"] for one in harness.executions}) == len(
+            harness.executions
+        )
     return received
+
+
+def deliver_to(site: Site, receiver: Sei | Harness) -> None:
+    """Let the service live until the one that is up has something: the other holds nothing back."""
+    with site.start("run") as process:
+        end = time.monotonic() + 60
+        while not receiver.received:
+            assert time.monotonic() < end, "held back"
+            time.sleep(0.05)
+        process.kill()
+        process.communicate()
 
 
 def finish(site: Site) -> None:

@@ -208,6 +208,10 @@ VIEWS = {
         " state reason"
     ),
     "deliveries": "controller job generation number sink state at status answer",
+    "executions": (
+        "controller job generation number pipeline_execution_id pipeline_stage_id workspace state"
+        " skipped"
+    ),
 }
 
 
@@ -218,7 +222,15 @@ def test_the_views_for_readers_stay_as_they_are(path: Path, view: str) -> None:
         record(ledger, [complete(1), running(2)], 2)
         reader = Database(path)
         assert VIEWS[view].split() == list(reader[view].columns_dict)
-        assert reader[view].count == {"jobs": 1, "job_runs": 2, "deliveries": 1}[view]
+        assert (
+            reader[view].count
+            == {
+                "jobs": 1,
+                "job_runs": 2,
+                "deliveries": 1,
+                "executions": 0,
+            }[view]
+        )
         reader.close()
         record(ledger, [complete(3)], 3)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
-from poller.check import disk, jenkins, rules, sei
+from poller.check import disk, harness, jenkins, rules, sei
 from poller.check.finding import CONFIG, CONFIG_CODE, Finding, exit_code
 from poller.check.jenkins import Seen
 from poller.config import load
@@ -42,12 +42,14 @@ async def check(
         findings += one.findings
     if settings.sei is not None:
         findings += (await _or_config(_sei(settings, environ, clock()))).findings
+    if settings.harness is not None:
+        findings += (await _or_config(_harness(settings, environ, clock()))).findings
     return findings + _rules(settings, seen)
 
 
 def of_config(path: Path, settings: Settings) -> Finding:
     """That the config is good, and what it is about."""
-    sinks = [name for name in ("sei", "jsonl") if getattr(settings, name) is not None]
+    sinks = settings.sink_names
     count = len(settings.controllers)
     saw = f"{path}: {count} controller{'s' * (count > 1)}, sends to {' and '.join(sinks)}"
     return Finding("ok", CONFIG, saw)
@@ -56,6 +58,11 @@ def of_config(path: Path, settings: Settings) -> Finding:
 async def _sei(settings: Settings, environ: Mapping[str, str], now: int) -> Seen:
     assert settings.sei is not None  # noqa: S101 - for the type checker
     return Seen(await sei.sei(settings.sei, settings.controllers, environ, now))
+
+
+async def _harness(settings: Settings, environ: Mapping[str, str], now: int) -> Seen:
+    assert settings.harness is not None  # noqa: S101 - for the type checker
+    return Seen(await harness.harness(settings.harness, settings.rules, environ, now))
 
 
 async def _or_config(look: Coroutine[Any, Any, Seen]) -> Seen:

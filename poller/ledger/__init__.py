@@ -12,6 +12,7 @@ from typing import Self
 from poller.ledger.books import Books
 from poller.ledger.builds import Batch, BuildRow, Builds, BuildState, Recorded
 from poller.ledger.controllers import ControllerRow, Controllers
+from poller.ledger.executions import Executions
 from poller.ledger.file import File
 from poller.ledger.history import History
 from poller.ledger.jobs import Jobs
@@ -33,6 +34,7 @@ class Ledger:
         self.builds = Builds(self.file)
         self.lacking = Lacking(self.file)
         self.outbox = Outbox(self.file)
+        self.executions = Executions(self.file)
         self.logs = Logs(self.file)
         self.history = History(self.file)
         self.books = Books(self.file)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from poller import watermark
+from poller.ledger.executions import SINK as IACM
+from poller.ledger.executions import note_execution
 from poller.ledger.file import File
 from poller.ledger.lacking import note_lacking
 from poller.ledger.logs import keep_log
@@ -33,7 +35,8 @@ _NEW_WORD = (
 class BuildRow:
     """One build to record; ``payload`` is the encoded job run of a collected one, ``build_number``
     the number that SEI has it under, ``lacking`` what it goes without, one line each; ``log`` is
-    what was read of its console log, where it was."""
+    what was read of its console log, where it was; ``execution`` what IaCM is sent of it, encoded,
+    and ``no_execution`` why it is sent nothing, both None where no rule asks for it."""
 
     start: Start
     duration: int
@@ -44,6 +47,8 @@ class BuildRow:
     build_number: int | None = None
     lacking: Sequence[str] = ()
     log: Log | None = None
+    execution: bytes | None = None
+    no_execution: str | None = None
 
 
 @dataclass(frozen=True)
@@ -114,7 +119,9 @@ class Builds:
                 if row is not None:
                     saved.append(build.state)
                     if build.payload is not None:
-                        put_in_outbox(conn, controller, row, build.payload, sinks, at)
+                        note_execution(conn, row, build.execution, build.no_execution)
+                        takers = [one for one in sinks if one != IACM or build.execution]
+                        put_in_outbox(conn, controller, row, build.payload, takers, at)
                     note_lacking(conn, row, build.lacking)
                     if build.log is not None:
                         keep_log(conn, row, build.log, at)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from poller.ledger.builds import BuildRow, advance
+from poller.ledger.executions import SINK as IACM
+from poller.ledger.executions import note_execution
 from poller.ledger.file import File
 from poller.watermark import Start
 
@@ -31,7 +33,7 @@ class Queued:
 @dataclass(frozen=True)
 class Sent:
     """A build that was sent: ``base`` is what its number at SEI is more than its own; ``kept`` says
-    that its payload still is."""
+    that its payload still is, ``refused_by`` are the sinks that rejected it."""
 
     id: int
     full_name: str
@@ -39,6 +41,7 @@ class Sent:
     base: int
     start: Start
     kept: bool
+    refused_by: frozenset[str] = frozenset()
 
 
 class Outbox:
@@ -49,14 +52,15 @@ class Outbox:
 
     def queued(self, sink: str, limit: int, after: int = 0) -> list[Queued]:
         """The oldest deliveries that wait for ``sink``, with ids above ``after``."""
+        bodies = "execution" if sink == IACM else "payload"
         with self._file.guarded("read the queue"):
             return [
-                Queued(delivery, controller, job, name, number, ended, zlib.decompress(body))
+                Queued(delivery, controller, job, name, number, ended, _body(body))
                 for delivery, controller, job, name, number, ended, body in self._file.conn.execute(
                     "select d.id, c.name, b.job, j.full_name, b.number, b.timestamp + b.duration,"
                     " p.body from delivery d join build b on b.id = d.build"
                     " join job j on j.id = b.job join controller c on c.id = d.controller"
-                    " join payload p on p.build = b.id"
+                    f" join {bodies} p on p.build = b.id"
                     " where d.sink = ? and d.state = 'queued' and d.id > ? order by d.id limit ?",
                     (sink, after, limit),
                 )
@@ -104,18 +108,24 @@ class Outbox:
         """A build that is to be sent again."""
         (row,) = self._file.rows(
             "select b.id, j.full_name, b.generation, b.number, b.timestamp, b.queue_id,"
-            " coalesce(b.build_number, b.number) as build_number, p.build is not null as kept"
+            " coalesce(b.build_number, b.number) as build_number, p.build is not null as kept,"
+            " (select group_concat(d.sink) from delivery d where d.build = b.id"
+            "  and d.state = 'rejected') as refused_by"
             " from build b join job j on j.id = b.job left join payload p on p.build = b.id"
             " where b.id = ?",
             build,
         )
         start = Start(row["number"], row["timestamp"], row["queue_id"] or 0)
         base = row["build_number"] - row["number"]
-        return Sent(build, row["full_name"], row["generation"], base, start, bool(row["kept"]))
+        refused_by = frozenset((row["refused_by"] or "").split(",")) - {""}
+        return Sent(
+            build, row["full_name"], row["generation"], base, start, bool(row["kept"]), refused_by
+        )
 
     def requeue(self, build: int, at: int, new: BuildRow | None, *, all_sinks: bool) -> None:
-        """Put a build's deliveries back to the queue: the rejected ones, or ``all_sinks``. With
-        ``new`` it is sent as that, else as it was kept."""
+        """Put a build's deliveries back to the queue: the rejected ones, or those of ``all_sinks``
+        that take job runs. With ``new`` it is sent as that, else as it was kept; IaCM's rejection
+        stays where there is no execution of it any more."""
         with self._file.write("queue a build again") as conn:
             if new is not None and new.payload is not None:
                 conn.execute(
@@ -126,10 +136,13 @@ class Outbox:
                     "update build set result = ?, duration = ? where id = ?",
                     (new.result, new.duration, build),
                 )
+                note_execution(conn, build, new.execution, new.no_execution)
+            no_execution = new is not None and new.execution is None
             conn.execute(
                 "update delivery set state = 'queued', at = ?, status = null, answer = null"
-                " where build = ? and (state = 'rejected' or ?)",
-                (at, build, all_sinks),
+                " where build = ? and iif(sink = ?, state = 'rejected' and not ?,"
+                " state = 'rejected' or ?)",
+                (at, build, IACM, no_execution, all_sinks),
             )
             conn.execute("update payload set settled_at = null where build = ?", (build,))
             conn.execute(
@@ -158,11 +171,12 @@ class Outbox:
             self._file.conn.execute(f"pragma incremental_vacuum({PAGES_GIVEN_BACK})").fetchall()
         return dropped
 
-    def count_queued(self) -> int:
-        """How many deliveries wait, over all sinks."""
+    def count_queued(self, sink: str | None = None) -> int:
+        """How many deliveries wait, for one sink or over all of them."""
         (row,) = self._file.rows(
             "select coalesce(sum(count), 0) as count from tally"
-            " where sink <> '' and state = 'queued'"
+            " where sink <> '' and state = 'queued' and sink = coalesce(?, sink)",
+            sink,
         )
         return int(row["count"])
 
@@ -178,3 +192,8 @@ class Outbox:
     def sinks(self) -> list[dict[str, Any]]:
         """Name, last success and last error of each sink that has been used."""
         return self._file.rows("select name, last_success, last_error, last_error_at from sink")
+
+
+def _body(kept: bytes | str) -> bytes:
+    """A payload is compressed, an execution is not."""
+    return kept.encode() if isinstance(kept, str) else zlib.decompress(kept)

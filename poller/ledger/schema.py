@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
+from poller.ledger.iacm_tables import STATEMENTS as _M006
 from poller.ledger.tallies import STATEMENTS as _M005
 
 migrations = Migrations("jenkins-sei-poller")
@@ -249,4 +250,11 @@ def m004_logs(db: Database) -> None:
 def m005_page(db: Database) -> None:
     """Results by day and deliveries by hour, so that the status page counts no builds."""
     for statement in _M005:
+        db.conn.execute(statement)
+
+
+@migrations()
+def m006_iacm(db: Database) -> None:
+    """What IaCM is sent of a build."""
+    for statement in _M006:
         db.conn.execute(statement)

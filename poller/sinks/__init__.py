@@ -8,15 +8,17 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Receipt:
-    """What the receiver answered: an HTTP status, its words, and ``Retry-After`` in seconds."""
+    """What the receiver answered: an HTTP status, its words, and ``Retry-After`` in seconds;
+    ``hint`` is what the status says to a user, where the sink knows better than its caller."""
 
     status: int
     answer: str = ""
     retry_after: float | None = None
+    hint: str = ""
 
 
 class Sink(Protocol):
-    """Takes one encoded job run at a time."""
+    """Takes one encoded job run at a time, or what it is sent instead of one."""
 
     name: str
     in_flight: int

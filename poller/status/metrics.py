@@ -33,6 +33,7 @@ ENDPOINTS = (
     "logText/progressiveText",
     "api/json",
     "custom-cicd",
+    "executions",
 )
 INSTANCES = "cicd/instances"
 
@@ -90,7 +91,7 @@ class Metrics:
         registry = self.registry
         self._requests = Counter(
             "sei_poller_requests",
-            "Requests by server (a controller's name, or sei), endpoint and status class;"
+            "Requests by server (a controller's name, sei or iacm), endpoint and status class;"
             " none: no answer came.",
             ["server", "endpoint", "status"],
             registry=registry,

@@ -95,7 +95,9 @@ def controller_state(
         asked=asked,
         collected=collected,
         in_flight=tally.get(("", "in_flight"), 0),
-        skipped=sum(n for (_, state), n in tally.items() if state.startswith(SKIPPED)),
+        skipped=sum(
+            n for (sink, state), n in tally.items() if not sink and state.startswith(SKIPPED)
+        ),
         queued=sum(n for (sink, state), n in tally.items() if sink and state == "queued"),
         rejected=sum(n for (_, state), n in tally.items() if state == "rejected"),
     )

@@ -19,7 +19,7 @@ def summary(settings: Settings, ledger: Ledger, now: int) -> dict[str, Any]:
     ``lag_seconds`` is the time since the last poll that Jenkins answered; null before the first.
     """
     seen = {row["name"]: row for row in ledger.controllers.all()}
-    sinks = [name for name in ("sei", "jsonl") if getattr(settings, name) is not None]
+    sinks = settings.sink_names
     oldest = {(row["controller"], row["sink"]): row["at"] for row in ledger.outbox.oldest_queued()}
     return {
         "controllers": [
@@ -53,11 +53,7 @@ def summary(settings: Settings, ledger: Ledger, now: int) -> dict[str, Any]:
 
 def _controller(name: str, row: dict[str, Any], now: int) -> dict[str, Any]:
     success, tally = row.get("last_success"), row.get("tally", {})
-    skipped = {
-        state.removeprefix(SKIPPED): count
-        for (sink, state), count in tally.items()
-        if not sink and state.startswith(SKIPPED) and count
-    }
+    skipped = _skipped("", tally)
     return {
         "name": name,
         "jobs": row.get("jobs", 0),
@@ -72,11 +68,23 @@ def _controller(name: str, row: dict[str, Any], now: int) -> dict[str, Any]:
     }
 
 
+def _skipped(name: str, tally: dict[tuple[str, str], int]) -> dict[str, int]:
+    """How many builds were skipped, by reason: as a whole, or for the sink ``name`` alone."""
+    return {
+        state.removeprefix(SKIPPED): count
+        for (sink, state), count in tally.items()
+        if sink == name and state.startswith(SKIPPED) and count
+    }
+
+
 def _sink(name: str, tally: dict[tuple[str, str], int], oldest: int | None) -> dict[str, Any]:
+    skipped = _skipped(name, tally)
     return {
         "queued": tally.get((name, "queued"), 0),
         "delivered": tally.get((name, "delivered"), 0),
         "rejected": tally.get((name, "rejected"), 0),
+        "skipped": sum(skipped.values()),
+        "skipped_because": skipped,
         "oldest_queued": _time(oldest),
     }
 
@@ -115,6 +123,7 @@ def lines(status: dict[str, Any]) -> list[str]:
             out.append(
                 f"  {name}: {sink['queued']} queued{since},"
                 f" {sink['delivered']} delivered, {sink['rejected']} rejected"
+                + (f", {sink['skipped']} skipped{_reasons(sink)}" if sink["skipped"] else "")
             )
     for name, sink in status["sinks"].items():
         if sink["last_error"]:

@@ -1,0 +1,1 @@
+"""The Harness API 1.0 and IaCM's executions."""

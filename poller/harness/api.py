@@ -1,0 +1,197 @@
+"""The only code that talks HTTP to the Harness API 1.0. It asks; it decides nothing.
+
+Source: Harness' API reference (apidocs.harness.io), its introduction and "IaCM: executions":
+the headers ``x-api-key`` and ``Harness-Account``, the status codes, the pagination headers, and
+"you must send a single request at a time".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import quote, urlencode
+
+import httpx
+import msgspec
+
+from poller import http
+from poller.errors import BadAnswer, RemoteError
+
+ANSWER_LIMIT = 4 * 1024 * 1024
+"""Bytes of an answer: a page of 100 executions has some 40 kB."""
+
+PAGE_LIMIT = 100
+"""The most that the API gives in one page."""
+
+RETRIES = 2
+"""Of a GET; a POST is tried again by the delivery alone, which counts it."""
+
+WHERE = "Harness"
+
+MEANINGS: Mapping[int, str] = {
+    200: "taken",
+    201: "taken, and made",
+    202: "taken, to be worked on later",
+    204: "taken, without an answer",
+    400: "a value is not one that Harness knows: is the workspace's identifier right?",
+    401: "the API key is missing, wrong or out of date: make a new one under My Profile",
+    403: "the API key's owner may not do this in that org and project, or the account is another",
+    404: "there is no such thing: are url, org, project and workspace right?",
+    412: "something that has to be there first is not: does the workspace exist in that project?",
+    415: "what was sent is not taken as JSON: is the url right, and is there a proxy on the way?",
+    429: "more requests than the account may send; what is queued is sent again later",
+    500: "Harness failed by itself; what is queued is sent again later",
+}
+"""Each status that the API documents (and two that come on the way), as a sentence for a user."""
+
+
+def meaning(status: int) -> str:
+    """What a status says to a user, as a sentence; empty for one that nobody documents."""
+    if status >= 500:
+        return MEANINGS[500]
+    return MEANINGS.get(status, "")
+
+
+class Execution(msgspec.Struct, frozen=True, gc=False):
+    """One execution as IaCM has it; what it leaves out, or null, is None. ``created`` is epoch
+    milliseconds."""
+
+    pipeline_execution_id: str
+    pipeline_stage_id: str
+    pipeline: str | None = None
+    workspace: str | None = None
+    status: str | None = None
+    created: int | None = None
+    account: str | None = None
+    org: str | None = None
+    project: str | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page. ``number``, ``size`` and ``total`` are the answer's own ``X-Page-Number``,
+    ``X-Page-Size`` and ``X-Total-Elements``, None where it has none."""
+
+    executions: list[Execution]
+    number: int | None
+    size: int | None
+    total: int | None
+
+
+class Key(httpx.Auth):
+    """``x-api-key``; kept out of the client's headers, and so out of its repr."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def auth_flow(self, request: httpx.Request):  # type: ignore[no-untyped-def]
+        """Add the key to one request."""
+        request.headers["x-api-key"] = self._key
+        yield request
+
+
+class Api:
+    """The executions of one project. One request at a time, whoever asks.
+
+    Methods raise Unreachable or BadAnswer when no answer comes; those that give executions raise
+    Unauthorized and NotFound, too, with the sentence for the status.
+    """
+
+    def __init__(
+        self, connection: http.Connection, account: str, org: str, project: str, key: str
+    ) -> None:
+        base = connection.url.rstrip("/")
+        self._url = f"{base}/iacm/api/orgs/{_part(org)}/projects/{_part(project)}/executions"
+        self._account = account
+        self._seconds = connection.timeout / 1000
+        self._http = http.client(connection, retries=RETRIES, auth=Key(key))
+        self._asking = asyncio.Lock()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def create(self, body: bytes) -> http.Answer:
+        """POST one execution (encoded JSON); its status is for the caller to look at."""
+        return await self._ask("POST", self._url, "new execution", body)
+
+    async def get(self, pipeline_execution_id: str, pipeline_stage_id: str) -> Execution:
+        """GET one execution. Raises NotFound when there is none."""
+        what = f"execution {pipeline_execution_id} {pipeline_stage_id}"
+        url = f"{self._url}/{_part(pipeline_execution_id)}/{_part(pipeline_stage_id)}"
+        return _decode(await self._question(url, what), Execution, what)
+
+    async def page(self, filters: Mapping[str, str], limit: int, page: int) -> Page:
+        """GET one page of at most ``limit`` executions (1 to 100). ``filters`` are the API's own:
+        ``workspace``, ``pipeline_execution_id``, ``status``, ``pipeline_name``, ``start_time`` and
+        ``end_time`` (epoch ms)."""
+        what = f"executions, page {page}"
+        query = urlencode({"limit": limit, "page": page, **filters})
+        answer = await self._question(f"{self._url}?{query}", what)
+        found = [] if answer.status == 204 else _decode(answer, list[Execution], what)
+        return Page(
+            found,
+            number=_count(answer, "X-Page-Number"),
+            size=_count(answer, "X-Page-Size"),
+            total=_count(answer, "X-Total-Elements"),
+        )
+
+    async def _question(self, url: str, what: str) -> http.Answer:
+        """The 2xx to a GET."""
+        answer = await self._ask("GET", url, what)
+        refuse(answer, what)
+        return answer
+
+    async def _ask(
+        self, method: str, url: str, what: str, body: bytes | None = None
+    ) -> http.Answer:
+        headers = {"Harness-Account": self._account, "Accept": "application/json"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        request = self._http.build_request(method, url, content=body, headers=headers)
+        async with self._asking:
+            return await http.ask(
+                self._http, request, where=WHERE, what=what, limit=ANSWER_LIMIT,
+                seconds=self._seconds,
+            )  # fmt: skip
+
+
+def refuse(answer: http.Answer, what: str) -> None:
+    """Raise the error that a status other than 2xx means, with the sentence for it."""
+    try:
+        http.refuse(answer, WHERE, what, denied_hint=meaning(answer.status))
+    except RemoteError as error:
+        error.status, error.hint = answer.status, error.hint or meaning(answer.status)
+        raise
+
+
+def is_object(body: bytes) -> bool:
+    """Whether a body is a JSON object, as every execution is; a login page is none."""
+    try:
+        msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
+T = TypeVar("T")
+
+
+def _decode(answer: http.Answer, kind: type[T], what: str) -> T:
+    try:
+        return msgspec.json.decode(answer.body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        hint = "is the url right? A page to log in is no answer of the API"
+        raise BadAnswer(WHERE, what, f"not the JSON that was asked for: {error}", hint) from None
+
+
+def _part(text: str) -> str:
+    """One segment of a path: nothing in it leads anywhere else, not even ``..``."""
+    return quote(text, safe="").replace(".", "%2E") if set(text) == {"."} else quote(text, safe="")
+
+
+def _count(answer: http.Answer, header: str) -> int | None:
+    text = answer.headers.get(header, "").strip()
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
