@@ -6,9 +6,10 @@ import time
 
 from poller.jenkins.model import Action, Build, Stage, StageTree, Step
 from poller.redact import Redactor
+from poller.rule_settings import Rule
 from poller.sei.limits import fit
 from poller.sei.mapping import Identity, JobFacts, Policy, map_build
-from poller.settings import DEFAULT_RESULTS, Rule
+from poller.settings import DEFAULT_RESULTS
 
 RUNS = 200
 WARM_UP = 20

@@ -14,9 +14,10 @@ from msgspec import UNSET
 
 from poller.globs import matches
 from poller.regex import compiled
+from poller.rule_settings import Extract
 from poller.sei.payload import Artifact
 from poller.sei.text import NAME, TEXT, clean
-from poller.settings import ARTIFACT_GROUPS, Extract
+from poller.setting_types import ARTIFACT_GROUPS
 
 MOST_ARTIFACTS = 500
 MOST_COMMITS = 100

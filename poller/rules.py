@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from poller.globs import matches
-from poller.settings import Rule
+from poller.rule_settings import Rule
 
 
 @dataclass(frozen=True)

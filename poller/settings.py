@@ -5,24 +5,24 @@ Each field's description is its line in the JSON Schema.
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Collection
-from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from typing import Annotated, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    WithJsonSchema,
-    field_validator,
-    model_validator,
+from pydantic import Field, field_validator, model_validator
+
+from poller.rule_settings import Extract, Rule
+from poller.setting_types import (
+    Address,
+    Guid,
+    Name,
+    Proxy,
+    Regex,
+    Size,
+    Span,
+    Table,
+    at_least_a_second,
+    exactly_one,
 )
-
-from poller.regex import compiled
-from poller.when import SIZE_FORM, SPAN_FORM, parse_size, parse_span, parse_when
+from poller.when import parse_when
 
 DEFAULT_RESULTS = {
     "SUCCESS": "SUCCESS",
@@ -40,97 +40,6 @@ BASES = {
     "EU": "https://accounts.eu.harness.io/sei/api/v1",
 }
 """SEI's environments, from its "Custom CI/CD integrations" page."""
-
-ARTIFACT_GROUPS = ("location", "name", "qualifier", "hash")
-"""The named groups of a pattern for artifacts; SEI needs the first three."""
-
-
-def _text(parse: Callable[[str], int], form: str) -> Callable[[Any], int]:
-    def read(value: Any) -> int:
-        if not isinstance(value, str):
-            raise ValueError(form)
-        return parse(value)
-
-    return read
-
-
-def _regex(pattern: str) -> str:
-    compiled(pattern)
-    return pattern
-
-
-def _named(pattern: str, known: Collection[str], needed: Collection[str]) -> str:
-    """A pattern whose named groups are among ``known``, with all of ``needed``."""
-    groups = set(compiled(pattern).groupindex)
-    if unknown := sorted(groups - set(known)):
-        raise ValueError(f"no such group: {', '.join(unknown)}; known are {', '.join(known)}")
-    if missing := sorted(set(needed) - groups):
-        raise ValueError(
-            f"the named group is missing: {', '.join(missing)}, as (?P<{missing[0]}>…)"
-        )
-    return pattern
-
-
-def _web_address(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("a web address: https://host/path")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("no credentials in an address: they have keys of their own")
-    if parts.query or parts.fragment:
-        raise ValueError("no query in the address")
-    return url if url.endswith("/") else url + "/"
-
-
-def _proxy(url: str) -> str:
-    if urlsplit(url).scheme not in ("http", "https"):
-        raise ValueError("a proxy is http://host:port")
-    return url
-
-
-def _guid(text: str) -> str:
-    try:
-        return str(uuid.UUID(text))
-    except ValueError:
-        raise ValueError("a UUID, as SEI's POST cicd/instances gives it") from None
-
-
-Span = Annotated[
-    int,
-    BeforeValidator(_text(parse_span, SPAN_FORM)),
-    WithJsonSchema({"type": "string", "pattern": r"^\d+ ?(ms|s|m|h|d|w)$"}),
-]
-Size = Annotated[
-    int,
-    BeforeValidator(_text(parse_size, SIZE_FORM)),
-    WithJsonSchema({"type": "string", "pattern": r"^\d+ ?(B|KiB|MiB|GiB)$"}),
-]
-Address = Annotated[str, AfterValidator(_web_address)]
-Proxy = Annotated[str, AfterValidator(_proxy)]
-Regex = Annotated[str, AfterValidator(_regex)]
-Guid = Annotated[str, AfterValidator(_guid)]
-NAME_LENGTH = 250
-Name = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH)]
-
-
-class Table(BaseModel):
-    """Frozen, and strict about keys and types."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
-
-
-def exactly_one(table: BaseModel, keys: tuple[str, ...]) -> None:
-    """Refuse a table that has none of ``keys``, or several."""
-    given = [key for key in keys if getattr(table, key) is not None]
-    if len(given) != 1:
-        raise ValueError(f"exactly one of {', '.join(keys)} is needed, here {len(given) or 'none'}")
-
-
-def at_least_a_second(span: int) -> int:
-    """Refuse a shorter one."""
-    if span < 1_000:
-        raise ValueError("at least 1s")
-    return span
 
 
 class Controller(Table):
@@ -298,109 +207,6 @@ class Redact(Table):
     patterns: tuple[Regex, ...] = Field(
         (), description="Regular expressions (RE2) of secrets in text."
     )
-
-
-class StageCondition(Table):
-    """True when a stage of that name ran, or failed."""
-
-    stage: Name = Field(description="Glob over the names of stages: Rollback*.")
-    when: Literal["ran", "failed"] = Field(description="What the stage has to have done.")
-
-
-CFR_FORM = 'true, false, or { stage = "Rollback*", when = "ran" } (or "failed")'
-
-
-def _cfr_status(value: Any) -> Any:
-    """Refuse what is neither, in one sentence instead of one for each half of the union."""
-    if isinstance(value, dict):
-        stage = value.get("stage")
-        if (
-            value.keys() != {"stage", "when"}
-            or not (isinstance(stage, str) and 0 < len(stage) <= NAME_LENGTH)
-            or value["when"] not in ("ran", "failed")
-        ):
-            raise ValueError(CFR_FORM)
-    elif not isinstance(value, bool | StageCondition | None):
-        raise ValueError(CFR_FORM)
-    return value
-
-
-class Rule(Table):
-    """The first whose match fits a job counts."""
-
-    match: Name = Field(description="Glob over fullName.")
-    project_name: Name | None = Field(None, description="project_name of the run.")
-    module_name: Name | None = Field(None, description="module_name of the run.")
-    themes: tuple[Name, ...] = Field((), max_length=100, description="themes of the run.")
-    ci: bool | None = Field(None, description="ci of the run; alone, cd is the opposite.")
-    cd: bool | None = Field(None, description="cd of the run; alone, ci is the opposite.")
-    cfr_status: Annotated[bool | StageCondition | None, BeforeValidator(_cfr_status)] = Field(
-        None, description="cfr_status of the run: true, false, or what a stage did."
-    )
-    pipeline: Name | None = Field(None, description="pipeline of the run.")
-    primary_repo: Name | None = Field(
-        None,
-        description="Glob over repository URLs: the one the build is about; default: the first.",
-    )
-    archived_files: tuple[Name, ...] = Field(
-        (), description="Globs over paths of archived files that are artifacts of the run."
-    )
-    results: dict[str, Name] = Field(
-        {}, description="Jenkins' result = SEI's result, or skip; before those of [sei.results]."
-    )
-    skip: bool = Field(False, description="Don't send builds of these jobs.")
-    iacm_workspace: Name | None = Field(
-        None, description="Record the builds at Harness IaCM, in this workspace; needs [harness]."
-    )
-    iacm_stage: Name | None = Field(
-        None,
-        description="Name of the stage that is recorded; default: the first one whose steps name"
-        " terraform, tofu or terragrunt.",
-    )
-
-    @model_validator(mode="after")
-    def _stage_of_a_workspace(self) -> Self:
-        if self.iacm_stage is not None and self.iacm_workspace is None:
-            raise ValueError("iacm_stage without iacm_workspace: of which workspace?")
-        return self
-
-
-class ArtifactPattern(Table):
-    """What of a console log line is an artifact."""
-
-    pattern: Regex = Field(description="RE2; named groups location, name, qualifier, maybe hash.")
-    type: Name = Field(description="The artifact's type, as container.")
-    input: bool = Field(False, description="The build used it.")
-    output: bool = Field(False, description="The build made it.")
-
-    @field_validator("pattern")
-    @classmethod
-    def _groups(cls, pattern: str) -> str:
-        return _named(pattern, ARTIFACT_GROUPS, ARTIFACT_GROUPS[:3])
-
-
-class CommitPattern(Table):
-    """What of a console log line is a commit."""
-
-    pattern: Regex = Field(description="RE2; named group commit.")
-
-    @field_validator("pattern")
-    @classmethod
-    def _groups(cls, pattern: str) -> str:
-        return _named(pattern, ("commit",), ("commit",))
-
-
-class Extract(Table):
-    """Read out of the console log."""
-
-    match: Name = Field(description="Glob over fullName.")
-    artifact: ArtifactPattern | None = Field(None, description="An artifact in the log.")
-    commit: CommitPattern | None = Field(None, description="A commit in the log.")
-
-    @model_validator(mode="after")
-    def _choices(self) -> Self:
-        exactly_one(self, ("artifact", "commit"))
-        return self
 
 
 class Ledger(Table):

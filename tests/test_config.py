@@ -15,21 +15,9 @@ from pydantic import BaseModel
 from poller.config import check_secrets, default_ledger, find, line_of, load, schema, show
 from poller.errors import ConfigError
 from poller.globs import Globs, matches
+from poller.rule_settings import ArtifactPattern, CommitPattern, Extract, Rule, StageCondition
 from poller.secrets import Secret, read_secret
-from poller.settings import (
-    ArtifactPattern,
-    CommitPattern,
-    Controller,
-    Extract,
-    Jsonl,
-    Ledger,
-    Redact,
-    Rule,
-    Sei,
-    Settings,
-    StageCondition,
-    Status,
-)
+from poller.settings import Controller, Jsonl, Ledger, Redact, Sei, Settings, Status
 from poller.when import ago, iso, parse_size, parse_span, parse_when, size_text, span_text
 
 ROOT = Path(__file__).parent.parent

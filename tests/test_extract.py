@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 
 from poller.extract import MOST_ARTIFACTS, MOST_COMMITS, Extracted, Extraction, Extractor
+from poller.rule_settings import Extract
 from poller.sei.payload import Artifact
-from poller.settings import Extract
 
 PUSHED = r"pushed (?P<location>\S+)/(?P<name>[^/:]+):(?P<qualifier>\S+)(?: digest (?P<hash>\S+))?"
 REVISION = r"^Checking out Revision (?P<commit>[0-9a-f]{40})"

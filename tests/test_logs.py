@@ -20,7 +20,7 @@ from poller.jenkins.console import Console, LogPolicy, wanted
 from poller.ledger import Ledger
 from poller.logs.capture import Log, unpack
 from poller.redact import Redactor
-from poller.settings import Extract
+from poller.rule_settings import Extract
 from tests.conftest import TOKEN, Site
 
 COMMIT = Extract.model_validate({"match": "**", "commit": {"pattern": r"revision (?P<commit>\w+)"}})

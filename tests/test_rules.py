@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from poller.rule_settings import Rule
 from poller.rules import NO_RULE, first_match
-from poller.settings import Rule
 
 
 def rules(*globs: str) -> list[Rule]:

@@ -8,7 +8,8 @@ from poller.check.finding import UNAVAILABLE, Finding
 from poller.check.network import reach
 from poller.errors import RemoteError
 from poller.harness.api import WHERE
-from poller.settings import Harness, Rule
+from poller.rule_settings import Rule
+from poller.settings import Harness
 from poller.wiring import connection, harness_api
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import msgspec
 
 from poller.jenkins.model import Stage, StageTree
+from poller.rule_settings import Rule
 from poller.sei.payload import JobRun
 from poller.sei.text import NAME, clean
-from poller.settings import Rule
 
 NO_TREE = "no stage tree"
 NO_STAGE = "no stage names terraform, tofu or terragrunt"

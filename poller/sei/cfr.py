@@ -10,7 +10,7 @@ import fnmatch
 from collections.abc import Iterator
 
 from poller.jenkins.model import Stage, StageTree
-from poller.settings import StageCondition
+from poller.rule_settings import StageCondition
 
 FAILED = "FAILED"
 NOT_RUN = ("NOT_EXECUTED", None)

@@ -17,13 +17,13 @@ from msgspec import UNSET
 from poller.jenkins.model import Build, StageTree
 from poller.jenkins.paths import job_path
 from poller.redact import Redactor
+from poller.rule_settings import Rule, StageCondition
 from poller.rules import Match, first_match
 from poller.sei import artifacts, causes, params, scm, stages
 from poller.sei.cfr import cfr_status
 from poller.sei.evidence import NOTHING, Evidence
 from poller.sei.payload import JobRun
 from poller.sei.text import FULL_NAME, NAME, TEXT, clean
-from poller.settings import Rule, StageCondition
 
 SKIP = "skip"
 MAVEN_MODULE_BUILD = "hudson.maven.MavenBuild"

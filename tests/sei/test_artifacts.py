@@ -8,11 +8,11 @@ import pytest
 
 from poller.jenkins.model import ArchivedFile, Build
 from poller.redact import Redactor
+from poller.rule_settings import Rule
 from poller.rules import NO_RULE, Match
 from poller.sei import artifacts
 from poller.sei.evidence import Evidence, Manifest
 from poller.sei.payload import Artifact
-from poller.settings import Rule
 
 URL = "https://ci/job/app/7/"
 

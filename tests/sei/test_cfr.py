@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from poller.jenkins.model import NodeError, Stage, StageTree, Step
+from poller.rule_settings import StageCondition
 from poller.sei.cfr import cfr_status
-from poller.settings import StageCondition
 from tests.replay import RECORDINGS
 
 STEPS = [Step("9", "Shell Script", "SUCCESS")]

@@ -17,10 +17,11 @@ from poller.jenkins.model import (
     StageTree,
     Step,
 )
+from poller.rule_settings import Rule
 from poller.sei.limits import characters, fit
 from poller.sei.mapping import JobFacts, Mapped, map_build
 from poller.sei.payload import JobRun
-from poller.settings import Rule, Sei
+from poller.settings import Sei
 from tests.sei.test_mapping import IDENTITY, SHA, git, policy
 
 QUOTE = '"'

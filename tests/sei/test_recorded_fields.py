@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from poller.jenkins.model import Build, StageTree
+from poller.rule_settings import Rule, StageCondition
 from poller.sei.evidence import Evidence, UpstreamBuild
 from poller.sei.mapping import Identity, JobFacts, Mapped, map_build
 from poller.sei.payload import encode
-from poller.settings import Rule, StageCondition
 from tests.replay import RECORDINGS
 from tests.sei.test_mapping import policy
 

@@ -10,10 +10,10 @@ import pytest
 from poller.explain import explain_json, explain_lines
 from poller.jenkins.model import Build, Stage, StageTree
 from poller.preview import Preview
+from poller.rule_settings import Rule, StageCondition
 from poller.sei.evidence import Evidence, UpstreamBuild
 from poller.sei.limits import fit
 from poller.sei.mapping import JobFacts, Mapped, Skip, map_build, skipped
-from poller.settings import Rule, StageCondition
 from tests.sei.test_mapping import IDENTITY, JOB, SHA, build, causes, git, policy
 
 ROLLED_BACK = StageTree("7", stages=[Stage("6", "Rollback", "SUCCESS")])
