@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
-from poller import cli_books, cli_executions, cli_setup
-from poller.cli import app
+from poller import cli, cli_books, cli_executions, cli_setup
+from poller.command_line import app
 
-__all__ = ["app", "cli_books", "cli_executions", "cli_setup"]
+__all__ = ["app", "cli", "cli_books", "cli_executions", "cli_setup"]
 
 CLICKS_USAGE = 2
 

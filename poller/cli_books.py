@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from poller.cli import (
+from poller.command_line import (
     AsJson,
     ControllerName,
     SinkName,
-    _exit,
-    _is_iacm,
-    _print,
-    _settings,
-    _told,
-    _with_line,
     app,
     clock,
+    emit,
+    end,
+    is_iacm,
+    read_settings,
+    told,
+    with_line,
 )
 from poller.errors import UsageError
 
@@ -54,7 +54,7 @@ def backfill(
     as_json: AsJson = False,
 ) -> None:
     """A bounded walk through history; may run beside the service, and be stopped and started."""
-    settings = _settings(context)
+    settings = read_settings(context)
 
     async def work(line: Line) -> int:
         from poller.backfill import Window
@@ -69,16 +69,16 @@ def backfill(
         ours = _chosen(line, controller)
         if dry_run:
             found = await estimate_all(ours, line, window, _globs(job), clock)
-            _print(estimate_json(found) if as_json else estimate_lines(found))
+            emit(estimate_json(found) if as_json else estimate_lines(found))
             return found.exit_code
         with BackfillBar(sys.stderr) as bar:
             done = await backfill_all(
                 ours, line, window, _globs(job), clock, bar.progress, bar.settled
             )
-        _print(backfill_json(done) if as_json else backfill_lines(done))
+        emit(backfill_json(done) if as_json else backfill_lines(done))
         return done.exit_code
 
-    _exit(_with_line(settings, work))
+    end(with_line(settings, work))
 
 
 @app.command()
@@ -96,8 +96,8 @@ def reconcile(
 ) -> None:
     """Jenkins against the ledger, build by build: what is missing and why. Exit 1 on a finding.
     With --sink iacm, what Harness IaCM has on record against the ledger."""
-    settings = _settings(context)
-    iacm = _told(lambda: _is_iacm(settings, sink))
+    settings = read_settings(context)
+    iacm = told(lambda: is_iacm(settings, sink))
 
     async def work(line: Line) -> int:
         from poller.reconcile_all import reconcile_all
@@ -115,20 +115,20 @@ def reconcile(
             if as_json:
                 found.append((controller, finding))
             else:
-                _print([reconcile_line(controller, finding)])
+                emit([reconcile_line(controller, finding)])
 
         if iacm:
             done = await _with_iacm(line, start, controller, job, show, repair=repair)
-            _print(reconcile_json(done, found) if as_json else reconcile_iacm_lines(done))
+            emit(reconcile_json(done, found) if as_json else reconcile_iacm_lines(done))
             return done.exit_code
         done = await reconcile_all(
             _chosen(line, controller), line, start, _globs(job), clock,
             repair=repair, rate=rate, on_finding=show,
         )  # fmt: skip
-        _print(reconcile_json(done, found) if as_json else reconcile_lines(done))
+        emit(reconcile_json(done, found) if as_json else reconcile_lines(done))
         return done.exit_code
 
-    _exit(_with_line(settings, work))
+    end(with_line(settings, work))
 
 
 async def _with_iacm(
@@ -153,7 +153,7 @@ async def _with_iacm(
 @app.command()
 def rejected(context: typer.Context, as_json: AsJson = False) -> None:
     """What SEI refused, or IaCM, with their own words."""
-    settings = _settings(context)
+    settings = read_settings(context)
 
     def show() -> int:
         from poller.ledger import Ledger
@@ -161,10 +161,10 @@ def rejected(context: typer.Context, as_json: AsJson = False) -> None:
 
         with Ledger(Path(settings.ledger.path), read_only=True) as ledger:
             rows = ledger.outbox.rejected()
-        _print(rejected_json(rows) if as_json else rejected_lines(rows))
+        emit(rejected_json(rows) if as_json else rejected_lines(rows))
         return 0
 
-    _exit(_told(show))
+    end(told(show))
 
 
 @app.command()
@@ -177,9 +177,9 @@ def retry(
     as_json: AsJson = False,
 ) -> None:
     """What was refused, back to the queue: mapped anew from Jenkins, else as it was kept."""
-    settings = _settings(context)
+    settings = read_settings(context)
     if every == (job is not None) or (job is None) != (number is None):
-        _told(lambda: _usage("retry JOB NUMBER, or retry --all"))
+        told(lambda: _usage("retry JOB NUMBER, or retry --all"))
 
     async def work(line: Line) -> int:
         from poller.render import retried_json, retried_lines
@@ -189,10 +189,10 @@ def retry(
         wanted = None if job is None or number is None else (job, number)
         done = await retry_all(line, wanted, controller, clock)
         await send_each(line.sinks, line.ledger, clock)
-        _print(retried_json(done) if as_json else retried_lines(done))
+        emit(retried_json(done) if as_json else retried_lines(done))
         return 75 if line.ledger.outbox.count_queued() or not all(d.queued for d in done) else 0
 
-    _exit(_with_line(settings, work))
+    end(with_line(settings, work))
 
 
 def _usage(message: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from poller.cli import AsJson, _exit, _settings, _told, app, clock
+from poller.command_line import AsJson, app, clock, end, read_settings, told
 from poller.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def list_executions(
     as_json: AsJson = False,
 ) -> None:
     """Executions in IaCM's order, each page asked for when it is needed."""
-    settings = _settings(context, secrets=False)
+    settings = read_settings(context, secrets=False)
 
     async def show(api: Api) -> int:
         from poller.harness.executions import executions
@@ -66,7 +66,7 @@ def list_executions(
             typer.echo("none found", err=True)
         return 0
 
-    _exit(_asked(settings, show))
+    end(_asked(settings, show))
 
 
 @executions_app.command("get")
@@ -79,7 +79,7 @@ def get_execution(
     as_json: AsJson = False,
 ) -> None:
     """One execution. Exit 65 when IaCM has none of these ids."""
-    settings = _settings(context, secrets=False)
+    settings = read_settings(context, secrets=False)
 
     async def show(api: Api) -> int:
         from poller.errors import NoSuchBuild, NotFound
@@ -99,7 +99,7 @@ def get_execution(
             typer.echo("\n".join(lines(found)))
         return 0
 
-    _exit(_asked(settings, show))
+    end(_asked(settings, show))
 
 
 def _asked(settings: Settings, work: Callable[[Api], Coroutine[object, object, int]]) -> int:
@@ -118,4 +118,4 @@ def _asked(settings: Settings, work: Callable[[Api], Coroutine[object, object, i
         finally:
             await api.aclose()
 
-    return _told(lambda: asyncio.run(main()))
+    return told(lambda: asyncio.run(main()))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from poller.cli import AsJson, _config_path, _exit, _print, _settings, _told, app, clock
+from poller.command_line import AsJson, app, clock, config_path, emit, end, read_settings, told
 
 if TYPE_CHECKING:
     from poller.check import Finding
@@ -91,7 +91,7 @@ def init(
             typer.echo(NEXT_STEPS.format(path=path, unit=unit), err=True)
         return code
 
-    _exit(_told(make))
+    end(told(make))
 
 
 def _one_of(*, bare: bool = False, **flags: str | None) -> str | None:
@@ -118,7 +118,7 @@ def _ask(question: Question, default: str) -> str:
     path = secret_file(answer, os.environ) if question.key in ("token", "key") else None
     if path is not None and (path in _made or not path.exists()):
         text = f"{path} is not there yet; paste the secret"
-        _told(lambda: _keep(path, typer.prompt(text, hide_input=True, err=True)))
+        told(lambda: _keep(path, typer.prompt(text, hide_input=True, err=True)))
     return answer
 
 
@@ -163,8 +163,8 @@ def register(
     as_json: AsJson = False,
 ) -> None:
     """Get a controller's instance GUID from SEI, and the line to put into the config."""
-    settings = _settings(context, secrets=False)
-    path = _config_path(context)
+    settings = read_settings(context, secrets=False)
+    path = config_path(context)
 
     def get() -> int:
         import asyncio
@@ -175,9 +175,9 @@ def register(
         one, sei = choose(settings, controller)
         chosen = integration(integration_id, satellite)
         guid = asyncio.run(get_guid(one, sei, chosen, os.environ))
-        _print({"controller": one.name, "instance_guid": guid} if as_json else [line_for(guid)])
+        emit({"controller": one.name, "instance_guid": guid} if as_json else [line_for(guid)])
         hint = f'put it into the [[controllers]] table "{one.name}" of {path}; then: check'
         typer.echo(hint, err=True)
         return 0
 
-    _exit(_told(get))
+    end(told(get))
