@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import warnings
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -34,6 +36,8 @@ def stage() -> Iterator[None]:
     """All servers, for all plays."""
     with STAGE:
         yield
+    with warnings.catch_warnings(action="ignore"):
+        gc.collect()
 
 
 class WithBothSinks(Program):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from poller.ledger import Ledger
+from poller.ledger.executions import SINK as IACM
 from poller.settings import Settings
 from poller.when import ago, iso
 
@@ -78,15 +79,16 @@ def _skipped(name: str, tally: dict[tuple[str, str], int]) -> dict[str, int]:
 
 
 def _sink(name: str, tally: dict[tuple[str, str], int], oldest: int | None) -> dict[str, Any]:
-    skipped = _skipped(name, tally)
-    return {
+    told: dict[str, Any] = {
         "queued": tally.get((name, "queued"), 0),
         "delivered": tally.get((name, "delivered"), 0),
         "rejected": tally.get((name, "rejected"), 0),
-        "skipped": sum(skipped.values()),
-        "skipped_because": skipped,
         "oldest_queued": _time(oldest),
     }
+    if name == IACM:  # the only sink that takes some builds and not others
+        skipped = _skipped(name, tally)
+        told |= {"skipped": sum(skipped.values()), "skipped_because": skipped}
+    return told
 
 
 def _time(at: int | None) -> str | None:
@@ -123,7 +125,7 @@ def lines(status: dict[str, Any]) -> list[str]:
             out.append(
                 f"  {name}: {sink['queued']} queued{since},"
                 f" {sink['delivered']} delivered, {sink['rejected']} rejected"
-                + (f", {sink['skipped']} skipped{_reasons(sink)}" if sink["skipped"] else "")
+                + (f", {sink['skipped']} skipped{_reasons(sink)}" if sink.get("skipped") else "")
             )
     for name, sink in status["sinks"].items():
         if sink["last_error"]:
