@@ -22,6 +22,7 @@ from poller.jenkins.discovery import PIPELINE_JOB, Item
 from poller.jenkins.history import summaries
 from poller.jenkins.whole import NEWEST_RUNS, RUNS_WORTH_IT
 from poller.ledger import ControllerRow, Ledger
+from poller.recognise import recognise
 from poller.recording import batch, unfinished
 from poller.together import together
 from poller.watched import Watched
@@ -84,6 +85,7 @@ async def backfill(
     that was stopped goes on where it was. Raises RemoteError where the item tree can't be had."""
     row = ledger.controllers.get(watched.name, watched.since)
     items = await _items(watched, row, globs)
+    await recognise(watched, ledger, row)
     done = Backfilled(watched.name, len(items))
     progress.total(sum(item.next_build_number - 1 for item in items))
     turns = asyncio.Semaphore(watched.parallel)
@@ -165,7 +167,8 @@ async def _job(
         done.done += 1
         return
     planned = await _plan(watched, ledger, row, item, job, rest)
-    whole, runs_since = True, rest.until
+    # Where it turns out that the job is another one now, only a part of it was planned.
+    whole, runs_since = not is_new_history(planned, job), rest.until
     async for _, page in pages(watched.api, watched.extras, name, planned):
         rows = batch(watched, item, page, clock())
         recorded = ledger.builds.record(row.id, rows, sinks, clock())
@@ -181,6 +184,13 @@ async def _job(
         done.done += 1
         seen = together_with(Window(rest.since, runs_since), before)
         ledger.books.note_backfill(ledger.jobs.states(row.id, name)[name], seen.since, seen.until)
+
+
+def is_new_history(planned: Plan, job: JobState) -> bool:
+    """Whether the plan found the job created anew, restored, or renamed. Pure."""
+    source = planned.source
+    same = source is None or (source.job, source.generation) == (job.id, job.generation)
+    return planned.job.generation != job.generation or not same
 
 
 async def _plan(

@@ -15,9 +15,9 @@ from poller.errors import NotFound, RemoteError
 from poller.jenkins import discovery
 from poller.jenkins.collect import collect
 from poller.jenkins.discovery import Item, Look
-from poller.jenkins.identity import identified
 from poller.ledger import ControllerRow, Ledger
 from poller.lineage import Known
+from poller.recognise import recognise
 from poller.recording import batch, unfinished
 from poller.together import together
 from poller.watched import Watched
@@ -31,9 +31,6 @@ SHRUNK_MS = 900_000
 
 GONE_TRIES = 5
 """Looks that don't show a job, some minutes in all, before its builds in flight are given up."""
-
-SAMPLES = 3
-"""Builds of jobs built last, and of jobs not built for longest, that tell a Jenkins by."""
 
 
 @dataclass
@@ -149,10 +146,7 @@ async def _discover(
     look, running = await asyncio.gather(
         discovery.look(watched.api, row.depth, first=first), discovery.running(watched.api)
     )
-    if row.session != watched.api.session:
-        samples = ledger.jobs.samples(row.id, SAMPLES)
-        identity = await identified(watched.api, row.identity, samples)
-        ledger.controllers.recognised(row.id, watched.api.session, identity)
+    await recognise(watched, ledger, row)
     cycle.problems += look.unread.values()
     if look.malformed:
         cycle.problems.append(

@@ -17,6 +17,7 @@ from poller.ledger import ControllerRow, Ledger
 from poller.ledger.books import Entry
 from poller.ledger.builds import GONE
 from poller.rate import Pace
+from poller.recognise import recognise
 from poller.recording import batch, unfinished
 from poller.watched import Watched
 from poller.watermark import JobState
@@ -81,6 +82,7 @@ async def reconcile(
     than ``pace``; findings are told as they come, and not kept. Raises RemoteError where the tree
     can't be had; that a job can't be is in its :class:`Checked`."""
     look = await discovery.look(watched.api, row.depth, first=False)
+    await recognise(watched, ledger, row)
     settled_before = (row.last_success or clock()) - GRACE_MS
     for name in names(look.items):
         item = look.items.get(name)
@@ -171,7 +173,8 @@ async def fill(
     pages = collect(watched.api, watched.extras, checked.item, job, since, memory, {})
     async for page in pages:
         if page.job.generation == job.generation:
-            page.examined = None  # the job's own mark stays where the polls have brought it
+            # The job's own mark stays where the polls have brought it, and what they counted.
+            page.examined, page.gaps = None, 0
         rows = batch(watched, checked.item, page, clock() + retry_delay(job.failures + 1))
         recorded = ledger.builds.record(row.id, rows, sinks, clock())
         count += recorded.collected

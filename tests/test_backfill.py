@@ -212,3 +212,18 @@ def test_how_long_it_takes() -> None:
     assert seconds_for(1000, 10, 10, 500, 6) == 50.0
     assert seconds_for(10, 600, 10, 500, 6) == 100.0
     assert seconds_for(10, 600, 0, 0, 0) == 0.0
+
+
+def test_a_job_created_anew_is_walked_whole(site: Site) -> None:
+    """Also when the backfill is the first to see it; the next one ends what is left."""
+    site.configure(site.controller(since="1d"))
+    old_builds(site, 6)
+    site.run("once")
+    site.run("backfill", "--since", "all")
+    site.jenkins.job("app").recreate()
+    old_builds(site, 6)
+    for _ in range(2):
+        assert site.run("backfill", "--since", "all").returncode == 0
+    assert site.run("once").returncode == 0
+    assert list(range(1, 13)) == sorted(sent(site))
+    assert site.run("reconcile", "--since", "all").returncode == 0

@@ -68,6 +68,7 @@ def test_a_hole_is_found_told_and_mended(site: Site) -> None:
     assert site.run("reconcile").returncode == 0
     assert site.run("once").returncode == 0
     assert len(site.sei.received) == 2
+    assert site.read("status")["controllers"][0]["gaps"] == 0
 
 
 def test_a_job_created_anew_up_to_the_very_same_number_is_found(site: Site) -> None:

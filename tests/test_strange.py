@@ -73,6 +73,11 @@ def test_another_controller_at_the_same_address_is_refused(
     assert "another Jenkins answers here" in result.stdout
     assert "proxy" in result.stderr
     assert len(site.sei.received) == sent
+    for command in (["reconcile"], ["backfill", "--since", "all"]):
+        result = site.run(*command)
+        assert result.returncode == 69
+        assert "another Jenkins answers here" in result.stdout
+    assert len(site.sei.received) == sent
     switch(site, ours)
     assert site.run("once").returncode == 0
 
