@@ -72,9 +72,31 @@ class Accounting(RuleBasedStateMachine):
 
     # -- Jenkins
 
-    @initialize(name=st.sampled_from(NAMES), kind=st.sampled_from(KINDS))
-    def first_job(self, name: str, kind: str) -> None:
-        self.jenkins.job(name, kind=kind)
+    @initialize(name=st.sampled_from(NAMES), kind=st.sampled_from(KINDS), count=st.integers(1, 4))
+    def first_builds(self, name: str, kind: str, count: int) -> None:
+        """Every play has something to send, and has sent it."""
+        for _ in range(count):
+            self._build(name, kind, "SUCCESS")
+        self.program.poll()
+        self.program.deliver()
+
+    @rule(
+        name=st.sampled_from(NAMES),
+        kind=st.sampled_from(KINDS),
+        result=st.sampled_from(RESULTS),
+        poll=st.booleans(),
+    )
+    def build(self, name: str, kind: str, result: str, poll: bool) -> None:
+        self._build(name, kind, result)
+        if poll:
+            self.poll(0)
+
+    def _build(self, name: str, kind: str, result: str) -> None:
+        self.time += 1_000
+        self.built += 1
+        build = self.jenkins.job(name, kind=kind).start(parameters={"uid": f"u{self.built}"})
+        self.time += 1_000
+        build.finish(result)
 
     @rule(name=st.sampled_from(NAMES), kind=st.sampled_from(KINDS), count=st.integers(1, 4))
     def start(self, name: str, kind: str, count: int) -> None:

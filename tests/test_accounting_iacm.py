@@ -10,9 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import Phase, settings
-from hypothesis import strategies as st
 from hypothesis.stateful import (
-    initialize,
     invariant,
     precondition,
     rule,
@@ -24,7 +22,6 @@ from poller.ledger.executions import SINK
 from tests import test_accounting as one_sink
 from tests.accounting import BOTH_SINKS, Program
 from tests.iacm import HARNESS_KEY
-from tests.test_accounting import NAMES, RESULTS
 
 pytestmark = one_sink.pytestmark
 STAGE = one_sink.STAGE
@@ -55,25 +52,8 @@ class BothSinks(one_sink.Accounting):
         super().__init__()
         self.harness = STAGE.harness = Harness(HARNESS_KEY, clock=lambda: self.time)
 
-    @initialize(count=st.integers(1, 5))
-    def first_builds(self, count: int) -> None:
-        """Every play has something to send."""
-        for number in range(count):
-            self._build(NAMES[number % len(NAMES)], "SUCCESS")
-
-    @rule(name=st.sampled_from(NAMES), result=st.sampled_from(RESULTS))
-    def build(self, name: str, result: str) -> None:
-        self._build(name, result)
-
-    def _build(self, name: str, result: str) -> None:
-        self.time += 1_000
-        self.built += 1
-        job = self.jenkins.job(name)
-        self.time += 1_000
-        job.start(parameters={"uid": f"u{self.built}"}).finish(result)
-
     def _something_to_send(self) -> None:
-        self._build("app", "SUCCESS")
+        self._build("app", "pipeline", "SUCCESS")
         self.program.poll()
         self.program.deliver()
 
