@@ -197,6 +197,8 @@ def wanted(
         return item.next_build_number > 1
     if put_off(job, now):
         return False
+    if job.missing:
+        return item.next_build_number > 1
     return discovery.has_news(item, job.mark.next_build_number, job.mark.in_flight, running)
 
 
@@ -213,17 +215,17 @@ async def _look_after_lost(
     clock: Callable[[], int],
     cycle: Cycle,
 ) -> None:
-    """Builds in flight of jobs that are not there: given up when the job stays away and Jenkins
-    says that the build is not there either. A job that was renamed has taken its own along."""
-    missing = [
-        job.full_name
-        for job in news.lost.values()
-        if job.mark.in_flight and job.full_name not in news.look.items
-    ]
-    if not missing:
+    """Jobs that are not there: they are looked at anew when they are back. Their builds in flight
+    are given up when they stay away and Jenkins says that the build is not there either; a job that
+    was renamed has taken its own along."""
+    missing = [job for job in news.lost.values() if job.full_name not in news.look.items]
+    if newly := [job.id for job in missing if not job.missing]:
+        ledger.jobs.note_missing(newly)
+    with_builds = [job.full_name for job in missing if job.mark.in_flight]
+    if not with_builds:
         return
     jobs = ledger.jobs.states(row.id)
-    for name in missing:
+    for name in with_builds:
         job = jobs[name]
         if not job.mark.in_flight or put_off(job, clock()):
             continue

@@ -60,7 +60,8 @@ class JobState:
     """A job's present generation. ``id`` is 0 for a job not yet in the ledger.
 
     ``base`` is added to a build's number at SEI; ``failures`` counts the collections that failed
-    in a row, and before ``retry_at`` (epoch milliseconds) there is no other.
+    in a row, and before ``retry_at`` (epoch milliseconds) there is no other. ``missing`` says that
+    it was not there at a look since its last collection: what is back may be another job.
     """
 
     full_name: str
@@ -71,6 +72,7 @@ class JobState:
     mark: Mark = Mark()
     failures: int = 0
     retry_at: int = 0
+    missing: bool = False
 
 
 def watermark(examined: int, unsettled: Iterable[int]) -> int:

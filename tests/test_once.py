@@ -174,6 +174,23 @@ def test_a_job_created_anew_can_keep_jenkins_numbers(site: Site) -> None:
     assert len({run["execution_id"] for run in site.sei.received}) == 3
 
 
+def test_a_job_that_was_away_is_looked_at_when_it_is_back(site: Site) -> None:
+    """Created anew up to the very same number: the look between shows that it is another one."""
+    site.jenkins.job("app").build()
+    site.run("once")
+    site.jenkins.remove("app")
+    site.run("once")
+    running = site.jenkins.job("app").start()
+    assert site.run("once").returncode == 0
+    assert site.read("status")["controllers"][0]["in_flight"] == 1
+    running.finish()
+    site.run("once")
+    assert numbers(site, "app") == [1, 2]
+    site.jenkins.requests.clear()
+    site.run("once")
+    assert len(site.jenkins.requests) == 2
+
+
 def test_a_payload_over_the_limit_is_cut_and_the_log_says_so(site: Site) -> None:
     """It is sent, without its steps."""
     site.configure(body_limit=10_000)

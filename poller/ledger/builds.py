@@ -178,7 +178,8 @@ def _save_job(conn: sqlite3.Connection, controller: int, batch: Batch) -> int | 
         " newest_number = excluded.newest_number, newest_timestamp = excluded.newest_timestamp,"
         " newest_queue_id = excluded.newest_queue_id, gaps = gaps + excluded.gaps,"
         " failures = iif(?14, excluded.failures, failures),"
-        " retry_at = iif(?14, excluded.retry_at, retry_at), generation = excluded.generation"
+        " retry_at = iif(?14, excluded.retry_at, retry_at), missing = iif(?14, 0, missing),"
+        " generation = excluded.generation"
         " where generation <= excluded.generation returning id",
         (
             controller, job.full_name, batch.cls, job.generation, job.base, examined,

@@ -34,13 +34,13 @@ class Jobs:
                         frozenset(in_flight.get(job, ())),
                         None if newest is None else Start(newest, timestamp or 0, queue_id or 0),
                     ),
-                    failures, retry_at,
+                    failures, retry_at, bool(missing),
                 )
                 for name, job, cls, generation, base, examined, next_number, newest, timestamp,
-                queue_id, failures, retry_at in self._file.conn.execute(
+                queue_id, failures, retry_at, missing in self._file.conn.execute(
                     "select full_name, id, class, generation, base, examined, next_build_number,"
-                    " newest_number, newest_timestamp, newest_queue_id, failures, retry_at"
-                    " from job where controller = ?1 and (?2 is null or full_name = ?2)",
+                    " newest_number, newest_timestamp, newest_queue_id, failures, retry_at,"
+                    " missing from job where controller = ?1 and (?2 is null or full_name = ?2)",
                     (controller, name),
                 )
             }  # fmt: skip
@@ -70,6 +70,11 @@ class Jobs:
                 " failures = failures + 1, retry_at = excluded.retry_at",
                 (controller, job.full_name, cls, retry_at),
             )
+
+    def note_missing(self, jobs: Iterable[int]) -> None:
+        """Note jobs, by id, that a look did not show."""
+        with self._file.write("note missing jobs") as conn:
+            conn.executemany("update job set missing = 1 where id = ?", ((job,) for job in jobs))
 
     def give_up_in_flight(self, job: JobState) -> int:
         """Skip as gone what is in flight of a job that is no longer there. Returns how many."""

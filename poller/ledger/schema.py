@@ -109,6 +109,7 @@ def m002_lineage(db: Database) -> None:
         "alter table job add column newest_queue_id integer",
         "alter table job add column gaps integer not null default 0",  # numbers never seen
         "alter table job add column checked_at integer not null default 0",
+        "alter table job add column missing integer not null default 0",  # at the last look
         "alter table build add column queue_id integer",
         "alter table build add column build_number integer",  # as SEI has it
         "update build set build_number = number + (select base from job where id = build.job)"
