@@ -197,8 +197,8 @@ def wanted(
         return item.next_build_number > 1
     if put_off(job, now):
         return False
-    if job.missing:
-        return item.next_build_number > 1
+    if job.missing and item.next_build_number > 1:
+        return True
     return discovery.has_news(item, job.mark.next_build_number, job.mark.in_flight, running)
 
 

@@ -6,13 +6,14 @@ import dataclasses
 
 import pytest
 
-from poller.cycle import SHRUNK_MS, put_off, shrunk_since
+from poller.cycle import SHRUNK_MS, put_off, shrunk_since, wanted
 from poller.demo import disaster
 from poller.demo.jenkins import Jenkins
 from poller.demo.server import Server
+from poller.jenkins.discovery import Item
 from poller.jenkins.identity import has_one
 from poller.ledger import ControllerRow
-from poller.watermark import JobState, Start
+from poller.watermark import JobState, Mark, Start
 from tests.conftest import Site
 
 JSON = {"Content-Type": "application/json"}
@@ -103,6 +104,15 @@ def test_builds_in_flight_of_a_deleted_job_are_given_up_slowly() -> None:
     assert put_off(job, 999_999)
     assert not put_off(job, 1_000_000)
     assert not put_off(job, 1_000_000 - 31_536_000_000)
+
+
+def test_a_job_that_is_back_is_looked_at() -> None:
+    """With builds, or with none where it had some; not again when that is known."""
+    away = JobState("app", 1, mark=Mark(1, 2, frozenset({1})), missing=True)
+    none: frozenset[tuple[str, int]] = frozenset()
+    assert wanted(Item("app", "Job", 2), away, frozenset({("app", 1)}), 0)
+    assert wanted(Item("app", "Job", 1), away, none, 0)
+    assert not wanted(Item("app", "Job", 1), JobState("app", 1, mark=Mark(0, 1)), none, 0)
 
 
 def test_one_build_in_common_tells_a_controller() -> None:
