@@ -185,20 +185,18 @@ async def _parts(
     async for chunk in response.aiter_bytes():
         read += len(chunk)
         if read > limit:
-            raise BadAnswer(where, what, f"the answer is larger than {limit} bytes")
+            raise _too_large(where, what, limit)
         yield chunk
 
 
 async def _body(response: httpx.Response, where: str, what: str, limit: int) -> bytes:
-    too_large = BadAnswer(where, what, f"the answer is larger than {limit} bytes")
     if int(response.headers.get("Content-Length") or 0) > limit:
-        raise too_large
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > limit:
-            raise too_large
-    return bytes(body)
+        raise _too_large(where, what, limit)
+    return b"".join([chunk async for chunk in _parts(response, where, what, limit)])
+
+
+def _too_large(where: str, what: str, limit: int) -> BadAnswer:
+    return BadAnswer(where, what, f"the answer is larger than {limit} bytes")
 
 
 def _reason(error: Exception) -> str:
