@@ -28,8 +28,8 @@ def bytes_a_build(builds: int) -> float:
             controller = ledger.controllers.get("main", 0).id
             for batch in _pages(builds):
                 ledger.builds.record(controller, batch, ("sei",), batch.builds[-1].start.timestamp)
-                for delivery in ledger.outbox.queued("sei", PAGE):
-                    ledger.outbox.settle(delivery.id, "delivered", 1_800_000_000_000, 202)
+                for delivery, _job in ledger.outbox.waiting("sei", PAGE):
+                    ledger.outbox.settle(delivery, "delivered", 1_800_000_000_000, 202)
                 ledger.outbox.forget_payloads(1_800_000_000_001)
             (free,) = ledger.file.conn.execute("pragma freelist_count").fetchone()
             for _ in range(free // PAGES_GIVEN_BACK + 1):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -72,13 +73,21 @@ async def backfill_all(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     done = BackfilledAll()
+    news = [asyncio.Event() for _ in line.sinks]
+
+    def collected(builds: int) -> None:
+        progress.collected(builds)
+        for event in news:
+            event.set()
+
+    told = dataclasses.replace(progress, collected=collected)
 
     async def one(controller: Watched) -> None:
         try:
             done.controllers.append(
                 await backfill(
                     controller, line.ledger, window, globs, line.sink_names, clock,
-                    progress=progress, stopping=stop.is_set,
+                    progress=told, stopping=stop.is_set,
                 )
             )  # fmt: skip
         except RemoteError as error:
@@ -90,8 +99,8 @@ async def backfill_all(
     filling = asyncio.create_task(fill())
     drains = await asyncio.gather(
         *(
-            send_while(sink, line.ledger, clock, filling, on_settled, stop.is_set)
-            for sink in line.sinks
+            send_while(sink, line.ledger, clock, filling, event, on_settled, stop.is_set)
+            for sink, event in zip(line.sinks, news, strict=True)
         )
     )
     await filling

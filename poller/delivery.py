@@ -13,11 +13,16 @@ from enum import Enum
 
 from poller.errors import RemoteError
 from poller.ledger import Ledger, Queued
+from poller.lineup import Lineup
 from poller.lock import only_sender
 from poller.sinks import Receipt, Sink
-from poller.together import together
 
-BATCH = 200
+BATCH = 500
+"""Deliveries that are lined up at once."""
+
+LINED_UP = 20_000
+"""Deliveries in line, at most: a job with more before the next one goes alone for a while."""
+
 FAILURES_TO_STOP = 3
 """Failures in a row, without a delivery between, after which the sink counts as down."""
 
@@ -124,32 +129,47 @@ async def _drain(
     on_settled: Callable[[Queued, str], None],
     stopping: Callable[[], bool],
 ) -> Drain:
-    done = Drain()
-    slots = asyncio.Semaphore(sink.in_flight)
-    held: set[int] = set()
+    done, lineup = Drain(), Lineup()
+    under_way = last = 0
 
-    async def one_job(queue: list[Queued]) -> None:
-        for delivery in queue:
-            async with slots:
-                if done.stopped or stopping():
-                    return
-                settled = await _one(sink, ledger, clock, delivery, done)
-            if settled is None:
-                held.add(delivery.job)
+    def line_up() -> None:
+        """Read on until there are jobs enough to keep the sink busy, one run of each at once."""
+        nonlocal last
+        while lineup.free_jobs < sink.in_flight - under_way and lineup.waiting < LINED_UP:
+            more = ledger.outbox.waiting(sink.name, BATCH, last)
+            if not more:
                 return
-            on_settled(delivery, settled)
+            last = more[-1][0]
+            lineup.add(more)
 
-    after = 0
-    while not (done.stopped or stopping()):
-        batch = ledger.outbox.queued(sink.name, BATCH, after)
-        if not batch:
-            break
-        after = batch[-1].id
-        by_job: dict[int, list[Queued]] = {}
-        for delivery in batch:
-            if delivery.job not in held:
-                by_job.setdefault(delivery.job, []).append(delivery)
-        await together(one_job(queue) for queue in by_job.values())
+    def start(group: asyncio.TaskGroup) -> None:
+        nonlocal under_way
+        line_up()
+        while under_way < sink.in_flight and not (done.stopped or stopping()):
+            following = lineup.next()
+            if following is None:
+                return
+            under_way += 1
+            group.create_task(one(group, *following))
+
+    async def one(group: asyncio.TaskGroup, delivery: int, job: int) -> None:
+        nonlocal under_way
+        queued = ledger.outbox.queued(sink.name, delivery)
+        settled = queued and await _one(sink, ledger, clock, queued, done)
+        if queued and settled:
+            on_settled(queued, settled)
+        if queued and not settled:
+            lineup.hold(job)
+        else:
+            lineup.done(job)
+        under_way -= 1
+        start(group)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            start(group)
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
     if not done.clean:
         ledger.outbox.sink_failed(sink.name, clock(), done.stopped or done.last_failure)
     return done

@@ -17,9 +17,6 @@ TRIES = 3
 LONGEST_PAUSE = 5.0
 """Seconds between two passes; a receiver that wants more is left alone."""
 
-LOOK_SECONDS = 1.0
-"""How often the queue is looked at while others fill it."""
-
 
 async def send_all(
     sink: Sink,
@@ -58,20 +55,31 @@ async def send_while(
     ledger: Ledger,
     clock: Callable[[], int],
     filling: asyncio.Task[None],
+    news: asyncio.Event,
     on_settled: Callable[[int], None],
     stopping: Callable[[], bool],
 ) -> Drain:
-    """Send what is queued while ``filling`` goes on, and then the rest."""
+    """Send what is queued while ``filling`` goes on and tells of ``news``, and then the rest."""
     total = Drain()
     while not filling.done():
+        news.clear()
         done = await drain(
             sink, ledger, clock, on_settled=lambda _d, _state: on_settled(1), stopping=stopping
         )
         total.delivered += done.delivered
         total.rejected += done.rejected
-        wait = LOOK_SECONDS if done.clean else LONGEST_PAUSE
-        await asyncio.wait([filling], timeout=wait)
+        if done.clean:
+            await until_news(filling, news)
+        else:
+            await asyncio.wait([filling], timeout=LONGEST_PAUSE)
     last = await send_all(sink, ledger, clock, on_settled, stopping)
     last.delivered += total.delivered
     last.rejected += total.rejected
     return last
+
+
+async def until_news(filling: asyncio.Task[None], news: asyncio.Event) -> None:
+    """Wait until there is something new to send, or nothing more to come."""
+    hearing = asyncio.create_task(news.wait())
+    await asyncio.wait([filling, hearing], return_when=asyncio.FIRST_COMPLETED)
+    hearing.cancel()

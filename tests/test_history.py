@@ -17,6 +17,7 @@ from poller.errors import LedgerError
 from poller.ledger import Batch, BuildRow, Ledger
 from poller.ledger.builds import BuildState
 from poller.watermark import JobState, Start
+from tests.outbox import queued
 
 DAY_MS = 86_400_000
 NOW = 20_000 * DAY_MS + 5 * 3_600_000
@@ -95,7 +96,7 @@ def test_deliveries_by_hour(ledger: Ledger) -> None:
     hour = 3_600_000
     for number in (1, 2, 3):
         record(ledger, "a", number, at=NOW - 3 * hour)
-    first, second, _ = ledger.outbox.queued("sei", 10)
+    first, second, _ = queued(ledger, "sei", 10)
     assert (first.controller, first.ended) == ("main", NOW - 500)
     ledger.outbox.settle(first.id, "delivered", NOW - hour, 202)
     ledger.outbox.settle(second.id, "rejected", NOW, 400, "no")
@@ -150,7 +151,7 @@ def test_a_clock_gone_wild_is_recorded_and_not_counted(
     """No number of Jenkins' can stop the ledger."""
     record(ledger, "a", 1, timestamp=timestamp, duration=duration)
     assert ledger.history.results(0, 2**62) == {}
-    assert len(ledger.outbox.queued("sei", 10)) == 1
+    assert len(queued(ledger, "sei", 10)) == 1
 
 
 def test_an_old_file_is_counted_when_it_is_opened(tmp_path: Path) -> None:

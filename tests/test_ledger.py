@@ -15,6 +15,7 @@ from sqlite_utils import Database
 from poller.errors import LedgerError
 from poller.ledger import Batch, BuildRow, Ledger
 from poller.watermark import JobState, Mark, Start
+from tests.outbox import queued
 
 SINKS = ("sei",)
 LEDGERS = Path(__file__).parent / "ledgers"
@@ -74,8 +75,8 @@ def test_a_build_is_queued_once(path: Path) -> None:
     ledger = Ledger(path)
     assert record(ledger, [complete(1), complete(2)], 2) == 2
     assert record(ledger, [complete(1), complete(2)], 2) == 0
-    assert [queued.number for queued in ledger.outbox.queued("sei", 10)] == [1, 2]
-    assert ledger.outbox.queued("sei", 10)[0].payload == b'{"n":1}'
+    assert [queued.number for queued in queued(ledger, "sei", 10)] == [1, 2]
+    assert queued(ledger, "sei", 10)[0].payload == b'{"n":1}'
     ledger.close()
 
 
@@ -84,11 +85,11 @@ def test_the_watermark_waits_for_what_runs_and_what_is_queued(path: Path) -> Non
     ledger = Ledger(path)
     record(ledger, [complete(1), running(2), complete(3)], 3)
     assert stored_watermark(path) == 0
-    for delivery in ledger.outbox.queued("sei", 10):
+    for delivery in queued(ledger, "sei", 10):
         ledger.outbox.settle(delivery.id, "delivered", 2, 202)
     assert stored_watermark(path) == 1
     record(ledger, [complete(2)], 3)
-    ledger.outbox.settle(ledger.outbox.queued("sei", 10)[0].id, "rejected", 3, 400, "no")
+    ledger.outbox.settle(queued(ledger, "sei", 10)[0].id, "rejected", 3, 400, "no")
     assert stored_watermark(path) == 3
     ledger.close()
 
@@ -129,10 +130,10 @@ def test_payloads_go_when_they_were_settled_long_ago(path: Path) -> None:
     """And no sooner: what is queued is kept however old."""
     ledger = Ledger(path)
     record(ledger, [complete(1), complete(2)], 2)
-    ledger.outbox.settle(ledger.outbox.queued("sei", 1)[0].id, "delivered", 50, 202)
+    ledger.outbox.settle(queued(ledger, "sei", 1)[0].id, "delivered", 50, 202)
     assert ledger.outbox.forget_payloads(50) == 0
     assert ledger.outbox.forget_payloads(51) == 1
-    assert [queued.number for queued in ledger.outbox.queued("sei", 10)] == [2]
+    assert [queued.number for queued in queued(ledger, "sei", 10)] == [2]
     ledger.close()
 
 
@@ -168,7 +169,7 @@ def test_two_connections_write_one_after_the_other(path: Path) -> None:
     record(one, [complete(1)], 1)
     assert record(other, [complete(1)], 1) == 0
     assert record(other, [complete(2)], 2) == 1
-    assert len(one.outbox.queued("sei", 10)) == 2
+    assert len(queued(one, "sei", 10)) == 2
     one.close()
     other.close()
 
@@ -181,7 +182,7 @@ def test_an_old_file_is_brought_up_to_date(path: Path) -> None:
     with pytest.raises(LedgerError, match="not yet brought to this version"):
         Ledger(path, read_only=True)
     with Ledger(path) as ledger:
-        assert [q.number for q in ledger.outbox.queued("sei", 10)] == [2]
+        assert [q.number for q in queued(ledger, "sei", 10)] == [2]
         assert tally(ledger) == {
             ("", "collected"): 5, ("", "in_flight"): 1, ("", "skipped: gone"): 1,
             ("sei", "delivered"): 3, ("sei", "rejected"): 1, ("sei", "queued"): 1,
@@ -252,7 +253,7 @@ def test_counts_are_what_counting_gives(path: Path) -> None:
     with Ledger(path) as ledger:
         record(ledger, [complete(1), complete(2), complete(3), running(4)], 4)
         for delivery, outcome in zip(
-            ledger.outbox.queued("sei", 2), ("delivered", "rejected"), strict=True
+            queued(ledger, "sei", 2), ("delivered", "rejected"), strict=True
         ):
             ledger.outbox.settle(delivery.id, outcome, 2, 200)  # type: ignore[arg-type]
         ledger.outbox.requeue(2, 3, None, all_sinks=False)
@@ -273,7 +274,7 @@ def test_a_retry_takes_the_watermark_back(path: Path) -> None:
     """What is queued again is not settled."""
     with Ledger(path) as ledger:
         record(ledger, [complete(1), complete(2)], 2)
-        for delivery in ledger.outbox.queued("sei", 2):
+        for delivery in queued(ledger, "sei", 2):
             ledger.outbox.settle(delivery.id, "rejected", 2, 400, "no")
         assert stored_watermark(path) == 2
         ledger.outbox.requeue(2, 3, None, all_sinks=False)
@@ -287,7 +288,7 @@ def test_what_lies_before_the_beginning_holds_no_watermark_back(path: Path) -> N
         ledger.builds.record(
             controller, Batch(JobState("app"), "Job", [complete(7, 6_000)], 7), SINKS, 1
         )
-        ledger.outbox.settle(ledger.outbox.queued("sei", 1)[0].id, "delivered", 2, 202)
+        ledger.outbox.settle(queued(ledger, "sei", 1)[0].id, "delivered", 2, 202)
         assert stored_watermark(path) == 7
         job = ledger.jobs.states(controller)["app"]
         assert (
@@ -309,7 +310,7 @@ def test_a_stale_collection_is_dropped_whole(path: Path) -> None:
             1, Batch(JobState("app", 1), "Job", [complete(2)], 2), SINKS, 1
         ).stale
         assert job_row(ledger).generation == 1
-        assert len(ledger.outbox.queued("sei", 10)) == 2
+        assert len(queued(ledger, "sei", 10)) == 2
 
 
 def test_a_full_disk_is_one_sentence_and_loses_nothing(path: Path) -> None:
@@ -322,7 +323,7 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(path: Path) -> None:
         with pytest.raises(LedgerError, match="full") as caught:
             record(ledger, many, 29)
         assert "make room" in caught.value.hint
-        assert [q.number for q in ledger.outbox.queued("sei", 10)] == [1]
+        assert [q.number for q in queued(ledger, "sei", 10)] == [1]
         ledger.file.conn.execute("pragma max_page_count = 1000000")
         assert record(ledger, many, 29) == 28
 
@@ -363,7 +364,7 @@ def test_no_step_of_a_poll_or_delivery_walks_through_all_builds(path: Path) -> N
         ledger.builds.of_job(state, [1, 2])
         ledger.builds.same(1, state, [start(1)])
         ledger.books.entries(1, state, [start(1), Start(2, 0)])
-        for delivery in ledger.outbox.queued("sei", 10):
+        for delivery in queued(ledger, "sei", 10):
             ledger.outbox.settle(delivery.id, "rejected", 2, 400, "no")
         ledger.outbox.rejected()
         ledger.outbox.requeue(1, 3, None, all_sinks=False)

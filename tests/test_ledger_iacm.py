@@ -12,6 +12,7 @@ from poller.ledger import Batch, BuildRow, Ledger
 from poller.settings import Controller
 from poller.status.overview import controller_state
 from poller.watermark import JobState
+from tests.outbox import queued
 from tests.test_ledger import LEDGERS, complete
 
 SINKS = ("sei", "iacm")
@@ -51,8 +52,8 @@ def tally(ledger: Ledger) -> dict[tuple[str, str], int]:
 def test_each_sink_has_a_body_of_its_own(ledger: Ledger) -> None:
     """And only what has one is queued for IaCM; the rest is counted by reason, or not at all."""
     record(ledger, with_body(1), without(2, "no stage tree"), without(3, "no stage"), complete(4))
-    assert [(q.number, q.payload) for q in ledger.outbox.queued("iacm", 9)] == [(1, BODY)]
-    assert [q.number for q in ledger.outbox.queued("sei", 9)] == [1, 2, 3, 4]
+    assert [(q.number, q.payload) for q in queued(ledger, "iacm", 9)] == [(1, BODY)]
+    assert [q.number for q in queued(ledger, "sei", 9)] == [1, 2, 3, 4]
     assert tally(ledger) == {
         ("iacm", "queued"): 1, ("iacm", "skipped: no stage tree"): 1,
         ("iacm", "skipped: no stage"): 1,
@@ -63,22 +64,22 @@ def test_it_outlives_the_payload(ledger: Ledger) -> None:
     """A comparison with IaCM needs the ids long after the payload was dropped."""
     controller = record(ledger, with_body(1))
     for sink in SINKS:
-        ledger.outbox.settle(ledger.outbox.queued(sink, 1)[0].id, "delivered", 2, 200)
+        ledger.outbox.settle(queued(ledger, sink, 1)[0].id, "delivered", 2, 200)
     assert ledger.outbox.forget_payloads(10) == 1
     (kept,) = ledger.executions.recorded(controller, 0)
     assert (kept.number, kept.state, kept.body) == (1, "delivered", BODY)
     ledger.executions.queue_again(kept.build, 3)
-    assert [q.payload for q in ledger.outbox.queued("iacm", 9)] == [BODY]
-    assert ledger.outbox.queued("sei", 9) == []
+    assert [q.payload for q in queued(ledger, "iacm", 9)] == [BODY]
+    assert queued(ledger, "sei", 9) == []
 
 
 def test_a_retry_counts_anew(ledger: Ledger) -> None:
     """What had an execution may have none now, and the other way round."""
     record(ledger, with_body(1), without(2, "no stage tree"))
-    first = ledger.outbox.queued("iacm", 9)[0]
+    first = queued(ledger, "iacm", 9)[0]
     ledger.outbox.settle(first.id, "rejected", 2, 400, "no")
     ledger.outbox.requeue(1, 3, without(1, "no stage"), all_sinks=False)
-    assert ledger.outbox.queued("iacm", 9) == []
+    assert queued(ledger, "iacm", 9) == []
     assert tally(ledger)["iacm", "skipped: no stage"] == 1
     ledger.outbox.requeue(1, 3, with_body(1), all_sinks=False)
     assert tally(ledger) == {("iacm", "queued"): 1, ("iacm", "skipped: no stage tree"): 1}
@@ -88,18 +89,18 @@ def test_mending_a_run_records_no_second_execution(ledger: Ledger) -> None:
     """A run that differs is sent to the sinks of runs again; IaCM has the build already."""
     record(ledger, with_body(1))
     for sink in SINKS:
-        ledger.outbox.settle(ledger.outbox.queued(sink, 1)[0].id, "delivered", 2, 200)
+        ledger.outbox.settle(queued(ledger, sink, 1)[0].id, "delivered", 2, 200)
     ledger.outbox.requeue(1, 3, with_body(1), all_sinks=True)
-    assert (len(ledger.outbox.queued("sei", 9)), ledger.outbox.queued("iacm", 9)) == (1, [])
+    assert (len(queued(ledger, "sei", 9)), queued(ledger, "iacm", 9)) == (1, [])
 
 
 def test_a_build_waits_for_both(ledger: Ledger) -> None:
     """It is settled, and its payload dropped, when both sinks have had their word."""
     controller = record(ledger, with_body(1))
-    ledger.outbox.settle(ledger.outbox.queued("sei", 1)[0].id, "delivered", 2, 200)
+    ledger.outbox.settle(queued(ledger, "sei", 1)[0].id, "delivered", 2, 200)
     assert ledger.outbox.forget_payloads(10) == 0
     assert [entry.queued for entry in entries(ledger, controller)] == [("iacm",)]
-    ledger.outbox.settle(ledger.outbox.queued("iacm", 1)[0].id, "rejected", 3, 400, "no")
+    ledger.outbox.settle(queued(ledger, "iacm", 1)[0].id, "rejected", 3, 400, "no")
     assert ledger.outbox.forget_payloads(10) == 1
     assert [entry.queued for entry in entries(ledger, controller)] == [()]
 
@@ -115,13 +116,13 @@ def test_an_old_file_takes_executions(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     shutil.copy(LEDGERS / "m001.db", path)
     with Ledger(path) as ledger:
-        assert [q.number for q in ledger.outbox.queued("sei", 10)] == [2]
-        assert ledger.outbox.queued("iacm", 10) == []
+        assert [q.number for q in queued(ledger, "sei", 10)] == [2]
+        assert queued(ledger, "iacm", 10) == []
         assert list(ledger.executions.recorded(1, 0)) == []
         job = JobState("new")
         batch = Batch(job, "Job", [with_body(1), without(2, "no stage tree")], 2)
         ledger.builds.record(1, batch, SINKS, 1)
-        assert [q.payload for q in ledger.outbox.queued("iacm", 10)] == [BODY]
+        assert [q.payload for q in queued(ledger, "iacm", 10)] == [BODY]
         assert tally(ledger)["iacm", "skipped: no stage tree"] == 1
 
 

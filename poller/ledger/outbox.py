@@ -50,21 +50,31 @@ class Outbox:
     def __init__(self, file: File) -> None:
         self._file = file
 
-    def queued(self, sink: str, limit: int, after: int = 0) -> list[Queued]:
-        """The oldest deliveries that wait for ``sink``, with ids above ``after``."""
+    def waiting(self, sink: str, limit: int, after: int = 0) -> list[tuple[int, int]]:
+        """The oldest deliveries that wait for ``sink``, with ids above ``after``: id and job."""
+        with self._file.guarded("read the queue"):
+            return self._file.conn.execute(
+                "select d.id, b.job from delivery d indexed by delivery_queued"
+                " cross join build b on b.id = d.build"
+                " where d.sink = ? and d.state = 'queued' and d.id > ? order by d.id limit ?",
+                (sink, after, limit),
+            ).fetchall()
+
+    def queued(self, sink: str, delivery: int) -> Queued | None:
+        """A delivery that waits for ``sink``; None when it does not wait any more."""
         bodies = "execution" if sink == IACM else "payload"
         with self._file.guarded("read the queue"):
-            return [
-                Queued(delivery, controller, job, name, number, ended, _body(body))
-                for delivery, controller, job, name, number, ended, body in self._file.conn.execute(
-                    "select d.id, c.name, b.job, j.full_name, b.number, b.timestamp + b.duration,"
-                    " p.body from delivery d join build b on b.id = d.build"
-                    " join job j on j.id = b.job join controller c on c.id = d.controller"
-                    f" join {bodies} p on p.build = b.id"
-                    " where d.sink = ? and d.state = 'queued' and d.id > ? order by d.id limit ?",
-                    (sink, after, limit),
-                )
-            ]
+            row = self._file.conn.execute(
+                "select d.id, c.name, b.job, j.full_name, b.number, b.timestamp + b.duration,"
+                " p.body from delivery d join build b on b.id = d.build"
+                " join job j on j.id = b.job join controller c on c.id = d.controller"
+                f" join {bodies} p on p.build = b.id where d.id = ? and d.state = 'queued'",
+                (delivery,),
+            ).fetchone()
+        if row is None:
+            return None
+        found, controller, job, name, number, ended, body = row
+        return Queued(found, controller, job, name, number, ended, _body(body))
 
     def settle(
         self,
