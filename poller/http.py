@@ -7,6 +7,7 @@ followed: credentials go to the configured host and nowhere else.
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import ssl
 import urllib.request
@@ -18,6 +19,7 @@ import httpx
 from httpx_retries import Retry, RetryTransport
 
 from poller.errors import BadAnswer, ConfigError, NotFound, Unauthorized, Unreachable
+from poller.transport import Transport
 
 RETRIED = (429, 502, 503, 504)
 CA_FILE_FORM = "ca_file is a readable file of certificates in PEM form"
@@ -46,39 +48,78 @@ class Answer:
     body: bytes
 
 
+class Client:
+    """The way to one server: connections, a time limit, and the headers that every request has.
+
+    ``credentials`` are headers, too, and in no repr.
+    """
+
+    def __init__(
+        self,
+        transport: httpx.AsyncBaseTransport,
+        timeout: float,
+        credentials: Mapping[str, str],
+    ) -> None:
+        self._transport = transport
+        self._extensions = {"timeout": httpx.Timeout(timeout, pool=None).as_dict()}
+        self._headers = {"Accept": "*/*", "Accept-Encoding": "gzip, deflate", **credentials}
+
+    def request(
+        self,
+        method: str,
+        url: httpx.URL | str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+    ) -> httpx.Request:
+        """A request that can be sent once."""
+        every = {**self._headers, **headers} if headers else self._headers
+        return httpx.Request(
+            method, url, headers=every, content=content, extensions=dict(self._extensions)
+        )
+
+    async def send(self, request: httpx.Request) -> httpx.Response:
+        """The head of the answer. Raises httpx.TransportError; the answer has to be closed."""
+        response = await self._transport.handle_async_request(request)
+        response.request = request
+        return response
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._transport.aclose()
+
+
 def client(
-    connection: Connection, *, retries: int, auth: httpx.Auth | None = None
-) -> httpx.AsyncClient:
-    """An httpx client for one server; ``retries`` above the transport, for what a moment cures.
+    connection: Connection, *, retries: int, credentials: Mapping[str, str] | None = None
+) -> Client:
+    """A client for one server; ``retries`` above the transport, for what a moment cures.
 
     A proxy comes from the config, else from the environment (``https_proxy``, ``no_proxy``).
     Raises ConfigError for a CA bundle that can't be used.
     """
-    transport: httpx.AsyncBaseTransport = httpx.AsyncHTTPTransport(
-        verify=_trust(connection.ca_file),
-        limits=httpx.Limits(
-            max_connections=connection.max_connections,
-            max_keepalive_connections=connection.max_connections,
-        ),
-        proxy=connection.proxy or environment_proxy(connection.url),
+    transport: httpx.AsyncBaseTransport = Transport(
+        _trust(connection.ca_file),
+        connection.max_connections,
+        connection.proxy or environment_proxy(connection.url),
     )
     if connection.on_try is not None:
         transport = _Told(transport, connection.on_try)
-    retry = Retry(
-        total=retries,
-        backoff_factor=0.3,
-        max_backoff_wait=5,
-        total_timeout=10,
-        status_forcelist=RETRIED,
-    )
-    seconds = connection.timeout / 1000
-    return httpx.AsyncClient(
-        transport=RetryTransport(transport=transport, retry=retry),
-        auth=auth,
-        timeout=httpx.Timeout(seconds, pool=None),
-        follow_redirects=False,
-        trust_env=False,
-    )
+    if retries:
+        retry = Retry(
+            total=retries,
+            backoff_factor=0.3,
+            max_backoff_wait=5,
+            total_timeout=10,
+            status_forcelist=RETRIED,
+        )
+        transport = RetryTransport(transport=transport, retry=retry)
+    return Client(transport, connection.timeout / 1000, credentials or {})
+
+
+def basic(user: str, password: str) -> dict[str, str]:
+    """The header of HTTP's Basic authentication (RFC 7617), UTF-8."""
+    login = base64.b64encode(f"{user}:{password}".encode()).decode()
+    return {"Authorization": f"Basic {login}"}
 
 
 def _trust(ca_file: str | None) -> ssl.SSLContext:
@@ -122,7 +163,7 @@ def environment_proxy(url: str) -> str | None:
 
 
 async def ask(
-    http: httpx.AsyncClient,
+    http: Client,
     request: httpx.Request,
     *,
     where: str,
@@ -137,7 +178,7 @@ async def ask(
     """
     with _told(where, what, f"no answer in {seconds:g} s"):
         async with asyncio.timeout(seconds):
-            response = await http.send(request, stream=True)
+            response = await http.send(request)
             try:
                 body = await _body(response, where, what, limit)
             finally:
@@ -162,13 +203,13 @@ def _told(where: str, what: str, too_slow: str) -> Iterator[None]:
 
 @contextlib.asynccontextmanager
 async def stream(
-    http: httpx.AsyncClient, request: httpx.Request, *, where: str, what: str, limit: int
+    http: Client, request: httpx.Request, *, where: str, what: str, limit: int
 ) -> AsyncIterator[tuple[Answer, AsyncIterator[bytes]]]:
     """An answer of at most ``limit`` bytes that is read while it comes; its :class:`Answer` has no
     body. The client's timeout holds for each part. Raises as :func:`ask` does.
     """
     with _told(where, what, "no more of the answer in time"):
-        response = await http.send(request, stream=True)
+        response = await http.send(request)
         try:
             yield (
                 Answer(response.status_code, response.headers, b""),

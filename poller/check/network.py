@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import socket
 import ssl
@@ -52,7 +53,7 @@ async def reach(where: str, connection: http.Connection, now: int) -> Reached:
     if any(finding.state == "wrong" for finding in named):
         return reached
     try:
-        async with http.client(connection, retries=0) as client:
+        async with contextlib.aclosing(http.client(connection, retries=0)) as client:
             await _ask(where, client, connection, now, reached)
     except (httpx.HTTPError, TimeoutError) as error:
         reached.findings.append(unreached(where, error, connection, proxy=bool(proxy)))
@@ -63,18 +64,16 @@ async def reach(where: str, connection: http.Connection, now: int) -> Reached:
 
 async def _ask(
     where: str,
-    client: httpx.AsyncClient,
+    client: http.Client,
     connection: http.Connection,
     now: int,
     reached: Reached,
 ) -> None:
-    async with (
-        asyncio.timeout(connection.timeout / 1000),
-        client.stream("GET", connection.url) as response,
-    ):
-        reached.status, reached.headers = response.status_code, response.headers
-        stream = response.extensions.get("network_stream")
-        tls = stream.get_extra_info("ssl_object") if stream is not None else None
+    async with asyncio.timeout(connection.timeout / 1000):
+        response = await client.send(client.request("GET", connection.url))
+    await response.aclose()
+    reached.status, reached.headers = response.status_code, response.headers
+    tls = response.extensions.get("tls")
     if tls is not None:
         reached.findings.append(certificate(where, tls, connection.ca_file, now))
     elif not _is_loopback(connection.url):

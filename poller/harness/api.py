@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import quote, urlencode
 
-import httpx
 import msgspec
 
 from poller import http
@@ -80,18 +79,6 @@ class Page:
     total: int | None
 
 
-class Key(httpx.Auth):
-    """``x-api-key``; kept out of the client's headers, and so out of its repr."""
-
-    def __init__(self, key: str) -> None:
-        self._key = key
-
-    def auth_flow(self, request: httpx.Request):  # type: ignore[no-untyped-def]
-        """Add the key to one request."""
-        request.headers["x-api-key"] = self._key
-        yield request
-
-
 class Api:
     """The executions of one project. One request at a time, whoever asks.
 
@@ -106,7 +93,7 @@ class Api:
         self._url = f"{base}/iacm/api/orgs/{_part(org)}/projects/{_part(project)}/executions"
         self._account = account
         self._seconds = connection.timeout / 1000
-        self._http = http.client(connection, retries=RETRIES, auth=Key(key))
+        self._http = http.client(connection, retries=RETRIES, credentials={"x-api-key": key})
         self._asking = asyncio.Lock()
 
     async def aclose(self) -> None:
@@ -150,7 +137,7 @@ class Api:
         headers = {"Harness-Account": self._account, "Accept": "application/json"}
         if body is not None:
             headers["Content-Type"] = "application/json"
-        request = self._http.build_request(method, url, content=body, headers=headers)
+        request = self._http.request(method, url, content=body, headers=headers)
         async with self._asking:
             return await http.ask(
                 self._http, request, where=WHERE, what=what, limit=ANSWER_LIMIT,

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable
 from typing import Any, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
 import msgspec
@@ -82,15 +82,11 @@ class Api:
         self.session: str | None = None
         """``X-Jenkins-Session`` of the last answer: another one after each start of Jenkins."""
         self.root = urlsplit(connection.url).path
-        self._url = httpx.URL(connection.url)
+        self._base = connection.url.rstrip("/")
         self._seconds = connection.timeout / 1000
-        self._http = http.client(connection, retries=2, auth=httpx.BasicAuth(user, token))
-        self._http.event_hooks = {"request": [self._count]}
+        self._http = http.client(connection, retries=2, credentials=http.basic(user, token))
         self._slots = asyncio.Semaphore(connection.max_connections)
         self._pace = Pace(request_rate, asyncio.get_running_loop().time)
-
-    async def _count(self, _request: httpx.Request) -> None:
-        self.requests += 1
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -273,8 +269,9 @@ class Api:
     def _request(
         self, path: str, params: dict[str, str], headers: dict[str, str] | None = None
     ) -> httpx.Request:
-        whole = self._url.copy_with(raw_path=self._url.raw_path + path.encode())
-        return self._http.build_request("GET", whole.copy_merge_params(params), headers=headers)
+        self.requests += 1
+        query = f"?{urlencode(params)}" if params else ""
+        return self._http.request("GET", f"{self._base}/{path}{query}", headers=headers)
 
 
 def refuse_other_text(answer: http.Answer, where: str, what: str) -> None:

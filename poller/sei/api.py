@@ -7,25 +7,11 @@ from __future__ import annotations
 
 import asyncio
 
-import httpx
-
 from poller import http
 from poller.rate import Pace
 
 ANSWER_LIMIT = 256 * 1024
 WHERE = "SEI"
-
-
-class ApiKey(httpx.Auth):
-    """``Authorization: ApiKey …``; kept out of the client's headers, and so out of its repr."""
-
-    def __init__(self, key: str) -> None:
-        self._key = key
-
-    def auth_flow(self, request: httpx.Request):  # type: ignore[no-untyped-def]
-        """Add the key to one request."""
-        request.headers["Authorization"] = f"ApiKey {self._key}"
-        yield request
 
 
 class Api:
@@ -36,7 +22,9 @@ class Api:
         self._base = connection.url.rstrip("/")
         self._seconds = connection.timeout / 1000
         # No retries below: every try is one that the delivery decides on and counts.
-        self._http = http.client(connection, retries=0, auth=ApiKey(key))
+        self._http = http.client(
+            connection, retries=0, credentials={"Authorization": f"ApiKey {key}"}
+        )
         self._pace = Pace(request_rate, asyncio.get_running_loop().time)
 
     async def aclose(self) -> None:
@@ -59,7 +47,7 @@ class Api:
         self, method: str, path: str, what: str, body: bytes | None = None
     ) -> http.Answer:
         await self._pace.turn()
-        request = self._http.build_request(
+        request = self._http.request(
             method,
             f"{self._base}/{path}",
             content=body,
