@@ -215,17 +215,15 @@ def refuse(answer: Answer, where: str, what: str, *, denied_hint: str) -> None:
         raise denied
     if status == 404:
         raise NotFound(where, what, "HTTP 404")
-    if 300 <= status < 400:
-        target = urlsplit(answer.headers.get("Location", ""))
-        host = f"{target.scheme}://{target.hostname}" if target.hostname else target.path[:200]
-        raise BadAnswer(
-            where,
-            what,
-            f"HTTP {status} sends us to {host}, not followed",
-            "set the url to the final address",
-        )
     if status in TRANSIENT or status >= 500:
         error = Unreachable(where, what, f"HTTP {status}")
         error.retry_after = retry_after(answer.headers)
         raise error
-    raise BadAnswer(where, what, f"HTTP {status}")
+    bad = BadAnswer(where, what, f"HTTP {status}")
+    if 300 <= status < 400:
+        target = urlsplit(answer.headers.get("Location", ""))
+        host = f"{target.scheme}://{target.hostname}" if target.hostname else target.path[:200]
+        reason = f"HTTP {status} sends us to {host}, not followed"
+        bad = BadAnswer(where, what, reason, "set the url to the final address")
+    bad.status = status
+    raise bad

@@ -16,6 +16,7 @@ from poller import backoff
 
 STATUSES = frozenset({429, 502, 503, 504})
 ERRORS = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError)
+BROKEN = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
 METHODS = frozenset({"GET", "HEAD"})
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 5.0
@@ -47,11 +48,16 @@ class Budget:
 
 
 class Tries(httpx.AsyncBaseTransport):
-    """A transport that tries a GET up to ``again`` times more, within one budget for all."""
+    """A transport that tries a GET up to ``again`` times more, within one budget for all: with
+    ``only_broken``, where a connection broke under it, whatever else the server has said."""
 
-    def __init__(self, transport: httpx.AsyncBaseTransport, again: int) -> None:
+    def __init__(
+        self, transport: httpx.AsyncBaseTransport, again: int, *, only_broken: bool = False
+    ) -> None:
         self._transport = transport
         self._again = again
+        self._statuses = frozenset() if only_broken else STATUSES
+        self._errors = BROKEN if only_broken else ERRORS
         self._budget = Budget()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -63,13 +69,13 @@ class Tries(httpx.AsyncBaseTransport):
             wait = 0.0
             try:
                 response = await self._transport.handle_async_request(request)
-            except ERRORS:
+            except self._errors:
                 failures += 1
                 if failures > again or not self._budget.spend():
                     raise
             else:
                 failures += 1
-                if response.status_code not in STATUSES or failures > again:
+                if response.status_code not in self._statuses or failures > again:
                     return response
                 wait = retry_after(response.headers) or 0.0
                 if wait > LONGEST_WAIT or not self._budget.spend():

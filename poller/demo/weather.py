@@ -75,7 +75,7 @@ def _nonsense(weather: Weather) -> Answer:
     nonsense = (
         "soon", "-1", "nan", "inf", "1e999", "9" * 400, "0x10", "\xb2",
         "Wed, 21 Oct 99999999999999999999 07:28:00 GMT", "Wed, 99 Foo 2026 99:99:99 +9999999999",
-        "Thu, 01 Jan 1970 00:00:00 GMT", "\t;=,",
+        "Thu, 01 Jan 1970 00:00:00 GMT", "; =,",
     )  # fmt: skip
     return _limited(weather.chance.choice(nonsense))
 
@@ -128,8 +128,8 @@ def with_wrong_type(value: Any, chance: Random) -> Any:
     stack = [value]
     while stack:
         one = stack.pop()
-        places = one.items() if isinstance(one, dict) else enumerate(one)
-        for place, inside in places if isinstance(one, dict | list) else ():
+        places: Any = enumerate(one) if isinstance(one, list) else ()
+        for place, inside in one.items() if isinstance(one, dict) else places:
             if place not in NOT_SEEN_ALONE:
                 holders.append((one, place))
                 stack.append(inside)
