@@ -143,7 +143,7 @@ async def _discover(
 ) -> News:
     """Look at the controller, make sure that it is the one that is known, choose what to ask."""
     first = row.depth is None
-    look, running = await asyncio.gather(
+    look, told = await asyncio.gather(
         discovery.look(watched.api, row.depth, first=first), discovery.running(watched.api)
     )
     await recognise(watched, ledger, row)
@@ -168,6 +168,7 @@ async def _discover(
         )
     jobs = ledger.jobs.states(row.id)
     lost = discovery.lost(jobs.values(), look) if shrunk_at is None else {}
+    running = discovery.believed(told, jobs.values(), random.random())  # noqa: S311
     chosen = [item for item in items if wanted(item, jobs.get(item.full_name), running, now)]
     return News(look, chosen, jobs, lost, shrunk_at)
 

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import httpx
-from httpx_retries import Retry, RetryTransport
 
 from poller.errors import BadAnswer, ConfigError, NotFound, Unauthorized, Unreachable
 from poller.transport import Transport
+from poller.tries import Tries, retry_after
+from poller.unpack import ACCEPTED, NotUnpacked, unpacker
 
-RETRIED = (429, 502, 503, 504)
 CA_FILE_FORM = "ca_file is a readable file of certificates in PEM form"
 TRANSIENT = frozenset({408, 425, 429})
 
@@ -62,7 +62,7 @@ class Client:
     ) -> None:
         self._transport = transport
         self._extensions = {"timeout": httpx.Timeout(timeout, pool=None).as_dict()}
-        self._headers = {"Accept": "*/*", "Accept-Encoding": "gzip, deflate", **credentials}
+        self._headers = {"Accept": "*/*", "Accept-Encoding": ACCEPTED, **credentials}
 
     def request(
         self,
@@ -105,14 +105,7 @@ def client(
     if connection.on_try is not None:
         transport = _Told(transport, connection.on_try)
     if retries:
-        retry = Retry(
-            total=retries,
-            backoff_factor=0.3,
-            max_backoff_wait=5,
-            total_timeout=10,
-            status_forcelist=RETRIED,
-        )
-        transport = RetryTransport(transport=transport, retry=retry)
+        transport = Tries(transport, retries)
     return Client(transport, connection.timeout / 1000, credentials or {})
 
 
@@ -194,8 +187,8 @@ def _told(where: str, what: str, too_slow: str) -> Iterator[None]:
     except (TimeoutError, httpx.TimeoutException) as error:
         hint = "is it up, and reachable from here?"
         raise Unreachable(where, what, too_slow, hint) from error
-    except httpx.DecodingError as error:
-        raise BadAnswer(where, what, "the body is not encoded as its header says") from error
+    except NotUnpacked as error:
+        raise BadAnswer(where, what, str(error)) from error
     except httpx.TransportError as error:
         hint = "is the url right, is it up, and reachable from here?"
         raise Unreachable(where, what, _reason(error), hint) from error
@@ -223,15 +216,19 @@ async def _parts(
     response: httpx.Response, where: str, what: str, limit: int
 ) -> AsyncIterator[bytes]:
     read = 0
-    async for chunk in response.aiter_bytes():
-        read += len(chunk)
-        if read > limit:
-            raise _too_large(where, what, limit)
-        yield chunk
+    unpack = unpacker(response.headers.get("Content-Encoding", ""))
+    async for raw in response.aiter_raw():
+        for chunk in unpack.feed(raw):
+            read += len(chunk)
+            if read > limit:
+                raise _too_large(where, what, limit)
+            yield chunk
+    unpack.end()
 
 
 async def _body(response: httpx.Response, where: str, what: str, limit: int) -> bytes:
-    if int(response.headers.get("Content-Length") or 0) > limit:
+    length = response.headers.get("Content-Length", "")
+    if length.isdecimal() and int(length[:20]) > limit:
         raise _too_large(where, what, limit)
     return b"".join([chunk async for chunk in _parts(response, where, what, limit)])
 
@@ -258,26 +255,15 @@ def refuse(answer: Answer, where: str, what: str, *, denied_hint: str) -> None:
         raise denied
     if status == 404:
         raise NotFound(where, what, "HTTP 404")
-    if 300 <= status < 400:
-        target = urlsplit(answer.headers.get("Location", ""))
-        host = f"{target.scheme}://{target.hostname}" if target.hostname else target.path[:200]
-        raise BadAnswer(
-            where,
-            what,
-            f"HTTP {status} sends us to {host}, not followed",
-            "set the url to the final address",
-        )
     if status in TRANSIENT or status >= 500:
         error = Unreachable(where, what, f"HTTP {status}")
         error.retry_after = retry_after(answer.headers)
         raise error
-    raise BadAnswer(where, what, f"HTTP {status}")
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """``Retry-After`` in seconds, 0 to 3,600; None when absent, a date, or nonsense."""
-    try:
-        seconds = float(headers.get("Retry-After", ""))
-    except ValueError:
-        return None
-    return min(seconds, 3600.0) if seconds >= 0 else None
+    bad = BadAnswer(where, what, f"HTTP {status}")
+    if 300 <= status < 400:
+        target = urlsplit(answer.headers.get("Location", ""))
+        host = f"{target.scheme}://{target.hostname}" if target.hostname else target.path[:200]
+        reason = f"HTTP {status} sends us to {host}, not followed"
+        bad = BadAnswer(where, what, reason, "set the url to the final address")
+    bad.status = status
+    raise bad

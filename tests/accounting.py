@@ -21,6 +21,7 @@ from poller.globs import Globs
 from poller.rate import Pace
 from poller.reconcile import Finding, reconcile, selected
 from poller.reconcile import fill as fill_holes
+from poller.settings import Settings
 from poller.watched import Watched
 from poller.wiring import Line, open_line
 from tests.conftest import GUID, KEY, TOKEN
@@ -122,9 +123,13 @@ class Program:
                 )
             )
             environ = {"JENKINS_TOKEN": TOKEN, "SEI_API_KEY": KEY, "HARNESS_API_KEY": HARNESS_KEY}
-            opening = open_line(load(path, environ), environ, self.now)
+            opening = open_line(self.settings(load(path, environ)), environ, self.now)
             self.line = self.runner.run(self._open.enter_async_context(opening))
         return self.line
+
+    def settings(self, given: Settings) -> Settings:
+        """What the program goes by, from its config."""
+        return given
 
     def stop(self) -> None:
         """Let go of everything, as the end of the process does."""

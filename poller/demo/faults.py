@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from random import Random
 from typing import Any, TypeAlias
 from urllib.parse import unquote_plus
 
@@ -19,12 +22,17 @@ BROKEN_OFF = 0
 
 @dataclass(frozen=True)
 class Request:
-    """One request as it came: ``path`` is as sent, percent-encoded; ``query`` is decoded."""
+    """One request as it came: ``path`` is as sent, percent-encoded; ``query`` is decoded.
+
+    ``at`` is when, in seconds of the monotonic clock; ``fault`` names what was done to its answer.
+    """
 
     method: str
     path: str
     query: str
     status: int = BROKEN_OFF
+    at: float = field(default=0.0, compare=False)
+    fault: str = ""
 
 
 @dataclass(frozen=True)
@@ -32,8 +40,10 @@ class Answer:
     """One answer. ``delay`` is in seconds, before the first byte.
 
     ``break_off`` closes the connection: before the first byte where ``status`` is None, else in
-    the middle of the body. Without either the answer is the usual one, late. ``stall`` is silence
-    in the middle of the body, in seconds. ``parts`` follow ``body``, for what is too large to hold.
+    the middle of the body. Without either the answer is the usual one, late, and ``change`` makes
+    of it what leaves. ``stall`` is silence in the middle of the body, in seconds; ``trickle`` the
+    seconds between two of its bytes. ``parts`` follow ``body``, for what is too large to hold.
+    ``raw`` leaves as it is, and no answer of HTTP; then the connection ends.
     """
 
     status: int | None = 200
@@ -43,26 +53,56 @@ class Answer:
     break_off: bool = False
     stall: float = 0.0
     parts: Iterable[bytes] = ()
+    trickle: float = 0.0
+    raw: bytes | None = None
+    change: Callable[[Answer], Answer] | None = None
+    fault: str = ""
+
+    @property
+    def is_usual(self) -> bool:
+        """It is made of the usual answer: the server does its work."""
+        return self.status is None and not self.break_off and self.raw is None
+
+    def of(self, usual: Answer) -> Answer:
+        """What leaves instead of the usual answer."""
+        changed = usual if self.change is None else self.change(usual)
+        return dataclasses.replace(
+            changed,
+            delay=self.delay or changed.delay,
+            stall=self.stall or changed.stall,
+            trickle=self.trickle or changed.trickle,
+            fault=self.fault,
+        )
 
 
 @dataclass
 class Fault:
-    """Answers each request whose path, or ``path?query``, matches; ``times`` is None for always."""
+    """Answers each request whose path, or ``path?query``, matches; ``times`` is None for always,
+    ``rate`` the share of them that it answers."""
 
     path_glob: str
     answer: Answer
     times: int | None = None
+    rate: float = 1.0
+    chance: Random = field(default_factory=Random)
 
     def __call__(self, request: Request) -> Answer | None:
         """The answer, or None to leave the request alone."""
-        whole = f"{request.path}?{request.query}"
-        if not any(fnmatchcase(text, self.path_glob) for text in (request.path, whole)):
+        if not matches(self.path_glob, request):
+            return None
+        if self.rate < 1 and self.chance.random() >= self.rate:
             return None
         if self.times is not None:
             if self.times <= 0:
                 return None
             self.times -= 1
         return self.answer
+
+
+def matches(path_glob: str, request: Request) -> bool:
+    """Whether the request's path, or ``path?query``, does."""
+    whole = f"{request.path}?{request.query}"
+    return any(fnmatchcase(text, path_glob) for text in (request.path, whole))
 
 
 class Faulty:
@@ -86,13 +126,16 @@ class Faulty:
         delay: float = 0.0,
         break_off: bool = False,
         stall: float = 0.0,
+        rate: float = 1.0,
+        seed: int = 0,
     ) -> None:
         """From now on answer like this. ``status=None`` with a delay is the usual answer, late.
-        With a ``stall`` it stops in the middle for so many seconds."""
+        With a ``stall`` it stops in the middle for so many seconds. ``rate`` is the share of the
+        requests that are answered so; which ones, ``seed`` says."""
         raw = body.encode() if isinstance(body, str) else body
         given = {"Content-Type": "text/html;charset=utf-8"} | dict(headers or {})
         answer = Answer(status, raw, given, delay, break_off, stall)
-        self.faults.append(Fault(path_glob, answer, times))
+        self.faults.append(Fault(path_glob, answer, times, rate, Random(seed)))
 
     def heal(self) -> None:
         """No fault any more."""
@@ -102,18 +145,44 @@ class Faulty:
         """What a fault answers to ``request``, if any does."""
         return next((a for fault in list(self.faults) if (a := fault(request)) is not None), None)
 
+    def answered(
+        self, request: Request, fault: Answer | None, usual: Callable[[], Answer]
+    ) -> Answer:
+        """The answer that leaves, which is noted. ``usual`` is called where the server works."""
+        if fault is None or fault.is_usual:
+            answer = usual()
+            answer = answer if fault is None else fault.of(answer)
+        else:
+            answer = fault
+        told = answer.status is not None and answer.raw is None
+        status = answer.status if told and answer.status is not None else BROKEN_OFF
+        self.requests.append(dataclasses.replace(request, status=status, fault=answer.fault))
+        return answer
+
+
+async def late(fault: Answer | None) -> Answer | None:
+    """A request that is late, rather than its answer: of a fault that only delays."""
+    if fault is None or not fault.is_usual or fault.change is not None:
+        return fault
+    await asyncio.sleep(fault.delay)
+    return dataclasses.replace(fault, delay=0.0)
+
 
 def request_of(scope: Scope) -> Request:
     """The request in an ASGI scope. The path stays encoded: a branch's name holds ``%2F``."""
     raw = scope.get("raw_path") or scope["path"].encode()
     query = unquote_plus(scope["query_string"].decode("latin-1"))
-    return Request(scope["method"], raw.decode("latin-1").partition("?")[0], query)
+    path = raw.decode("latin-1").partition("?")[0]
+    return Request(scope["method"], path, query, at=time.monotonic())
 
 
 async def send_answer(scope: Scope, send: Send, answer: Answer) -> None:
     """Send ``answer``, or break the connection off where it says so."""
     if answer.delay:
         await asyncio.sleep(answer.delay)
+    if answer.raw is not None:
+        await _send_raw(scope, answer.raw, answer.trickle, answer.stall)
+        return
     if answer.status is None:
         await break_off(scope)
         return
@@ -122,6 +191,9 @@ async def send_answer(scope: Scope, send: Send, answer: Answer) -> None:
     headers |= answer.headers
     raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": answer.status, "headers": raw})
+    if answer.trickle:
+        await _send_parts(scope, send, _bytes_of(answer), 0.0, answer.trickle)
+        return
     body, more = answer.body, answer.break_off or bool(answer.parts)
     if answer.stall and not answer.parts:
         half = len(body) // 2
@@ -132,19 +204,43 @@ async def send_answer(scope: Scope, send: Send, answer: Answer) -> None:
     if answer.break_off:
         await break_off(scope)
     elif answer.parts:
-        await _send_parts(scope, send, answer)
+        await _send_parts(scope, send, answer.parts, answer.stall, 0.0)
 
 
-async def _send_parts(scope: Scope, send: Send, answer: Answer) -> None:
-    is_open = scope.get("extensions", {}).get("poller.is_open", lambda: True)
-    stall = answer.stall
-    for part in answer.parts:
-        if not is_open():  # the client has heard enough
+def _bytes_of(answer: Answer) -> Iterable[bytes]:
+    for part in (answer.body, *answer.parts):
+        for at in range(len(part)):
+            yield part[at : at + 1]
+
+
+async def _send_parts(
+    scope: Scope, send: Send, parts: Iterable[bytes], first_gap: float, gap: float
+) -> None:
+    for part in parts:
+        if not _is_open(scope):  # the client has heard enough
             return
         await send({"type": "http.response.body", "body": part, "more_body": True})
-        await asyncio.sleep(stall)
-        stall = 0
+        await asyncio.sleep(first_gap or gap)
+        first_gap = 0.0
     await send({"type": "http.response.body", "body": b""})
+
+
+async def _send_raw(scope: Scope, raw: bytes, trickle: float, stall: float) -> None:
+    """Only :class:`poller.demo.server.Server` can."""
+    write = scope["extensions"]["poller.write"]
+    for at in range(len(raw)) if trickle else ():
+        if _is_open(scope):
+            write(raw[at : at + 1])
+            await asyncio.sleep(trickle)
+    if not trickle:
+        write(raw)
+    await asyncio.sleep(stall)
+    scope["extensions"]["poller.close"]()
+    await asyncio.sleep(0.01)
+
+
+def _is_open(scope: Scope) -> bool:
+    return bool(scope.get("extensions", {}).get("poller.is_open", lambda: True)())
 
 
 async def break_off(scope: Scope) -> None:

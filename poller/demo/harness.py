@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import json
 import time
@@ -17,6 +16,7 @@ from poller.demo.faults import (
     Request,
     Scope,
     Send,
+    late,
     request_of,
     send_answer,
 )
@@ -66,18 +66,14 @@ class Harness(Faulty):
         self.busiest = max(self.busiest, self.under_way)
         try:
             body = await _body(receive)
-            answer = self.fault_of(request)
-            if answer is None or (answer.status is None and not answer.break_off):
-                if answer is not None:
-                    await asyncio.sleep(answer.delay)
-                headers = {
-                    name.decode("latin-1"): value.decode("latin-1")
-                    for name, value in scope["headers"]
-                }
-                query = parse_qs(scope["query_string"].decode("latin-1"))
-                answer = self._answer(request, headers, query, body)
-            status = 0 if answer.break_off and answer.status is None else answer.status or 0
-            self.requests.append(dataclasses.replace(request, status=status))
+            fault = await late(self.fault_of(request))
+            headers = {
+                name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+            }
+            query = parse_qs(scope["query_string"].decode("latin-1"))
+            answer = self.answered(
+                request, fault, lambda: self._answer(request, headers, query, body)
+            )
             await send_answer(scope, send, answer)
         finally:
             self.under_way -= 1

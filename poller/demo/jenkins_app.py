@@ -48,18 +48,13 @@ class App:
         """Answer one request."""
         request = request_of(scope)
         headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
-        answer = self.jenkins.fault_of(request)
-        if answer is None:
-            answer = self.usual(request, headers, scope["query_string"])
-        elif answer.status is None and not answer.break_off:
-            usual = self.usual(request, headers, scope["query_string"])
-            answer = dataclasses.replace(usual, delay=answer.delay, stall=answer.stall)
+        fault = self.jenkins.fault_of(request)
+        answer = self.jenkins.answered(
+            request, fault, lambda: self.usual(request, headers, scope["query_string"])
+        )
         if "X-Jenkins-Session" in answer.headers:
             session = {"X-Jenkins-Session": self.jenkins.session}
             answer = dataclasses.replace(answer, headers={**answer.headers, **session})
-        broken = answer.break_off and answer.status is None
-        status = 0 if broken else cast(int, answer.status)
-        self.jenkins.requests.append(dataclasses.replace(request, status=status))
         await send_answer(scope, send, answer)
 
     def usual(self, request: Request, headers: dict[str, str], query: bytes) -> Answer:

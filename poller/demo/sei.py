@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import dataclasses
 import json
 import uuid
 from collections.abc import Iterable
@@ -16,6 +14,7 @@ from poller.demo.faults import (
     Request,
     Scope,
     Send,
+    late,
     request_of,
     send_answer,
 )
@@ -35,7 +34,8 @@ REQUIRED = (
 class Sei(Faulty):
     """``app`` is the ASGI app. ``runs`` holds the first payload of each build, by instance GUID,
     full name and build number; ``received`` all of them. ``guids=None``: every instance exists.
-    ``instances`` are the requests for new ones.
+    ``instances`` are the requests for new ones; ``spoilt`` those of ``received`` whose answer was
+    not the usual one, so that they may come again.
 
     With ``hold_answers`` a run is taken and the connection broken off: the answer is lost.
     """
@@ -46,6 +46,7 @@ class Sei(Faulty):
         self.guids = None if guids is None else set(guids)
         self.runs: dict[tuple[str, str, int | None], dict[str, Any]] = {}
         self.received: list[dict[str, Any]] = []
+        self.spoilt: list[dict[str, Any]] = []
         self.instances: list[Any] = []
         self.hold_answers = False
 
@@ -53,14 +54,12 @@ class Sei(Faulty):
         """Answer one request."""
         request = request_of(scope)
         body = await _body(receive)
-        answer = self.fault_of(request)
-        if answer is None or (answer.status is None and not answer.break_off):
-            if answer is not None:
-                await asyncio.sleep(answer.delay)
-            authorization = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
-            answer = self._answer(request, authorization, body)
-        status = 0 if answer.break_off and answer.status is None else answer.status or 0
-        self.requests.append(dataclasses.replace(request, status=status))
+        fault = await late(self.fault_of(request))
+        authorization = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
+        before = len(self.received)
+        answer = self.answered(request, fault, lambda: self._answer(request, authorization, body))
+        if fault is not None or self.hold_answers:
+            self.spoilt += self.received[before:]
         await send_answer(scope, send, answer)
 
     def _answer(self, request: Request, authorization: str, body: bytes) -> Answer:

@@ -17,8 +17,9 @@ START_SECONDS = 10.0
 
 
 class _Abortable(H11Protocol):
-    """Hands the app ``extensions["poller.abort"]`` and ``["poller.is_open"]``: ASGI itself cannot
-    break a connection off, nor see in the middle of an answer that the client did."""
+    """Hands the app ``extensions["poller.abort"]``, ``.close``, ``.write`` and ``.is_open``: ASGI
+    itself cannot break a connection off, nor answer what is no HTTP, nor see in the middle of an
+    answer that the client broke off."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -27,6 +28,8 @@ class _Abortable(H11Protocol):
         async def with_abort(scope: Any, receive: Any, send: Any) -> None:
             extensions = scope.setdefault("extensions", {})
             extensions["poller.abort"] = transport.abort
+            extensions["poller.write"] = transport.write
+            extensions["poller.close"] = transport.close
             extensions["poller.is_open"] = lambda: not transport.is_closing()
             with contextlib.suppress(asyncio.CancelledError):  # the server stops
                 await app(scope, receive, send)

@@ -35,6 +35,7 @@ BUILDS_PER_PAGE = 100
 
 RUNNING_TREE = "computer[executors[currentExecutable[url]],oneOffExecutors[currentExecutable[url]]]"
 DENIED = "are user and token right, and does the user have Overall/Read and Job/Read?"
+PAGE_HINT = "is it a login page, or a proxy's?"
 
 
 class _Builds(msgspec.Struct):
@@ -167,7 +168,10 @@ class Api:
         inside = "/".join(quote(segment, safe="") for segment in path.split("/"))
         what = f"{path} of {full_name} #{number}"
         url = f"{job_path(full_name)}{number}/artifact/{inside}"
-        return (await self._ask(what, url, {}, MANIFEST_LIMIT)).body
+        answer = await self._ask(what, url, {}, MANIFEST_LIMIT)
+        if "html" in answer.headers.get("Content-Type", ""):
+            raise BadAnswer(self.where, what, "a web page where a file is due", PAGE_HINT)
+        return answer.body
 
     async def headers(self) -> httpx.Headers:
         """The headers of a small answer: ``X-Jenkins`` and ``Date``."""
@@ -280,7 +284,7 @@ def refuse_other_text(answer: http.Answer, where: str, what: str) -> None:
     if kind != "text/plain":
         raise BadAnswer(
             where, what, f"{kind or 'no content type'} where plain text is due",
-            "is it a login page, or a proxy's?",
+            PAGE_HINT,
         )  # fmt: skip
     if answer.headers.get("Content-Encoding", "identity") != "identity":
         raise BadAnswer(where, what, "compressed, which was not asked for")
@@ -306,7 +310,7 @@ def refuse_no_json(answer: http.Answer, where: str, what: str) -> None:
             where,
             what,
             f"{content_type.partition(';')[0] or 'no content type'} where JSON is due",
-            "is it a login page, or a proxy's?",
+            PAGE_HINT,
         )
 
 

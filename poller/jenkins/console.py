@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Literal
 
-from poller.errors import NotFound, RemoteError, Unreachable
+from poller.errors import BadAnswer, NotFound, RemoteError, Unreachable
 from poller.extract import Extraction
 from poller.jenkins.api import Api, LogPart
 from poller.jenkins.model import Build
@@ -57,7 +57,7 @@ class Console:
             try:
                 await self._read(api, full_name, build.number, capture)
             except RemoteError as error:
-                if attempt < TRIES and isinstance(error, Unreachable):
+                if attempt < TRIES and isinstance(error, Unreachable | BadAnswer):
                     continue
                 return capture.end(absent=error.reason)
             break

@@ -57,6 +57,18 @@ class Look:
     depth: int = 1
 
 
+Builds = frozenset[tuple[str, int]]
+"""Full name, in lower case, and number of each."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """``builds`` that run now, None where Jenkins does not tell; ``passing``: this time only."""
+
+    builds: Builds | None
+    passing: bool = False
+
+
 async def look(api: Api, depth: int | None, *, first: bool) -> Look:
     """Every job of the controller. ``depth`` is what an earlier look found, None at the first.
 
@@ -154,17 +166,35 @@ async def in_multibranch(api: Api, full_name: str) -> bool:
     return isinstance(answer, dict) and str(answer.get("_class") or "").endswith(MULTIBRANCH)
 
 
-async def running(api: Api) -> frozenset[tuple[str, int]] | None:
-    """Full name (lower case) and number of each build that runs now; None where it can't be known.
+async def running(api: Api) -> Running:
+    """Which builds run now.
 
     Look-up in Jenkins ignores case and its URLs echo what was asked, so only the lower case of a
     URL is compared.
     """
     try:
         urls = await api.running()
+    except (NotFound, Unauthorized):
+        return Running(None)
     except RemoteError:
-        return None
-    return frozenset(named_builds(urls, api.root))
+        return Running(None, passing=True)
+    return Running(frozenset(named_builds(urls, api.root)))
+
+
+def believed(told: Running, jobs: Iterable[JobState], chance: float) -> Builds | None:
+    """The builds that are held to run: where Jenkins did not tell this time, all those in flight
+    but those of one job, so that a fault does not cost one request for each. ``chance`` in [0, 1)
+    says of which."""
+    if not told.passing:
+        return told.builds
+    in_flight = [job for job in jobs if job.mark.in_flight]
+    left_out = int(chance * len(in_flight))
+    return frozenset(
+        (job.full_name.lower(), number)
+        for place, job in enumerate(in_flight)
+        if place != left_out
+        for number in job.mark.in_flight
+    )
 
 
 def named_builds(urls: Iterable[str], root: str) -> Iterator[tuple[str, int]]:

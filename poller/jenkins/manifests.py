@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from poller.errors import NotFound, RemoteError, Unreachable
+from poller.errors import BadAnswer, NotFound, RemoteError, Unreachable
 from poller.jenkins.api import Api
 from poller.jenkins.model import LISTED_FILES, Build
 from poller.sei import manifest
@@ -38,6 +38,8 @@ async def manifests(api: Api, full_name: str, build: Build) -> Manifests:
         except Unreachable as error:
             return Manifests(tuple(read), tuple(wrong), str(error))
         except RemoteError as error:
+            if isinstance(error, BadAnswer) and error.status is None:
+                return Manifests(tuple(read), tuple(wrong), str(error))
             # One kept outside of Jenkins is a redirect, which is not followed.
             wrong.append(f"{path}: {error.reason}")
             continue

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from poller.errors import RemoteError, Unreachable
+from poller.errors import BadAnswer, RemoteError, Unreachable
 from poller.jenkins.api import Api
 from poller.jenkins.model import Build, Origin
 from poller.sei.causes import causes, parents
@@ -48,7 +48,7 @@ class Upstream:
     async def of(self, full_name: str, build: Build) -> Ancestry:
         """The builds above a build of the job, at most 10 levels, none twice.
 
-        One that is gone, forbidden or can't be read ends its branch of the chain.
+        One that is gone or forbidden ends its branch of the chain.
         """
         seen: set[Key] = {(full_name, build.number)}
         found: list[UpstreamBuild] = []
@@ -60,7 +60,7 @@ class Upstream:
             )
             above: list[Key] = []
             for key, answer in zip(level, answers, strict=True):
-                if isinstance(answer, Unreachable):
+                if isinstance(answer, Unreachable | BadAnswer):
                     return Ancestry(tuple(found), str(answer))
                 if isinstance(answer, BaseException):
                     raise answer
@@ -73,7 +73,7 @@ class Upstream:
         return Ancestry(tuple(found))
 
     async def _origin(self, key: Key) -> Origin | str:
-        """What Jenkins says of a build, or why it says nothing. Raises Unreachable."""
+        """What Jenkins says of a build, or why it says nothing. Raises Unreachable, BadAnswer."""
         asked = self._answers.get(key)
         if asked is not None:
             self._answers.move_to_end(key)
@@ -99,8 +99,8 @@ class Upstream:
     async def _ask(self, key: Key) -> Origin | str:
         try:
             return await self._api.origin(*key)
-        except Unreachable:
-            raise
+        except (Unreachable, BadAnswer):
+            raise  # a page to log in today may be the answer tomorrow
         except RemoteError as error:
             return str(error)
 

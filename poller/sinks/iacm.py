@@ -7,8 +7,8 @@ import msgspec
 from poller.errors import BadAnswer, NotFound
 from poller.harness.api import WHERE, Api, is_object, meaning
 from poller.harness.mapping import NewExecution
-from poller.http import retry_after
 from poller.sinks import Receipt
+from poller.tries import retry_after
 
 NAME = "iacm"
 
