@@ -12,15 +12,18 @@ import ssl
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import httpx
 from httpx_retries import Retry, RetryTransport
 
+from poller import known_secrets
+from poller.addresses import is_loopback, without_password
 from poller.errors import BadAnswer, ConfigError, NotFound, Unauthorized, Unreachable
 
 RETRIED = (429, 502, 503, 504)
 CA_FILE_FORM = "ca_file is a readable file of certificates in PEM form"
+PROXY_FORM = "a proxy is http://host:port; `proxy` of the config goes before the environment"
 TRANSIENT = frozenset({408, 425, 429})
 
 
@@ -51,8 +54,8 @@ def client(
 ) -> httpx.AsyncClient:
     """An httpx client for one server; ``retries`` above the transport, for what a moment cures.
 
-    A proxy comes from the config, else from the environment (``https_proxy``, ``no_proxy``).
-    Raises ConfigError for a CA bundle that can't be used.
+    Its proxy is :func:`proxy_of`. Nothing else of the environment is looked at: no ``~/.netrc``, no
+    other variable. Raises ConfigError for a CA bundle or a proxy that can't be used.
     """
     transport: httpx.AsyncBaseTransport = httpx.AsyncHTTPTransport(
         verify=_trust(connection.ca_file),
@@ -60,7 +63,7 @@ def client(
             max_connections=connection.max_connections,
             max_keepalive_connections=connection.max_connections,
         ),
-        proxy=connection.proxy or environment_proxy(connection.url),
+        proxy=proxy_of(connection),
     )
     if connection.on_try is not None:
         transport = _Told(transport, connection.on_try)
@@ -113,12 +116,36 @@ class _Told(httpx.AsyncBaseTransport):
         await self._transport.aclose()
 
 
+def proxy_of(connection: Connection) -> str | None:
+    """The proxy on the way: the config's, else the environment's. Raises ConfigError."""
+    proxy = connection.proxy or environment_proxy(connection.url)
+    if proxy is not None and (password := urlsplit(proxy).password):
+        known_secrets.remember(unquote(password))
+        known_secrets.remember(password)
+    return proxy
+
+
 def environment_proxy(url: str) -> str | None:
-    """The proxy that the environment names for ``url``, as curl and requests read it."""
+    """What ``https_proxy`` says, for http addresses ``http_proxy``, but for those in ``no_proxy``,
+    as curl reads them, and for loopback, never: nobody else has to see what stays on this machine.
+
+    Raises ConfigError for what is no HTTP proxy.
+    """
     parts = urlsplit(url)
-    if urllib.request.proxy_bypass(parts.hostname or ""):
+    host = parts.hostname or ""
+    proxy = urllib.request.getproxies_environment().get(parts.scheme)
+    bypass: Callable[[str], int] = urllib.request.proxy_bypass_environment  # type: ignore[attr-defined]
+    if not proxy or is_loopback(host) or bypass(host):
         return None
-    return urllib.request.getproxies().get(parts.scheme)
+    if "://" not in proxy:
+        proxy = f"http://{proxy}"
+    try:
+        if urlsplit(proxy).scheme in ("http", "https") and httpx.Proxy(proxy).url.host:
+            return proxy
+        shown = without_password(proxy)
+    except (ValueError, httpx.InvalidURL):
+        shown = "what it says"
+    raise ConfigError([f"{parts.scheme}_proxy of the environment: {shown} is no proxy"], PROXY_FORM)
 
 
 async def ask(
@@ -218,12 +245,11 @@ def refuse(answer: Answer, where: str, what: str, *, denied_hint: str) -> None:
     if status == 404:
         raise NotFound(where, what, "HTTP 404")
     if 300 <= status < 400:
-        target = urlsplit(answer.headers.get("Location", ""))
-        host = f"{target.scheme}://{target.hostname}" if target.hostname else target.path[:200]
+        location = known_secrets.wiped(answer.headers.get("Location", ""))
         raise BadAnswer(
             where,
             what,
-            f"HTTP {status} sends us to {host}, not followed",
+            f"HTTP {status} sends us to {_place(location)}, not followed",
             "set the url to the final address",
         )
     if status in TRANSIENT or status >= 500:
@@ -231,6 +257,15 @@ def refuse(answer: Answer, where: str, what: str, *, denied_hint: str) -> None:
         error.retry_after = retry_after(answer.headers)
         raise error
     raise BadAnswer(where, what, f"HTTP {status}")
+
+
+def _place(location: str) -> str:
+    """Scheme and host of a redirect, or its path where it stays on the host."""
+    try:
+        target = urlsplit(location)
+        return f"{target.scheme}://{target.hostname}" if target.hostname else target.path[:200]
+    except ValueError:
+        return "nowhere"
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -12,9 +12,10 @@ import httpx
 import pytest
 import trustme
 
+from poller.addresses import without_password
 from poller.check import rules
 from poller.check.finding import CONFIG_CODE, UNAVAILABLE, Finding, exit_code
-from poller.check.network import clocks, without_password
+from poller.check.network import clocks
 from poller.check.sei import refusal
 from poller.http import Answer
 from poller.settings import Sei

@@ -14,9 +14,10 @@ from pathlib import Path
 import structlog
 import uvicorn
 
+from poller.addresses import is_loopback
 from poller.settings import Settings
 from poller.status.app import Pages, application
-from poller.status.hosts import is_loopback, split_listen
+from poller.status.hosts import split_listen
 from poller.status.metrics import Metrics
 from poller.status.reader import Reader
 
