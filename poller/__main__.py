@@ -22,8 +22,8 @@ PLACES_SHOWN, WORDS_SHOWN = 3, 300
 
 
 def main(command: Callable[..., Any] = app) -> None:
-    """Run the command line; wrong usage ends with EX_USAGE, as sysexits has it, and what is nobody's
-    fault but the program's with EX_SOFTWARE and one line, in which is no secret."""
+    """Run the command line; wrong usage ends with EX_USAGE, as sysexits has it, and a fault of the
+    program's own with EX_SOFTWARE and one line, in which is no secret."""
     try:
         command(prog_name="sei-poller")
     except SystemExit as end:
