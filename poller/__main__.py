@@ -3,21 +3,50 @@
 from __future__ import annotations
 
 import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 from poller import cli, cli_books, cli_executions, cli_setup
 from poller.command_line import app
+from poller.errors import harmless
 
 __all__ = ["app", "cli", "cli_books", "cli_executions", "cli_setup"]
 
 CLICKS_USAGE = 2
 
 
-def main() -> None:
-    """Run the command line; wrong usage ends with EX_USAGE, as sysexits has it."""
+PLACES_SHOWN, WORDS_SHOWN = 3, 300
+
+
+def main(command: Callable[..., Any] = app) -> None:
+    """Run the command line; wrong usage ends with EX_USAGE, as sysexits has it, and a fault of the
+    program's own with EX_SOFTWARE and one line, in which is no secret."""
     try:
-        app(prog_name="sei-poller")
+        command(prog_name="sei-poller")
     except SystemExit as end:
         raise SystemExit(os.EX_USAGE if end.code == CLICKS_USAGE else end.code) from None
+    except Exception as error:
+        print(f"sei-poller: {of_a_bug(error)}", file=sys.stderr)
+        print(f"  {REPORT}", file=sys.stderr)
+        raise SystemExit(os.EX_SOFTWARE) from None
+
+
+REPORT = "this is a bug: please report this line, and what `sei-poller --version` says"
+
+
+def of_a_bug(error: Exception) -> str:
+    """What was raised, and the last of our own lines that led there."""
+    ours = Path(__file__).parent
+    places = [
+        f"{Path(frame.filename).relative_to(ours)}:{frame.lineno}"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).is_relative_to(ours)
+    ]
+    where = " > ".join(places[-PLACES_SHOWN:])
+    return f"{type(error).__name__}: {harmless(str(error))[:WORDS_SHOWN]} ({where})"
 
 
 if __name__ == "__main__":

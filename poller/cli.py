@@ -24,6 +24,7 @@ from poller.command_line import (
     read_settings,
     reader,
     refuse,
+    say,
     told,
     with_line,
     write,
@@ -71,7 +72,7 @@ def once(context: typer.Context, as_json: AsJson = False) -> None:
             )
         emit(once_json(done) if as_json else once_lines(done))
         for hint in once_hints(done):
-            typer.echo(hint, err=True)
+            say(hint, err=True)
         return done.exit_code
 
     from poller.render import once_hints
@@ -125,14 +126,14 @@ def preview(
             return 0
         if iacm:
             body = found.execution_body
-            typer.echo(body.decode() if as_json else pretty(body))
+            say(body.decode() if as_json else pretty(body))
             return 0
         if explain or isinstance(found.done, Skip):
             emit(explain_json(found) if as_json else explain_lines(found))
             return 0
         for why in found.lacking:
-            typer.echo(f"goes without: {why}", err=True)
-        typer.echo(found.body.decode() if as_json else pretty(found.body))
+            say(f"goes without: {why}", err=True)
+        say(found.body.decode() if as_json else pretty(found.body))
         return 0
 
     end(with_line(settings, show))
@@ -211,7 +212,7 @@ def logs(
     else:
         emit(what)
     if note:
-        typer.echo(note, err=True)
+        say(note, err=True)
 
 
 @app.command()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from poller.command_line import AsJson, app, clock, end, read_settings, told
+from poller.command_line import AsJson, app, clock, end, read_settings, say, told
 from poller.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -56,14 +56,14 @@ def list_executions(
         )  # fmt: skip
         count = 0
         if as_json:
-            typer.echo("[", nl=False)
+            say("[", nl=False)
         async for one in executions(api, chosen, limit):
-            typer.echo(written(one, first=count == 0) if as_json else line(one), nl=not as_json)
+            say(written(one, first=count == 0) if as_json else line(one), nl=not as_json)
             count += 1
         if as_json:
-            typer.echo("\n]" if count else "]")
+            say("\n]" if count else "]")
         elif not count:
-            typer.echo("none found", err=True)
+            say("none found", err=True)
         return 0
 
     end(_asked(settings, show))
@@ -94,9 +94,9 @@ def get_execution(
         if as_json:
             import json
 
-            typer.echo(json.dumps(execution_json(found), indent=2, ensure_ascii=False))
+            say(json.dumps(execution_json(found), indent=2, ensure_ascii=False))
         else:
-            typer.echo("\n".join(lines(found)))
+            say("\n".join(lines(found)))
         return 0
 
     end(_asked(settings, show))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from poller.command_line import AsJson, app, clock, config_path, emit, end, read_settings, told
+from poller.command_line import AsJson, app, clock, config_path, emit, end, read_settings, say, told
 
 if TYPE_CHECKING:
     from poller.check import Finding
@@ -58,6 +58,9 @@ def init(
         str | None, _flag("--ca-file", "PATH", "The CA of Jenkins' certificate.")
     ] = None,
     proxy: Annotated[str | None, _flag("--proxy", "URL", "Default: the environment's.")] = None,
+    allow_http: Annotated[
+        bool, typer.Option("--allow-http", help="Send secrets to an http:// url, in clear.")
+    ] = False,
 ) -> None:
     """Write a config: asks for what is not given, and tries each answer."""
     draft = {
@@ -70,6 +73,7 @@ def init(
         "guid": instance_guid,
         "ca_file": ca_file,
         "proxy": proxy,
+        "allow_http": "true" if allow_http else None,
     }
 
     def make() -> int:
@@ -86,9 +90,9 @@ def init(
         if code == 0:
             text = first_config.text_of(answers, first_config.ledger_for(path))
             first_config.write(path, text)
-            typer.echo(f"wrote {path}")
+            say(f"wrote {path}")
             unit = "sei-poller" if path.stem == "poller" else f"sei-poller@{path.stem}"
-            typer.echo(NEXT_STEPS.format(path=path, unit=unit), err=True)
+            say(NEXT_STEPS.format(path=path, unit=unit), err=True)
         return code
 
     end(told(make))
@@ -142,7 +146,7 @@ def _keep(path: Path, secret: str) -> None:
 
 
 def _tell(finding: Finding) -> None:
-    typer.echo(finding.text(), err=True)
+    say(finding.text(), err=True)
 
 
 @app.command()
@@ -177,7 +181,7 @@ def register(
         guid = asyncio.run(get_guid(one, sei, chosen, os.environ))
         emit({"controller": one.name, "instance_guid": guid} if as_json else [line_for(guid)])
         hint = f'put it into the [[controllers]] table "{one.name}" of {path}; then: check'
-        typer.echo(hint, err=True)
+        say(hint, err=True)
         return 0
 
     end(told(get))

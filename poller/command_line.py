@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 import typer
 
 from poller.errors import ConfigError, PollerError, UsageError
+from poller.known_secrets import wiped
+from poller.printable import one_line, visible
 
 if TYPE_CHECKING:
     from poller.settings import Settings
@@ -27,7 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=(
         "Exit codes: 0 all done, 1 a finding, 64 usage, 65 no such job or build, 69 a server could"
-        " not be reached, 73 ledger, 75 done in part, 78 config."
+        " not be reached, 70 a bug, 73 ledger, 75 done in part, 78 config."
     ),
 )
 config_app = typer.Typer(help="The effective settings, and the JSON Schema.", no_args_is_help=True)
@@ -157,24 +159,34 @@ def told(work: Callable[[], T]) -> T:
     try:
         return work()
     except PollerError as error:
-        typer.echo(f"sei-poller: {error}", err=True)
+        say(f"sei-poller: {error}", err=True)
         if error.hint:
-            typer.echo(f"  {error.hint}", err=True)
+            say(f"  {error.hint}", err=True)
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
 
 
 def emit(what: object) -> None:
+    """Lines, or a JSON document, to stdout."""
     if isinstance(what, list) and what and all(isinstance(line, str) for line in what):
         for line in what:
-            typer.echo(line)
+            say(one_line(line))
     else:
-        typer.echo(json.dumps(what, indent=2, ensure_ascii=False))
+        say(json.dumps(what, indent=2, ensure_ascii=False))
+
+
+def say(text: str, *, err: bool = False, nl: bool = True) -> None:
+    """A text of which parts are others': it holds no secret of ours, and no terminal obeys it."""
+    typer.echo(visible(wiped(text)), err=err, nl=nl)
 
 
 def write(text: bytes) -> None:
-    typer.echo(text, nl=False)
+    """Whole lines of a log: to a file as they are, to a terminal so that it only shows them."""
+    if sys.stdout.isatty():
+        say(text.decode("utf-8", "replace"), nl=False)
+    else:
+        typer.echo(text, nl=False)
     sys.stdout.flush()
 
 

@@ -12,9 +12,10 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from poller.addresses import without_password
 from poller.errors import ConfigError
-from poller.secrets import read_secret
-from poller.settings import Controller, Harness, Sei, Settings
+from poller.secrets import Owner, read_secret
+from poller.settings import Settings
 from poller.when import size_text, span_text
 
 DEFAULT_PATHS = (Path("config/poller.toml"), Path("/etc/sei-poller/poller.toml"))
@@ -71,15 +72,16 @@ def default_ledger(environ: Mapping[str, str]) -> Path:
     return Path(state) / "sei-poller" / "ledger.db"
 
 
+def owners(settings: Settings) -> list[Owner]:
+    """The tables that name a secret."""
+    receivers = [one for one in (settings.sei, settings.harness) if one is not None]
+    return [*settings.controllers, *receivers]
+
+
 def check_secrets(settings: Settings, environ: Mapping[str, str]) -> list[str]:
     """Every secret that can't be read, one line each."""
-    owners: list[Controller | Sei | Harness] = [
-        *settings.controllers,
-        *([settings.sei] if settings.sei else []),
-        *([settings.harness] if settings.harness else []),
-    ]
     findings: list[str] = []
-    for owner in owners:
+    for owner in owners(settings):
         try:
             read_secret(owner, environ)
         except ConfigError as error:
@@ -116,6 +118,8 @@ def _written(value: Any, key: str = "") -> Any:
         return {name: _written(item, name) for name, item in value.items()}
     if isinstance(value, list):
         return [_written(item) for item in value]
+    if key == "proxy":
+        return without_password(value)
     if key in SPANS:
         return span_text(value)
     return size_text(value) if key in SIZES else value

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from poller.errors import RemoteError
+from poller.known_secrets import wiped
 from poller.ledger import Ledger, Queued
 from poller.lineup import Lineup
 from poller.lock import only_sender
@@ -190,7 +191,8 @@ async def _one(
             done.note_delivered()
             return "delivered"
         case Verdict.REJECTED:
-            answer = receipt.answer[:ANSWER_KEPT]
+            # It may repeat our headers. First wiped, then cut: half a secret would not be known.
+            answer = wiped(receipt.answer)[:ANSWER_KEPT]
             ledger.outbox.settle(delivery.id, "rejected", clock(), receipt.status, answer)
             done.note_rejected(receipt)
             return "rejected"

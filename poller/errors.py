@@ -14,18 +14,28 @@ PollerError
 
 from __future__ import annotations
 
+from poller.known_secrets import wiped
+from poller.printable import one_line
+
+
+def harmless(text: str) -> str:
+    """One line without our secrets, that a terminal only shows."""
+    return wiped(one_line(text))
+
 
 class PollerError(Exception):
     """What failed, and what the user can do about it.
 
-    ``str()`` of it is one line and holds no secret; ``hint`` is the cure, a sentence, or empty.
+    ``str()`` of it is one line (of a ConfigError, one a finding) and, whatever a server answered,
+    holds no secret of ours and nothing that a terminal obeys; ``hint`` is the cure, a sentence, or
+    empty.
     """
 
     exit_code = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
+        super().__init__(harmless(message))
+        self.hint = harmless(hint)
 
 
 class ConfigError(PollerError):
@@ -34,8 +44,9 @@ class ConfigError(PollerError):
     exit_code = 78
 
     def __init__(self, findings: list[str], hint: str = "") -> None:
-        super().__init__("\n".join(findings), hint)
-        self.findings = findings
+        super().__init__("", hint)
+        self.findings = [harmless(finding) for finding in findings]
+        self.args = ("\n".join(self.findings),)
 
 
 class UsageError(PollerError):
@@ -67,7 +78,7 @@ class RemoteError(PollerError):
         super().__init__(f"{where}: {what}: {message}" if what else f"{where}: {message}", hint)
         self.where = where
         self.what = what
-        self.reason = message
+        self.reason = harmless(message)
 
 
 class Unreachable(RemoteError):

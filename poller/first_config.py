@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from poller.addresses import goes_in_clear
 from poller.config import load
 from poller.errors import ConfigError, UsageError
 from poller.settings import BASES
@@ -45,15 +46,23 @@ def text_of(draft: Draft, ledger: Path | None) -> str:
         f"token_{_assignment(draft['token'])}",
         guid if draft["guid"] else '#instance_guid = ""  # from `sei-poller register`',
         *(f"{key} = {_quoted(draft[key])}" for key in ("ca_file", "proxy") if key in draft),
+        *(["allow_http = true"] if in_clear(draft, "url") else []),
         "",
         "[sei]",
         f"{place} = {_quoted(draft['place'])}",
         f"api_key_{_assignment(draft['key'])}",
         *(f"{key} = {_quoted(draft[key])}" for key in ("proxy",) if key in draft),
+        *(["allow_http = true"] if in_clear(draft, "place") else []),
     ]
     if ledger is not None:
         lines += ["", "[ledger]", f"path = {_quoted(str(ledger))}"]
     return "\n".join(lines) + "\n"
+
+
+def in_clear(draft: Draft, address: str) -> dict[str, bool]:
+    """``allow_http``, where it was said and the address needs it."""
+    needed = "allow_http" in draft and goes_in_clear(draft[address])
+    return {"allow_http": True} if needed else {}
 
 
 def ledger_for(path: Path) -> Path | None:

@@ -13,16 +13,19 @@ import ssl
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import httpx
 
+from poller import known_secrets
+from poller.addresses import is_loopback, without_password
 from poller.errors import BadAnswer, ConfigError, NotFound, Unauthorized, Unreachable
 from poller.transport import Transport
 from poller.tries import Tries, retry_after
 from poller.unpack import ACCEPTED, NotUnpacked, unpacker
 
 CA_FILE_FORM = "ca_file is a readable file of certificates in PEM form"
+PROXY_FORM = "a proxy is http://host:port; `proxy` of the config goes before the environment"
 TRANSIENT = frozenset({408, 425, 429})
 
 
@@ -94,13 +97,13 @@ def client(
 ) -> Client:
     """A client for one server; ``retries`` above the transport, for what a moment cures.
 
-    A proxy comes from the config, else from the environment (``https_proxy``, ``no_proxy``).
-    Raises ConfigError for a CA bundle that can't be used.
+    Its proxy is :func:`proxy_of`. Nothing else of the environment is looked at: no ``~/.netrc``, no
+    other variable. Raises ConfigError for a CA bundle or a proxy that can't be used.
     """
     transport: httpx.AsyncBaseTransport = Transport(
         _trust(connection.ca_file),
         connection.max_connections,
-        connection.proxy or environment_proxy(connection.url),
+        proxy_of(connection),
     )
     if connection.on_try is not None:
         transport = _Told(transport, connection.on_try)
@@ -147,12 +150,36 @@ class _Told(httpx.AsyncBaseTransport):
         await self._transport.aclose()
 
 
+def proxy_of(connection: Connection) -> str | None:
+    """The proxy on the way: the config's, else the environment's. Raises ConfigError."""
+    proxy = connection.proxy or environment_proxy(connection.url)
+    if proxy is not None and (password := urlsplit(proxy).password):
+        known_secrets.remember(unquote(password))
+        known_secrets.remember(password)
+    return proxy
+
+
 def environment_proxy(url: str) -> str | None:
-    """The proxy that the environment names for ``url``, as curl and requests read it."""
+    """What ``https_proxy`` says, for http addresses ``http_proxy``, but for those in ``no_proxy``,
+    as curl reads them, and for loopback, never: nobody else has to see what stays on this machine.
+
+    Raises ConfigError for what is no HTTP proxy.
+    """
     parts = urlsplit(url)
-    if urllib.request.proxy_bypass(parts.hostname or ""):
+    host = parts.hostname or ""
+    proxy = urllib.request.getproxies_environment().get(parts.scheme)
+    bypass: Callable[[str], int] = urllib.request.proxy_bypass_environment  # type: ignore[attr-defined]
+    if not proxy or is_loopback(host) or bypass(host):
         return None
-    return urllib.request.getproxies().get(parts.scheme)
+    if "://" not in proxy:
+        proxy = f"http://{proxy}"
+    try:
+        if urlsplit(proxy).scheme in ("http", "https") and httpx.Proxy(proxy).url.host:
+            return proxy
+        shown = without_password(proxy)
+    except (ValueError, httpx.InvalidURL):
+        shown = "what it says"
+    raise ConfigError([f"{parts.scheme}_proxy of the environment: {shown} is no proxy"], PROXY_FORM)
 
 
 async def ask(
@@ -261,9 +288,17 @@ def refuse(answer: Answer, where: str, what: str, *, denied_hint: str) -> None:
         raise error
     bad = BadAnswer(where, what, f"HTTP {status}")
     if 300 <= status < 400:
-        target = urlsplit(answer.headers.get("Location", ""))
-        host = f"{target.scheme}://{target.hostname}" if target.hostname else target.path[:200]
-        reason = f"HTTP {status} sends us to {host}, not followed"
+        location = known_secrets.wiped(answer.headers.get("Location", ""))
+        reason = f"HTTP {status} sends us to {_place(location)}, not followed"
         bad = BadAnswer(where, what, reason, "set the url to the final address")
     bad.status = status
     raise bad
+
+
+def _place(location: str) -> str:
+    """Scheme and host of a redirect, or its path where it stays on the host."""
+    try:
+        target = urlsplit(location)
+        return f"{target.scheme}://{target.hostname}" if target.hostname else target.path[:200]
+    except ValueError:
+        return "nowhere"

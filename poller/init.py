@@ -11,9 +11,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
+from poller import first_config
 from poller.check import jenkins, sei
 from poller.check.finding import CONFIG_CODE, UNAVAILABLE, Finding, exit_code
 from poller.check.network import reach
@@ -113,6 +115,11 @@ def interview(
     """
     if ask is None and (flags := missing(asked, draft)):
         raise UsageError(f"no terminal to ask on, so init needs {', '.join(flags)}")
+    if urlsplit(draft.get("proxy", "")).password is not None:
+        raise UsageError(
+            "--proxy: everybody may read the config, so it holds no password",
+            "set https_proxy in the service's environment instead, from a file that root can read",
+        )
     for step in asked:
         before: Draft = {}
         while True:
@@ -194,6 +201,7 @@ def _controller(draft: Draft) -> Controller:
         f"token_{kind}": name,
         "instance_guid": draft.get("guid") or None,
         **{key: draft[key] for key in ("ca_file", "proxy") if key in draft},
+        **first_config.in_clear(draft, "url"),
     }
     return _valid(Controller, values)
 
@@ -201,7 +209,11 @@ def _controller(draft: Draft) -> Controller:
 def _sei(draft: Draft) -> Sei:
     kind, name = source(draft.get("key", "env NOT_YET"))
     place = "environment" if draft["place"] in BASES else "base_url"
-    values = {place: draft["place"], f"api_key_{kind}": name}
+    values = {
+        place: draft["place"],
+        f"api_key_{kind}": name,
+        **first_config.in_clear(draft, "place"),
+    }
     return _valid(Sei, values | ({"proxy": draft["proxy"]} if "proxy" in draft else {}))
 
 

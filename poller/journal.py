@@ -1,6 +1,7 @@
 """The program's own log lines, on stderr: key=value on a terminal, JSON otherwise.
 
-Where stderr is the journal, each line begins with its priority, as sd-daemon(3) has it.
+Where stderr is the journal, each line begins with its priority, as sd-daemon(3) has it. No line
+holds a secret that the process knows, or what a terminal obeys.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from typing import TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+from poller.known_secrets import wiped
+from poller.printable import one_line
 
 PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 
@@ -66,11 +70,11 @@ def _renderer(as_json: bool, *, in_journal: bool) -> Processor:
         if as_json
         else structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"])
     )
-    if not in_journal:
-        return lines
 
-    def with_priority(logger: WrappedLogger, method: str, event: EventDict) -> str:
+    def line(logger: WrappedLogger, method: str, event: EventDict) -> str:
         priority = PRIORITIES.get(str(event.get("level")), PRIORITIES["info"])
-        return f"<{priority}>" + str(lines(logger, method, event))
+        # Names and answers of others are in it, and a traceback has lines of its own.
+        text = wiped(one_line(str(lines(logger, method, event))))
+        return f"<{priority}>{text}" if in_journal else text
 
-    return with_priority
+    return line

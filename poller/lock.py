@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from poller.errors import LedgerError
+from poller.private import open_private
 
 
 @contextlib.contextmanager
@@ -32,8 +34,7 @@ def only_sender(ledger: Path, sink: str) -> Iterator[bool]:
 @contextlib.contextmanager
 def _held(path: Path) -> Iterator[bool]:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        file = path.open("a")
+        file = os.fdopen(open_private(path, os.O_WRONLY | os.O_APPEND), "a")
     except OSError as error:
         raise LedgerError(
             f"lock {path}: {error.strerror}", "check the directory's owner"

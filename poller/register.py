@@ -12,6 +12,7 @@ import msgspec
 
 from poller import http, satellite
 from poller.errors import BadAnswer, ConfigError, UsageError
+from poller.known_secrets import wiped
 from poller.sei.api import WHERE
 from poller.settings import Controller, Sei, Settings
 from poller.wiring import sei_api
@@ -101,7 +102,7 @@ def guid_of(answer: http.Answer) -> str:
 
 def words(body: bytes) -> str:
     """The beginning of an answer, on one line and printable."""
-    text = " ".join(body.decode("utf-8", "replace").split())[:WORDS_SHOWN]
+    text = wiped(" ".join(body.decode("utf-8", "replace").split()))[:WORDS_SHOWN]
     return "".join(letter if letter.isprintable() else "?" for letter in text) or "no words"
 
 

@@ -5,10 +5,19 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Collection
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+)
 
+from poller.addresses import goes_in_clear
 from poller.regex import compiled
 from poller.when import SIZE_FORM, SPAN_FORM, parse_size, parse_span
 
@@ -43,20 +52,52 @@ def named_groups(pattern: str, known: Collection[str], needed: Collection[str]) 
 
 
 def _web_address(url: str) -> str:
-    parts = urlsplit(url)
+    parts = _plain_url(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("a web address: https://host/path")
     if parts.username is not None or parts.password is not None:
         raise ValueError("no credentials in an address: they have keys of their own")
-    if parts.query or parts.fragment:
+    if parts.query or parts.fragment or "?" in url or "#" in url:
         raise ValueError("no query in the address")
     return url if url.endswith("/") else url + "/"
 
 
 def _proxy(url: str) -> str:
-    if urlsplit(url).scheme not in ("http", "https"):
+    parts = _plain_url(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("a proxy is http://host:port")
     return url
+
+
+def _plain_url(url: str) -> SplitResult:
+    """The parts of a URL that everybody takes apart in the same way."""
+    if not url.isprintable() or " " in url or "\\" in url:
+        raise ValueError("no spaces, backslashes or control characters in an address")
+    parts = urlsplit(url)
+    if parts.port == 0:  # an impossible one raises ValueError
+        raise ValueError("there is no port 0")
+    return parts
+
+
+def in_clear_only_if_allowed(allowed: bool, others: ValidationInfo) -> bool:
+    """A validator: refuse to send a secret where it can be read on the way, unless ``allowed``.
+
+    To this machine it may go, but not through a proxy, which may be anywhere.
+    """
+    url = others.data.get("url") or others.data.get("base_url") or "https:"
+    if allowed or urlsplit(url).scheme != "http":
+        return allowed
+    if goes_in_clear(url):
+        raise ValueError(
+            "over http:// everybody on the way can read the token or key: use https://, or"
+            " allow_http = true"
+        )
+    if others.data.get("proxy") is not None:
+        raise ValueError(
+            "the proxy can read the token or key for an http:// address: leave it out, or"
+            " allow_http = true"
+        )
+    return allowed
 
 
 def _guid(text: str) -> str:

@@ -21,6 +21,7 @@ from poller.setting_types import (
     Table,
     at_least_a_second,
     exactly_one,
+    in_clear_only_if_allowed,
 )
 from poller.when import parse_when
 
@@ -69,6 +70,9 @@ class Controller(Table):
     timeout: Span = Field(30_000, description="The longest wait for one whole answer.")
     ca_file: Name | None = Field(None, description="CA bundle (PEM) to trust instead.")
     proxy: Proxy | None = Field(None, description="HTTP proxy; default: the environment's.")
+    allow_http: bool = Field(
+        False, validate_default=True, description="Send the secret over http://, in clear."
+    )
     instance_url: Address | None = Field(None, description="instance_url at SEI; default: url.")
     instance_name: Name | None = Field(None, description="instance_name at SEI; default: name.")
 
@@ -81,6 +85,8 @@ class Controller(Table):
     def effective_instance_url(self) -> str:
         """Where SEI's users find the controller."""
         return self.instance_url or self.url
+
+    _in_clear = field_validator("allow_http")(in_clear_only_if_allowed)
 
     @field_validator("since")
     @classmethod
@@ -129,6 +135,9 @@ class Sei(Table):
     timeout: Span = Field(30_000, description="The longest wait for one answer.")
     ca_file: Name | None = Field(None, description="CA bundle (PEM) to trust instead.")
     proxy: Proxy | None = Field(None, description="HTTP proxy; default: the environment's.")
+    allow_http: bool = Field(
+        False, validate_default=True, description="Send the secret over http://, in clear."
+    )
     ignore_repos: tuple[Name, ...] = Field(
         (), description="Globs over repository URLs that a build is never about: shared libraries."
     )
@@ -140,6 +149,8 @@ class Sei(Table):
     def base(self) -> str:
         """The URL before ``/custom-cicd``."""
         return self.base_url or BASES[self.environment or ""]
+
+    _in_clear = field_validator("allow_http")(in_clear_only_if_allowed)
 
     @field_validator("results")
     @classmethod
@@ -172,11 +183,16 @@ class Harness(Table):
     timeout: Span = Field(30_000, description="The longest wait for one answer.")
     ca_file: Name | None = Field(None, description="CA bundle (PEM) to trust instead.")
     proxy: Proxy | None = Field(None, description="HTTP proxy; default: the environment's.")
+    allow_http: bool = Field(
+        False, validate_default=True, description="Send the secret over http://, in clear."
+    )
 
     @property
     def base(self) -> str:
         """The URL before ``/iacm``."""
         return self.url
+
+    _in_clear = field_validator("allow_http")(in_clear_only_if_allowed)
 
     @property
     def max_connections(self) -> int:

@@ -137,6 +137,6 @@ def test_what_is_skipped_for_iacm_is_no_skipped_build(ledger: Ledger) -> None:
     """It was collected, and SEI gets it: the page counts it as that."""
     record(ledger, with_body(1), without(2, "no stage tree"))
     (row,) = ledger.controllers.all()
-    controller = Controller(name="main", url="http://j/", user="u", token_env="T")
+    controller = Controller(name="main", url="https://j/", user="u", token_env="T")
     state = controller_state(controller, row, NoNews(), 1)
     assert (state.skipped, state.queued) == (0, 3)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from poller.check import disk, harness, jenkins, rules, sei
+from poller.check.exposed import exposed
 from poller.check.finding import CONFIG, CONFIG_CODE, Finding, exit_code
 from poller.check.jenkins import Seen
 from poller.config import load
@@ -27,7 +28,8 @@ def check_file(path: Path, environ: Mapping[str, str], clock: Callable[[], int])
         settings = load(path, environ)
     except ConfigError as error:
         return [Finding("wrong", CONFIG, why, error.hint, CONFIG_CODE) for why in error.findings]
-    return [of_config(path, settings), *asyncio.run(check(settings, environ, clock))]
+    seen = [of_config(path, settings), *exposed(path, settings, environ)]
+    return seen + asyncio.run(check(settings, environ, clock))
 
 
 async def check(

@@ -14,6 +14,7 @@ from poller.jenkins import discovery
 from poller.jenkins.api import Api
 from poller.jenkins.discovery import Look
 from poller.jenkins.whoami import whoami
+from poller.known_secrets import wiped
 from poller.secrets import read_secret
 from poller.settings import Controller
 from poller.wiring import connection
@@ -65,11 +66,11 @@ def answers(where: str, reached: Reached) -> list[Finding]:
     """Whether what answered is Jenkins; nothing where nothing did."""
     if reached.status is None:
         return []
-    version = reached.headers.get("X-Jenkins", "")
+    version = wiped(reached.headers.get("X-Jenkins", ""))[:40]
     if version:
-        return [Finding("ok", where, f"Jenkins {version[:40]}")]
+        return [Finding("ok", where, f"Jenkins {version}")]
     if 300 <= reached.status < 400:
-        target = reached.headers.get("Location", "")[:200]
+        target = wiped(reached.headers.get("Location", ""))[:200]
         return [
             Finding(
                 "wrong", where, f"HTTP {reached.status} sends us to {target}, not followed",

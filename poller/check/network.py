@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from poller import http
+from poller.addresses import goes_in_clear, without_password
 from poller.check.finding import UNAVAILABLE, Finding
 from poller.errors import ConfigError
 
@@ -41,7 +42,7 @@ class Reached:
 async def reach(where: str, connection: http.Connection, now: int) -> Reached:
     """Ask for the server's address, without credentials. ``now`` is epoch milliseconds."""
     reached = Reached()
-    proxy = connection.proxy or http.environment_proxy(connection.url)
+    proxy = http.proxy_of(connection)
     if proxy:
         source = "" if connection.proxy else ", of the environment"
         reached.findings.append(
@@ -76,10 +77,9 @@ async def _ask(
     tls = response.extensions.get("tls")
     if tls is not None:
         reached.findings.append(certificate(where, tls, connection.ca_file, now))
-    elif not _is_loopback(connection.url):
-        reached.findings.append(
-            Finding("warning", where, "no TLS: secrets can be read on the way", "use https://")
-        )
+    elif goes_in_clear(connection.url):
+        saw = "no TLS: token or API key go in clear, as allow_http lets them"
+        reached.findings.append(Finding("warning", where, saw, "use https://"))
     reached.findings.append(clocks(where, reached.headers.get("Date", ""), now))
 
 
@@ -181,18 +181,3 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def _words(causes: list[BaseException]) -> str:
     return next((text for cause in reversed(causes) if (text := str(cause))), "no answer")
-
-
-def without_password(url: str) -> str:
-    """An address without user and password."""
-    parts = urlsplit(url)
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{parts.hostname}{port}"
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

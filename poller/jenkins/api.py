@@ -15,6 +15,7 @@ from poller import http
 from poller.errors import BadAnswer, RemoteError, Unreachable
 from poller.jenkins.model import BUILD_TREE, CAUSES_TREE, Build, Origin, StageTree
 from poller.jenkins.paths import job_path
+from poller.known_secrets import wiped
 from poller.rate import Pace
 from poller.watermark import Start
 
@@ -280,7 +281,7 @@ class Api:
 
 def refuse_other_text(answer: http.Answer, where: str, what: str) -> None:
     """Raise BadAnswer for an answer that is no plain text, or is compressed."""
-    kind = answer.headers.get("Content-Type", "").partition(";")[0][:80]
+    kind = _content_type(answer)
     if kind != "text/plain":
         raise BadAnswer(
             where, what, f"{kind or 'no content type'} where plain text is due",
@@ -304,14 +305,17 @@ def decode(answer: http.Answer, where: str, what: str, kind: Callable[..., T] | 
 
 def refuse_no_json(answer: http.Answer, where: str, what: str) -> None:
     """Raise BadAnswer where the answer says that it is something else than JSON."""
-    content_type = answer.headers.get("Content-Type", "")
-    if "json" not in content_type:
+    if "json" not in answer.headers.get("Content-Type", ""):
         raise BadAnswer(
             where,
             what,
-            f"{content_type.partition(';')[0] or 'no content type'} where JSON is due",
+            f"{_content_type(answer) or 'no content type'} where JSON is due",
             PAGE_HINT,
         )
+
+
+def _content_type(answer: http.Answer) -> str:
+    return wiped(answer.headers.get("Content-Type", "")).partition(";")[0][:80]
 
 
 def _start(head: _Head) -> Start:

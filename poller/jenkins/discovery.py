@@ -12,7 +12,7 @@ from typing import Any
 
 from poller.errors import BadAnswer, NotFound, RemoteError, Unauthorized
 from poller.jenkins.api import Api
-from poller.jenkins.paths import build_of_url
+from poller.jenkins.paths import build_of_url, is_name
 from poller.watermark import JobState, Start
 
 LEVELS = 4
@@ -126,7 +126,7 @@ def walk(answer: Any, found: Look, *, at: int = 0, folder: str = "") -> list[tup
             found.depth = max(found.depth, level + 1)
         for child in children:
             full_name = child.get("fullName") if isinstance(child, dict) else None
-            if not isinstance(full_name, str) or not full_name:
+            if not isinstance(full_name, str) or not full_name or not is_name(full_name):
                 found.malformed += 1
             elif "nextBuildNumber" in child:
                 _add(child, full_name, multibranch, found)

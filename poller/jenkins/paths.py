@@ -4,14 +4,38 @@ from __future__ import annotations
 
 from urllib.parse import quote, unquote, urlsplit
 
+from poller.errors import NotFound
+
+
+def is_name(full_name: str) -> bool:
+    """Whether Jenkins can have a job of that name (jenkins.model.Jenkins.checkGoodName): UTF-8 can
+    write it, and no segment is ``.`` or ``..``, which would lead out of Jenkins' part of its host.
+    """
+    try:
+        full_name.encode()
+    except UnicodeEncodeError:
+        return False
+    return not {".", ".."} & set(full_name.split("/"))
+
 
 def job_path(full_name: str) -> str:
+    """Where a job is asked for, below Jenkins' address. Raises NotFound for what is no name."""
+    if not is_name(full_name):
+        raise NotFound("Jenkins", full_name, "no job can have that name")
+    return shown_path(full_name)
+
+
+def shown_path(full_name: str) -> str:
     """``mb/feature%2Fone`` → ``job/mb/job/feature%252Fone/``; the top is the empty string.
 
     A branch's name is percent-encoded in ``fullName`` already and again in the URL
     (measured on Jenkins 2.448).
     """
-    return "".join(f"job/{quote(segment, safe='')}/" for segment in full_name.split("/") if segment)
+    return "".join(
+        f"job/{quote(segment, safe='', errors='replace')}/"
+        for segment in full_name.split("/")
+        if segment
+    )
 
 
 def build_of_url(url: str, root: str = "") -> tuple[str, int] | None:

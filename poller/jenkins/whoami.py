@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 from typing import Any
 
 import jenkins
 import requests
 
-from poller.errors import BadAnswer, RemoteError, Unauthorized, Unreachable
-from poller.http import Connection
+from poller import http
+from poller.errors import BadAnswer
 from poller.jenkins.api import DENIED, FACTS_LIMIT
+
+WHAT = "user"
 
 
 class _Server(jenkins.Jenkins):  # type: ignore[misc]
-    """python-jenkins without its redirects, unlimited bodies and crumb: every request goes here."""
+    """python-jenkins whose requests go the way of all others: through :mod:`poller.http`.
 
-    def __init__(self, where: str, connection: Connection, user: str, token: str) -> None:
-        super().__init__(connection.url, user, token, timeout=connection.timeout / 1000)
-        self.crumb = False
+    Its own session would read ``~/.netrc``, other proxies and other CAs than we do, and follow
+    redirects.
+    """
+
+    def __init__(self, where: str, connection: http.Connection, user: str, token: str) -> None:
+        super().__init__(connection.url, timeout=connection.timeout / 1000)
         self._where = where
         self._connection = connection
-        self._login = (user, token)
+        self._login = http.basic(user, token)
 
     def jenkins_request(
         self,
@@ -30,50 +37,32 @@ class _Server(jenkins.Jenkins):  # type: ignore[misc]
         resolve_auth: bool = True,
         stream: Any = None,
     ) -> requests.Response:
-        """Send one request; the body is read up to a limit, a redirect is not followed."""
+        """The answer to one request, whole and within a limit. Raises RemoteError."""
         del add_crumb, resolve_auth, stream
-        connection = self._connection
-        req.auth = self._login
-        with requests.Session() as session:
-            settings = session.merge_environment_settings(
-                connection.url,
-                {"https": connection.proxy, "http": connection.proxy} if connection.proxy else {},
-                True,
-                connection.ca_file,
-                None,
-            )
-            response = session.send(
-                req.prepare(), timeout=self.timeout, allow_redirects=False, **settings
-            )
-            with response:
-                body = response.raw.read(FACTS_LIMIT + 1, decode_content=True)
-            response._content = body
-        if response.status_code in (401, 403):
-            denied = Unauthorized(self._where, "", f"HTTP {response.status_code}", DENIED)
-            denied.status = response.status_code
-            raise denied
-        if response.status_code != requests.codes.ok or len(body) > FACTS_LIMIT:
-            raise BadAnswer(self._where, "user", f"HTTP {response.status_code}, {len(body)} bytes")
+        answer = asyncio.run(self._ask(req.url))
+        response = requests.Response()
+        response.status_code, response._content = answer.status, answer.body
+        response.encoding = "utf-8"
         return response
 
+    async def _ask(self, url: str) -> http.Answer:
+        seconds = self._connection.timeout / 1000
+        made = http.client(self._connection, retries=0, credentials=self._login)
+        async with contextlib.aclosing(made) as client:
+            answer = await http.ask(
+                client, client.request("GET", url), where=self._where, what=WHAT,
+                limit=FACTS_LIMIT, seconds=seconds,
+            )  # fmt: skip
+        http.refuse(answer, self._where, WHAT, denied_hint=DENIED)
+        return answer
 
-def whoami(where: str, connection: Connection, user: str, token: str) -> str:
+
+def whoami(where: str, connection: http.Connection, user: str, token: str) -> str:
     """The id of our user, of ``me/api/json``; blocks. Raises RemoteError, also for anonymous."""
     try:
         answer = _Server(where, connection, user, token).get_whoami()
-    except RemoteError:
-        raise
-    except (requests.RequestException, OSError) as error:
-        raise Unreachable(
-            where,
-            "user",
-            type(error).__name__,
-            "is the url right, is it up, and reachable from here?",
-        ) from error
-    except (jenkins.JenkinsException, json.JSONDecodeError, ValueError) as error:
-        raise BadAnswer(
-            where, "user", "no JSON where JSON is due", "is it a login page?"
-        ) from error
+    except (jenkins.JenkinsException, json.JSONDecodeError, RecursionError) as error:
+        raise BadAnswer(where, WHAT, "no JSON where JSON is due", "is it a login page?") from error
     if not isinstance(answer, dict):
-        raise BadAnswer(where, "user", "no JSON object")
+        raise BadAnswer(where, WHAT, "no JSON object")
     return str(answer.get("id") or "of no name")

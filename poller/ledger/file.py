@@ -13,6 +13,7 @@ from sqlite_utils import Database
 
 from poller.errors import LedgerError
 from poller.ledger.schema import migrations
+from poller.private import open_private
 
 BUSY_TIMEOUT_MS = 30_000
 WAL_LIMIT = 64 * 1024 * 1024
@@ -104,9 +105,9 @@ class File:
 def _connect(path: Path, read_only: bool) -> sqlite3.Connection:
     if not read_only:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # Payloads hold what teams build and who builds it: for the service's user only.
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            # Payloads hold what teams build and who builds it: for the service's user only. SQLite
+            # gives the files beside it the same mode.
+            os.close(open_private(path, os.O_RDWR))
         except OSError as error:
             raise LedgerError(
                 f"ledger {path}: can't write it: {error.strerror}",

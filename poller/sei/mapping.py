@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from msgspec import UNSET
 
 from poller.jenkins.model import Build, StageTree
-from poller.jenkins.paths import job_path
+from poller.jenkins.paths import shown_path
 from poller.redact import Redactor
 from poller.rule_settings import Rule, StageCondition
 from poller.rules import Match, first_match
@@ -256,7 +256,7 @@ def web_url(identity: Identity, job: JobFacts, build: Build) -> str:
     except ValueError:
         usable = False
     if not usable:
-        url = f"{identity.instance_url.rstrip('/')}/{job_path(job.full_name)}{build.number}/"
+        url = f"{identity.instance_url.rstrip('/')}/{shown_path(job.full_name)}{build.number}/"
     return clean(scm.without_credentials(url), TEXT)
 
 

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from poller.errors import Unreachable
+from poller.private import open_private
 from poller.sinks import Receipt
 
 CREATED = 201
@@ -23,8 +24,7 @@ class JsonlSink:
     async def send(self, payload: bytes) -> Receipt:
         """Append one line. Raises Unreachable when the file can't be written."""
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self._path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+            descriptor = open_private(self._path, os.O_APPEND | os.O_WRONLY)
             try:
                 _write_line(descriptor, payload + b"\n")
                 os.fsync(descriptor)

@@ -35,8 +35,3 @@ def split_listen(listen: str) -> tuple[str, int]:
     """``HOST:PORT`` or a port alone, which is on loopback."""
     host, _, port = listen.rpartition(":")
     return host.strip("[]") or "127.0.0.1", int(port)
-
-
-def is_loopback(address: str) -> bool:
-    """Whether an IP address is one that only this machine reaches."""
-    return ipaddress.ip_address(address.partition("%")[0]).is_loopback

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import structlog
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from poller.addresses import is_loopback
 from poller.settings import Settings
 from poller.status.app import Pages, application
-from poller.status.hosts import is_loopback, split_listen
+from poller.status.hosts import split_listen
 from poller.status.metrics import Metrics
 from poller.status.reader import Reader
 
@@ -25,6 +27,56 @@ AGAIN_SECONDS = 30.0
 
 MOST_AT_ONCE = 32
 """Requests and idle connections; one more gets 503."""
+
+
+REQUEST_SECONDS, ANSWER_SECONDS = 10.0, 60.0
+"""For a whole request to come, and for its answer to be taken; then the connection is closed, or
+as many idle ones as there are places would keep everybody out."""
+
+
+class Impatient(H11Protocol):
+    """An HTTP connection that is closed when it keeps us waiting.
+
+    Uvicorn itself waits without end for the rest of a request, and for an answer to be read.
+    """
+
+    request_seconds, answer_seconds = REQUEST_SECONDS, ANSWER_SECONDS
+    _late: asyncio.TimerHandle | None = None
+    _answering = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Wait for the first request."""
+        super().connection_made(transport)
+        self._allow(self.request_seconds)
+
+    def data_received(self, data: bytes) -> None:
+        """Part of a request, or what makes it whole."""
+        super().data_received(data)
+        answering = self.cycle is not None and not self.cycle.response_complete
+        if answering and not self._answering:
+            self._allow(self.answer_seconds)
+        self._answering = answering
+
+    def on_response_complete(self) -> None:
+        """The rest of it is to be read, or the next request to come."""
+        self._answering = False
+        self._allow(self.answer_seconds)
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing more to wait for."""
+        self._stop()
+        super().connection_lost(exc)
+
+    def _allow(self, seconds: float) -> None:
+        self._stop()
+        # What is not read is not waited for, as a close would.
+        self._late = self.loop.call_later(seconds, self.transport.abort)
+
+    def _stop(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
 
 
 class _Uvicorn(uvicorn.Server):
@@ -43,6 +95,7 @@ async def serving(
     clock: Callable[[], int],
     *,
     again_seconds: float = AGAIN_SECONDS,
+    protocol: type[Impatient] = Impatient,
 ) -> AsyncIterator[None]:
     """Inside, the page is served where ``[status] listen`` says; without it nothing happens.
 
@@ -56,7 +109,7 @@ async def serving(
     pages = Pages(reader, probes, settings, metrics, clock)
     host, _ = split_listen(listen)
     hosts = frozenset(name.lower() for name in (host, *settings.status.hosts))
-    server = _Uvicorn(_config(application(pages, hosts)))
+    server = _Uvicorn(_config(application(pages, hosts), protocol))
     task = asyncio.create_task(_serve(server, listen, again_seconds))
     try:
         yield
@@ -69,10 +122,10 @@ async def serving(
         await probes.aclose()
 
 
-def _config(app: object) -> uvicorn.Config:
+def _config(app: object, protocol: type[Impatient]) -> uvicorn.Config:
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
-        http="h11",
+        http=protocol,
         ws="none",
         interface="asgi3",
         lifespan="off",

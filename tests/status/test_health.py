@@ -18,7 +18,7 @@ MINUTE, HOUR = 60_000, 3_600_000
 def controller(**keys: Any) -> Controller:
     """One as a config has it."""
     return Controller(
-        name="main", url="http://jenkins/", user="u", token_env="T", instance_guid=GUID, **keys
+        name="main", url="https://jenkins/", user="u", token_env="T", instance_guid=GUID, **keys
     )
 
 
