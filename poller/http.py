@@ -244,7 +244,8 @@ async def _parts(
 ) -> AsyncIterator[bytes]:
     read = 0
     unpack = unpacker(response.headers.get("Content-Encoding", ""))
-    async for raw in response.aiter_raw():
+    assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - of an async transport
+    async for raw in response.stream:
         for chunk in unpack.feed(raw):
             read += len(chunk)
             if read > limit:
