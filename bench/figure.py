@@ -51,7 +51,7 @@ class Figure:
     def measured(self) -> str:
         """Median, and from least to most."""
         if self.failed:
-            return f"failed: {self.failed}"
+            return f"failed: {' '.join(self.failed.split())}"
         if not self.values:
             return "not to be had"
         least, most = self._number(min(self.values)), self._number(max(self.values))
@@ -92,8 +92,8 @@ def decoded(raw: bytes) -> Results:
 
 
 def each(values: Sequence[float], other: Sequence[float]) -> list[float]:
-    """Run by run, how often ``other`` goes into ``values``."""
-    return [value / peer for value, peer in zip(values, other, strict=True)]
+    """Run by run, how often ``other`` goes into ``values``; where one had a run less, without it."""
+    return [value / peer for value, peer in zip(values, other, strict=False)]
 
 
 def unmeasured(name: str, error: BaseException) -> Figure:

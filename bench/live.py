@@ -25,7 +25,8 @@ A_SECOND = 4.0
 """Builds that begin; a window has some hundreds then."""
 
 SETTLE_SECONDS = 15
-"""The first polls are those of a start."""
+"""The first polls are those of a start. After them, a window more than there are runs is not
+counted: the service and SQLite fill what they keep in memory."""
 
 POLLS_OWN = ("/api/json?tree=jobs", "/computer/")
 """What an idle poll asks, too."""
@@ -54,9 +55,10 @@ def figures(size: Size, say: Say) -> Iterator[Figure]:
             if first["requests"] > 4 * SETTLE_SECONDS or not first["requests"]:
                 raise Failed(f"{first['requests']:.0f} requests of a start: {_said(directory)}")
             seconds = size.runs * size.window
-            say(f"`run` on {jobs:,} jobs for {seconds:.0f} s")
+            say(f"`run` on {jobs:,} jobs for {size.window:.0f} and {seconds:.0f} s")
+            servers.ask("load", rate=A_SECOND, seconds=size.window + seconds)
+            time.sleep(size.window)
             began_at, cpu = time.time(), cpu_of(process.pid)
-            servers.ask("load", rate=A_SECOND, seconds=seconds)
             memory = _watched(process.pid, seconds)
             cpu = cpu_of(process.pid) - cpu
             time.sleep(LOAD_SECONDS[1] + 2 * EVERY_SECONDS)
@@ -106,11 +108,12 @@ def _ended(servers: Simulated) -> list[Answered]:
 def _latencies(ended: Sequence[Answered], began: float, size: Size) -> Iterator[Figure]:
     windows: list[list[float]] = [[] for _ in range(size.runs)]
     for end, answered in ended:
-        if answered is not None:
+        if answered is not None and end >= began:
             place = min(size.runs - 1, int((end - began) / size.window))
             windows[place].append(answered - end)
+    counted = sum(map(len, windows))
     full = [window for window in windows if len(window) > 1]
-    note = f"{size.runs} windows of {size.window:.0f} s of one `run`, {len(ended):,} builds"
+    note = f"{size.runs} windows of {size.window:.0f} s of one `run`, {counted:,} builds"
     name = f"from a build's end to SEI's answer, {size.polled:,} jobs, every = \"{EVERY_SECONDS}s\""
     half = [statistics.median(window) for window in full]
     limit = EVERY_SECONDS + 1

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import select
 import subprocess
 import sys
 import tempfile
@@ -138,6 +139,7 @@ def measured(command: Sequence[str], *, codes: Sequence[int] = (0,)) -> Cost:
         process = subprocess.Popen(command, stdout=out, stderr=err, env={**os.environ, **ENVIRON})
         memory: list[tuple[float, float]] = []
         peak = 0.0
+        ended = os.pidfd_open(process.pid)
         try:
             while True:
                 pid, status, usage = os.wait4(process.pid, os.WNOHANG)
@@ -149,11 +151,13 @@ def measured(command: Sequence[str], *, codes: Sequence[int] = (0,)) -> Cost:
                     peak = max(peak, found[1])
                 if wall > LONGEST:
                     raise Failed(f"{command[2]}: not done in {LONGEST:.0f} s")
-                time.sleep(LOOK_SECONDS if wall > 2 else LOOK_SECONDS / 10)
+                select.select([ended], [], [], LOOK_SECONDS if wall > 2 else LOOK_SECONDS / 5)
         except BaseException:
             process.kill()
             process.wait()
             raise
+        finally:
+            os.close(ended)
         process.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
         err.seek(0)
