@@ -213,8 +213,8 @@ class Servers:
 
 
 def _who(headers: Mapping[bytes, bytes]) -> bytes:
-    names = (b"host", b"authorization", b"accept-encoding")
-    return b"\n".join(headers.get(name, b"") for name in names)
+    packed = b"gzip" if b"gzip" in headers.get(b"accept-encoding", b"") else b""
+    return b"\n".join([headers.get(b"host", b""), headers.get(b"authorization", b""), packed])
 
 
 async def through(app: Any, asked: Asked) -> bytes:
