@@ -48,9 +48,8 @@ fix: $(READY) ## format, and mend what ruff can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(READY) ## the table of figures
-	$(BIN)/python -m bench
-	$(BIN)/python -m bench.page
+bench: $(READY) ## the table of figures, an hour of it; kept in bench/
+	$(BIN)/python -m bench --out bench
 
 screenshot: $(READY) ## the pictures of the status page in docs/, anew (needs chromium)
 	$(BIN)/python -m tests.screenshot
@@ -66,4 +65,4 @@ lock: ## exact versions anew, from pyproject.toml
 	rm -rf .lock-venv
 
 clean: ## take back all that the targets made
-	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage dist
+	rm -rf $(VENV) .bench .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage dist

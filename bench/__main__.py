@@ -1,148 +1,119 @@
-"""`make bench`: prints the table. Each row names its limit or its peer, measured in the same run."""
+"""`make bench`: one table. Each figure stands beside its goal and its peers, of the same run.
+
+The raw results, the table and its picture go into ``--out``. ``--remake`` draws the table and the
+picture anew from raw results that are there.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import json
+import argparse
 import os
 import platform
-import resource
-import statistics
-import subprocess
+import sqlite3
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx
 from rich.console import Console
-from rich.table import Table
 
-from bench import large_log, log_archive, mapping, redaction
-from poller.demo.story import CONFIG, ENVIRON
-from poller.demo.town import GUID
+from bench import backfill, books, idle, live, mapping, reconcile
+from bench.figure import Figure, Results, decoded, unmeasured
+from bench.report import all_figures, table, write
+from bench.size import Say, Size
+from bench.started import CACHE
 
-RUNS = 5
-POLLER = [sys.executable, "-m", "poller"]
+Section = Callable[[Size, Say], Iterator[Figure]]
 
-
-@dataclass(frozen=True)
-class Cost:
-    """What a command took: seconds of wall clock and of its own CPU, and what Jenkins did for it."""
-
-    wall: float
-    cpu: float
-    requests: int = 0
-    builds_loaded: int = 0
-    flow_graphs_loaded: int = 0
+SECTIONS: Mapping[str, Section] = {
+    "backfill": backfill.figures,
+    "idle": idle.figures,
+    "run": live.figures,
+    "ledger": books.figures,
+    "reconcile": reconcile.figures,
+    "mapping": mapping.figures,
+}
 
 
-@contextlib.contextmanager
-def servers(jobs: int, builds: int, days_ago: int = 0, *more: str) -> Iterator[dict[str, str]]:
-    """The simulated servers in their own process, filled."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bench.servers", str(jobs), str(builds), str(days_ago), *more],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
+def main(arguments: list[str] | None = None) -> int:
+    """Measure, print, write. 1 when a figure could not be had."""
+    os.environ.pop("SEI_POLLER_CONFIG", None)
+    given = sys.argv[1:] if arguments is None else arguments
+    asked = parser().parse_args(given)
+    out = Path(asked.out)
+    if asked.remake:
+        results = decoded((out / "results.json").read_bytes())
+    else:
+        size = Size(
+            builds=asked.builds, jobs=asked.jobs, runs=asked.runs, share=asked.share,
+            polled=asked.polled, known=asked.known, reconciled=asked.reconciled,
+            window=asked.window,
+        )  # fmt: skip
+        results = measured(size, asked.only.split(","), " ".join(["python -m bench", *given]))
+    write(results, out)
+    console = Console(width=None if sys.stdout.isatty() else 150)
+    console.print(f"{results.machine}; {results.date}; {results.command}", highlight=False)
+    console.print(table(results))
+    return int(any(figure.failed for figure in all_figures(results)))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options; without any it is the run that RESULTS.md shows."""
+    made = argparse.ArgumentParser("python -m bench", description=__doc__)
+    made.add_argument("--builds", type=int, default=20_000, help="of the backfill")
+    made.add_argument("--jobs", type=int, default=200, help="of the backfill")
+    made.add_argument("--runs", type=int, default=5)
+    made.add_argument(
+        "--share", type=float, default=0.01, help="of the jobs, for the slow contenders"
     )
-    assert process.stdout is not None
-    assert process.stdin is not None
-    try:
-        yield json.loads(process.stdout.readline())
-    finally:
-        process.stdin.close()
-        process.wait(30)
-        process.stdout.close()
+    made.add_argument("--polled", type=int, default=10_000, help="jobs of the idle poll, of `run`")
+    made.add_argument("--known", type=int, default=1_000_000, help="builds in the ledger of `run`")
+    made.add_argument("--reconciled", type=int, default=200_000, help="builds of `reconcile`")
+    made.add_argument("--window", type=float, default=45.0, help="seconds of `run` a run")
+    made.add_argument("--only", default=",".join(SECTIONS), help="sections, by comma")
+    made.add_argument("--out", default=str(CACHE), help="directory for results.json and the rest")
+    made.add_argument("--remake", action="store_true", help="draw what is in --out anew")
+    return made
 
 
-def timed(command: list[str], jenkins: str | None = None, *, keep_counters: bool = False) -> Cost:
-    """Run a command as its user would; ``keep_counters`` leaves what Jenkins was asked for later."""
-    if jenkins:
-        httpx.get(f"{jenkins}bench/counters", timeout=60)
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    start = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, **ENVIRON})
-    wall = time.perf_counter() - start
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    asked = jenkins and not keep_counters
-    counters = httpx.get(f"{jenkins}bench/counters", timeout=60).json() if asked else {}
-    return Cost(wall, cpu, **counters)
+def measured(size: Size, names: list[str], command: str) -> Results:
+    """Every section in turn; one that fails says so in its row."""
+    console = Console(stderr=True, highlight=False)
+    start, date = time.monotonic(), datetime.now(UTC).strftime("%Y-%m-%d")
+    where = machine()
+    sections: dict[str, list[Figure]] = {}
+    results = Results(where, date, command, 0, sections)
+
+    def say(words: str) -> None:
+        console.print(f"{(time.monotonic() - start) / 60:5.1f} min  {words}")
+
+    for name in names:
+        figures = sections.setdefault(name, [])
+        try:
+            for figure in SECTIONS[name](size, say):
+                figures.append(figure)
+        except Exception as error:
+            figures.append(unmeasured(name, error))
+            say(f"{name} failed: {error}")
+        results = Results(where, date, command, (time.monotonic() - start) / 60, sections)
+        write(results, CACHE)  # what there is, should the rest not come to an end
+    return results
 
 
-def once(directory: Path, urls: dict[str, str]) -> list[str]:
-    """The command `once` on a config of these servers; its ledger lies in ``directory``."""
-    path = directory / "poller.toml"
-    path.write_text(CONFIG.format(guid=GUID, ledger=directory / "ledger.db", **urls))
-    return [*POLLER, "--config", str(path), "once"]
-
-
-def idle(jobs: int) -> list[Cost]:
-    """Polls that find nothing new. The jobs' builds are older than `since`: the start is quick."""
-    with servers(jobs, 1, days_ago=60) as urls, tempfile.TemporaryDirectory() as directory:
-        command = once(Path(directory), urls)
-        timed(command, urls["jenkins"])
-        return [timed(command, urls["jenkins"]) for _ in range(RUNS)]
-
-
-def backlog(jobs: int, builds: int) -> tuple[Cost, Cost]:
-    """A history from nothing: this program, and the usual script."""
-    with servers(jobs, builds) as urls, tempfile.TemporaryDirectory() as directory:
-        ours = timed(once(Path(directory), urls), urls["jenkins"])
-        script = [sys.executable, "-m", "bench.usual_script", urls["jenkins"], urls["sei"]]
-        return ours, timed(script, urls["jenkins"])
-
-
-def spread(values: list[float]) -> str:
-    """Median, and from least to most."""
-    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
-
-
-def main() -> None:
-    """Measure and print."""
-    table = Table("figure", "measured", "limit or peer")
-    start = [timed([*POLLER, "--help"]) for _ in range(RUNS)]
-    table.add_row("sei-poller --help, s", spread([c.wall for c in start]), "0.3")
-    start_cpu = 0.0
-    for jobs in (10, 1_000, 10_000):
-        costs = idle(jobs)
-        start_cpu = start_cpu or statistics.median(c.cpu for c in costs)
-        table.add_row(f"idle poll of {jobs:,} jobs: requests", str(costs[-1].requests), "2")
-        table.add_row("… builds loaded by Jenkins", str(costs[-1].builds_loaded), "0")
-        table.add_row("… CPU of `once`, s", spread([c.cpu for c in costs]), "")
-        beyond = [max(0.0, c.cpu - start_cpu) for c in costs]
-        table.add_row("… CPU beyond that of 10 jobs, s", spread(beyond), "0.5")
-    jobs, builds = 20, 50
-    ours, script = backlog(jobs, builds)
-    total = jobs * builds
-    peer = "usual script (python-jenkins)"
-    table.add_row(
-        f"backlog of {total:,} builds: requests a build", f"{ours.requests / total:.2f}", "1.2"
+def machine() -> str:
+    """What it ran on, and how busy that was at the start."""
+    cpu = platform.processor() or platform.machine()
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            cpu = line.partition(":")[2].strip()
+            break
+    return (
+        f"{os.cpu_count()} cores of {cpu}, Linux {platform.release()}, Python"
+        f" {platform.python_version()}, SQLite {sqlite3.sqlite_version},"
+        f" load {os.getloadavg()[0]:.1f} at the start"
     )
-    table.add_row("… the same", f"{script.requests / total:.2f}", peer)
-    table.add_row(
-        "… builds a second", f"{total / ours.wall:.0f}", f"{total / script.wall:.0f} {peer}"
-    )
-    table.add_row("… times as fast", f"{script.wall / ours.wall:.1f}", peer)
-    table.add_row(
-        "… flow graphs read by Jenkins",
-        str(ours.flow_graphs_loaded),
-        f"{script.flow_graphs_loaded} {peer}",
-    )
-    table.add_row(
-        "mapping a build of 40 stages, 400 steps, ms", spread(mapping.milliseconds()), "1"
-    )
-    for row in (*redaction.rows(), *log_archive.rows(), *large_log.rows()):
-        table.add_row(*row)
-    console = Console(width=110)
-    console.print(
-        f"{platform.platform()}, {os.cpu_count()} CPUs, Python {platform.python_version()}"
-    )
-    console.print(table)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,7 +1,6 @@
 """The status page over a ledger of a million builds: `python -m bench.page`.
 
-The ledger is written as the first version wrote it, with bulk SQL, and brought up to date by the
-program's own migrations. The service runs on it in a process of its own.
+The service runs on it in a process of its own.
 """
 
 from __future__ import annotations
@@ -10,64 +9,32 @@ import contextlib
 import itertools
 import os
 import socket
-import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import httpx
 from rich.console import Console
 from rich.table import Table
-from sqlite_utils import Database
 
-from bench.__main__ import servers
+from bench.known_builds import write
+from bench.servers import Scene
+from bench.started import before, simulated
 from poller.demo.story import CONFIG, ENVIRON
 from poller.demo.town import GUID
-from poller.ledger import Ledger
-from poller.ledger.schema import migrations
 
 BUILDS, JOBS, DAYS = 1_000_000, 10_000, 90
 SAMPLES, POLLS, ROUNDS = 60, 5, 4
 DAY_MS = 86_400_000
 
-HISTORY = f"""
-insert into controllers (name, since) values ('history', 0);
-with recursive n(i) as (select 1 union all select i + 1 from n where i < {JOBS})
-insert into jobs (id, controller, full_name, class)
-    select i, 1, 'division-' || (i % 10) || '/team-' || (i % 300) || '/service-' || i, 'x' from n;
-with recursive n(i) as (select 0 union all select i + 1 from n where i < {BUILDS} - 1)
-insert into builds (id, job, generation, number, timestamp, duration, result, state)
-    select i + 1, 1 + i % {JOBS}, 0, 1 + i / {JOBS}, :now - {DAYS * DAY_MS} + i * ({DAYS * DAY_MS} / {BUILDS}),
-        60000 + i % 600000, iif(i % 5 = 0 or i % {JOBS} < 9, 'FAILURE', 'SUCCESS'), 'collected' from n;
-insert into deliveries (build, sink, state, at, status, answer)
-    select id, 'sei', iif(id % 1000 = 0, 'rejected', 'delivered'), timestamp + duration + 5000,
-        iif(id % 1000 = 0, 422, 202), iif(id % 1000 = 0, '{{"error": "no such repository"}}', null) from builds;
-"""
-
-
-def write_ledger(path: Path) -> float:
-    """A million builds of 10,000 jobs in 90 days, all settled. Returns the seconds it took to bring
-    the file up to date."""
-    db = Database(path)
-    migrations.apply(db, stop_before="m002_lineage")
-    db.close()
-    conn = sqlite3.connect(path)
-    for statement in HISTORY.split(";\n")[:-1]:
-        conn.execute(statement, {"now": time.time_ns() // 1_000_000} if ":now" in statement else {})
-    conn.commit()
-    conn.close()
-    start = time.perf_counter()
-    Ledger(path).close()
-    return time.perf_counter() - start
-
 
 @contextlib.contextmanager
-def service(directory: Path, urls: dict[str, str], ledger: Path) -> Iterator[str]:
+def service(directory: Path, urls: Mapping[str, str], ledger: Path) -> Iterator[str]:
     """`run` on the ledger, with Jenkins' 10,000 jobs polled every 2 s."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -175,14 +142,14 @@ def main() -> None:
     table = Table("figure", "measured", "limit or peer")
     with (
         tempfile.TemporaryDirectory() as name,
-        servers(JOBS, 1, days_ago=60) as urls,
+        simulated(Scene(JOBS, 1, before(60 * DAY_MS))) as servers,
     ):
         ledger = Path(name) / "ledger.db"
-        upgrade = write_ledger(ledger)
+        upgrade = write(ledger, BUILDS, JOBS, before(DAYS * DAY_MS), DAYS * DAY_MS // BUILDS)
         table.add_row("ledger of 1,000,000 builds, MiB", f"{ledger.stat().st_size / 2**20:.0f}", "")
         table.add_row("… brought from the first version to this one, s", f"{upgrade:.1f}", "")
         with (
-            service(Path(name), urls, ledger) as url,
+            service(Path(name), servers.urls, ledger) as url,
             httpx.Client(base_url=url, timeout=30) as http,
         ):
             for path, limit in (

@@ -1,27 +1,38 @@
-"""The simulated Jenkins and SEI in a process of their own, with their counters on HTTP.
+"""The simulated Jenkins and SEI in a process of their own, for every contender the same.
 
-    python -m bench.servers JOBS BUILDS_PER_JOB DAYS_AGO [LATENCY_MS [large]]
+    python -m bench.servers '{"jobs": 200, "builds": 100, "began": 1700000000000}'
 
-Each answer comes so much later; builds are ``large`` with 6 stages and 25 steps. Prints one JSON line with the addresses, and serves until its stdin is closed.
+Prints one JSON line with the addresses, and serves until its stdin is closed. At ``/bench/…`` of
+Jenkins are the counters, and the ways to change it.
+
+With ``kept`` an answer is made once and its bytes are kept, as a Jenkins holds builds and flow
+graphs once it has read them; the counters count it each time, as if all of it were cold.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import random
+import ssl
 import sys
+import threading
 import time
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
-from poller.demo.jenkins import Jenkins
+import trustme
+
+from bench.wire import Asked, Headers, answer, serve
+from poller.demo.jenkins import Build, Jenkins
 from poller.demo.sei import Sei
-from poller.demo.server import Server
 from poller.demo.stages import Stage, Stages, Step
 from poller.demo.town import GUID
 
 FOLDERS = 300
-HOUR_MS = 3_600_000
-
+JSON: Headers = [(b"content-type", b"application/json")]
 
 LARGE = tuple(
     Stage(
@@ -39,78 +50,225 @@ LARGE = tuple(
 )
 """6 stages, 25 steps."""
 
-
-def fill(
-    jenkins: Jenkins, jobs: int, builds: int, days_ago: int, stages: Stages | None = None
-) -> None:
-    """``jobs`` pipelines in 300 folders, 3 deep, each with ``builds`` completed builds."""
-    now = time.time_ns() // 1_000_000 - days_ago * 24 * HOUR_MS
-    for place in range(jobs):
-        folder = place % FOLDERS
-        job = jenkins.job(f"division-{folder % 10}/team-{folder}/service-{place}")
-        for age in range(builds, 0, -1):
-            job.build(timestamp=now - age * HOUR_MS, stages=stages)
+LOAD_SECONDS = (3.0, 40.0)
+"""How long builds of the load take."""
 
 
-class Counted:
-    """An app whose counters are read, and set back, at ``/bench/counters``; what was asked is at
-    ``/bench/requests``, what SEI took at ``/bench/sizes``. Answers come ``latency`` seconds late."""
+@dataclass(frozen=True)
+class Scene:
+    """What is simulated: ``jobs`` with ``builds`` each, begun in turn, job after job, every
+    ``step`` ms from ``began`` (epoch ms) on. The first ``rotated`` builds of each are there no
+    more."""
 
-    def __init__(self, app: Any, jenkins: Jenkins, sei: Sei, latency: float) -> None:
-        self._app = app
-        self._jenkins = jenkins
-        self._sei = sei
-        self._latency = latency
+    jobs: int
+    builds: int
+    began: int
+    step: int = 1000
+    rotated: int = 0
+    large: bool = False
+    kept: bool = False
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """ASGI."""
-        path = scope["path"] if scope["type"] == "http" else ""
-        if path == "/bench/requests":
-            await _send_json(send, [f"{r.path}?{r.query}" for r in self._jenkins.requests])
-        elif path == "/bench/sizes":
-            await _send_json(send, [len(json.dumps(run)) for run in self._sei.received])
-            self._sei.received.clear()
-            self._sei.runs.clear()
-        elif path == "/bench/counters":
-            await self._counters(send)
-        else:
-            if self._latency:
-                await asyncio.sleep(self._latency)
-            await self._app(scope, receive, send)
 
-    async def _counters(self, send: Any) -> None:
-        jenkins = self._jenkins
-        await _send_json(
-            send,
-            {
-                "requests": len(jenkins.requests),
-                "builds_loaded": jenkins.builds_loaded,
-                "flow_graphs_loaded": jenkins.flow_graphs_loaded,
-            },
-        )
+def fill(jenkins: Jenkins, scene: Scene) -> None:
+    """Pipelines in 300 folders, 3 deep."""
+    stages: Stages | None = LARGE if scene.large else None
+    for place in range(scene.jobs):
+        job = jenkins.job(job_name(place))
+        job.next_build_number = scene.rotated + 1
+        for row in range(scene.rotated, scene.builds):
+            began = scene.began + (row * scene.jobs + place) * scene.step
+            job.build(timestamp=began, stages=stages)
+
+
+def job_name(place: int) -> str:
+    """The name of the job at that place, from 0."""
+    folder = place % FOLDERS
+    return f"division-{folder % 10}/team-{folder}/service-{place}"
+
+
+@dataclass
+class Kept:
+    """An answer, and what Jenkins loaded for it."""
+
+    whole: bytes
+    builds: int
+    flow_graphs: int
+
+
+@dataclass
+class Counters:
+    """Since they were last read. ``cpu`` is this process' own, in seconds."""
+
+    requests: int = 0
+    builds_loaded: int = 0
+    flow_graphs_loaded: int = 0
+    answered_bytes: int = 0
+    posts: int = 0
+
+
+@dataclass
+class Ended:
+    """A build of the load: when it ended and when SEI had answered for it, epoch seconds."""
+
+    ended: float
+    answered: float | None = None
+
+
+@dataclass
+class Servers:
+    """Both servers and their books."""
+
+    scene: Scene
+    jenkins: Jenkins = field(default_factory=Jenkins)
+    sei: Sei = field(default_factory=lambda: Sei(guids={GUID}))
+    latency: float = 0.0
+    counters: Counters = field(default_factory=Counters)
+    asked: list[str] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+    load: dict[tuple[str, int], Ended] = field(default_factory=dict)
+    _kept: dict[tuple[str, bytes], Kept] = field(default_factory=dict)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _cpu: float = 0.0
+
+    def on_jenkins(self, asked: Asked) -> bytes | Awaitable[bytes]:
+        """A request to Jenkins, or to the bench."""
+        if asked.target.startswith("/bench/"):
+            parts = urlsplit(asked.target)
+            value = self._bench(parts.path, dict(parse_qsl(parts.query)))
+            return answer(200, JSON, json.dumps(value).encode())
+        key = (asked.target, _who(asked.headers))
+        kept = self._kept.get(key)
+        return self._make(asked, key) if kept is None else self._count(asked, kept)
+
+    async def _make(self, asked: Asked, key: tuple[str, bytes]) -> bytes:
+        jenkins = self.jenkins
+        before = (jenkins.builds_loaded, jenkins.flow_graphs_loaded)
+        whole = await through(jenkins.app, asked)
         jenkins.requests.clear()
-        jenkins.builds_loaded = jenkins.flow_graphs_loaded = 0
+        builds = jenkins.builds_loaded - before[0]
+        made = Kept(whole, builds, jenkins.flow_graphs_loaded - before[1])
+        if self.scene.kept:
+            self._kept[key] = made
+        return self._count(asked, made)
+
+    def _count(self, asked: Asked, kept: Kept) -> bytes:
+        self.asked.append(asked.target)
+        self.counters.requests += 1
+        self.counters.builds_loaded += kept.builds
+        self.counters.flow_graphs_loaded += kept.flow_graphs
+        self.counters.answered_bytes += len(kept.whole)
+        return kept.whole
+
+    async def on_sei(self, asked: Asked) -> bytes:
+        """A request to SEI; what it took is noted and forgotten."""
+        whole = await through(self.sei.app, asked)
+        for run in self.sei.received:
+            self.counters.posts += 1
+            self.sizes.append(len(asked.body))
+            ended = self.load.get((run["job_full_name"], run["build_number"]))
+            if ended is not None and ended.answered is None:
+                ended.answered = time.time() + self.latency
+        self.sei.received.clear()
+        self.sei.runs.clear()
+        self.sei.requests.clear()
+        return whole
+
+    def _bench(self, path: str, given: Mapping[str, str]) -> object:
+        match path:
+            case "/bench/counters":
+                cpu = time.process_time()
+                found = vars(self.counters) | {"cpu": cpu - self._cpu}
+                self.counters, self._cpu = Counters(), cpu
+                return found
+            case "/bench/requests":
+                found_requests, self.asked = self.asked, []
+                return found_requests
+            case "/bench/sizes":
+                found_sizes, self.sizes = self.sizes, []
+                return found_sizes
+            case "/bench/latency":
+                self.latency = float(given["ms"]) / 1000
+            case "/bench/load":
+                work = self._keep_building(float(given["rate"]), float(given["seconds"]))
+                self._tasks.add(asyncio.get_running_loop().create_task(work))
+            case "/bench/ended":
+                return [(one.ended, one.answered) for one in self.load.values()]
+        return None
+
+    async def _keep_building(self, rate: float, seconds: float) -> None:
+        """Builds begin at random times in random jobs, ``rate`` a second, and end."""
+        chance = random.Random(17)
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        jobs = list(self.jenkins.jobs.values())
+        while loop.time() < end:
+            build = chance.choice(jobs).start(stages=LARGE if self.scene.large else None)
+            loop.call_later(chance.uniform(*LOAD_SECONDS), self._finish, build)
+            await asyncio.sleep(chance.expovariate(rate))
+
+    def _finish(self, build: Build) -> None:
+        now = time.time()
+        build.finish("SUCCESS", max(1, int(now * 1000) - build.timestamp))
+        self.load[build.job.full_name, build.number] = Ended(now)
 
 
-async def _send_json(send: Any, value: Any) -> None:
-    headers = [(b"content-type", b"application/json")]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": json.dumps(value).encode()})
+def _who(headers: Mapping[bytes, bytes]) -> bytes:
+    packed = b"gzip" if b"gzip" in headers.get(b"accept-encoding", b"") else b""
+    return b"\n".join([headers.get(b"host", b""), headers.get(b"authorization", b""), packed])
 
 
-def main() -> None:
-    """Serve."""
-    jobs, builds, days_ago = map(int, sys.argv[1:4])
-    latency = int(sys.argv[4]) / 1000 if len(sys.argv) > 4 else 0.0
-    jenkins, sei = Jenkins(), Sei(guids={GUID})
-    fill(jenkins, jobs, builds, days_ago, LARGE if "large" in sys.argv else None)
-    with (
-        Server(Counted(jenkins.app, jenkins, sei, latency)) as one,
-        Server(Counted(sei.app, jenkins, sei, latency)) as other,
-    ):
-        print(json.dumps({"jenkins": one.url, "sei": other.url}), flush=True)
+async def through(app: Any, asked: Asked) -> bytes:
+    """The answer of an ASGI app. It never waits for anything outside, so nothing comes between."""
+    path, _, query = asked.target.partition("?")
+    scope = {
+        "type": "http", "method": asked.method, "path": path, "raw_path": path.encode("latin-1"),
+        "query_string": query.encode("latin-1"), "headers": list(asked.headers.items()),
+    }  # fmt: skip
+    status, headers, body = 500, list[tuple[bytes, bytes]](), list[bytes]()
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": asked.body}
+
+    async def send(message: Mapping[str, Any]) -> None:
+        nonlocal status, headers
+        if message["type"] == "http.response.start":
+            status, headers = message["status"], message["headers"]
+        else:
+            body.append(message["body"])
+
+    await app(scope, receive, send)
+    return answer(status, headers, b"".join(body))
+
+
+def certificate() -> ssl.SSLContext:
+    """TLS for localhost, with a certificate that nobody has to trust."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("localhost", "127.0.0.1").configure_cert(context)
+    return context
+
+
+async def main(scene: Scene) -> None:
+    """Serve until stdin is closed."""
+    servers = Servers(scene)
+    fill(servers.jenkins, scene)
+    jenkins = await serve(servers.on_jenkins, lambda: servers.latency)
+    secure = await serve(servers.on_jenkins, lambda: servers.latency, certificate())
+    sei = await serve(servers.on_sei, lambda: servers.latency)
+    urls = {
+        "jenkins": f"http://127.0.0.1:{jenkins}/",
+        "sei": f"http://127.0.0.1:{sei}/",
+        "domain": f"127.0.0.1:{secure}",
+    }
+    print(json.dumps(urls), flush=True)
+    closed, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def wait() -> None:
         sys.stdin.read()
+        loop.call_soon_threadsafe(closed.set)
+
+    threading.Thread(target=wait, daemon=True).start()
+    await closed.wait()
 
 
 if __name__ == "__main__":
-    main()
+    asyncio.run(main(Scene(**json.loads(sys.argv[1]))))

@@ -1,6 +1,8 @@
 """The usual script: python-jenkins, one build after the other, one describe a stage, then POST.
 
-python -m bench.usual_script JENKINS SEI
+    python -m bench.usual_script JENKINS SEI [JOBS]
+
+With JOBS it stops after so many.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ from poller.demo.town import GUID
 
 def main() -> None:
     """Send every build of every job."""
-    base, sei = sys.argv[1:]
+    base, sei, *limit = sys.argv[1:]
+    left = int(limit[0]) if limit else -1
     server = jenkins.Jenkins(base, "reader", "reader-token", timeout=30)
     server.crumb = False
     session = requests.Session()
@@ -24,6 +27,9 @@ def main() -> None:
         name = job["fullname"]
         if job["_class"].endswith("Folder"):
             continue
+        if left == 0:
+            break
+        left -= 1
         for build in server.get_job_info(name)["builds"]:
             info = server.get_build_info(name, build["number"])
             run = session.get(f"{build['url']}wfapi/describe").json()
