@@ -12,6 +12,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from poller.admit import admit
 from poller.cycle import LedgerMemory
 from poller.errors import NotFound, RemoteError
 from poller.globs import Globs
@@ -92,7 +93,7 @@ async def backfill(
 
     async def one(item: Item) -> None:
         async with turns:
-            if stopping():
+            if stopping() or watched.api.turns.left_alone:
                 return
             try:
                 await _job(
@@ -105,6 +106,9 @@ async def backfill(
             progress.looked(item.next_build_number - 1)
 
     await together(one(item) for item in items)
+    if watched.api.turns.left_alone:
+        left = f"{len(items) - done.done} of {len(items)} jobs are not done: run it again"
+        done.problems.append(f"{watched.api.turns.refusal()}: {left}")
     return done
 
 
@@ -123,6 +127,8 @@ async def estimate(watched: Watched, ledger: Ledger, window: Window, globs: Glob
         if rest is None:
             return
         async with turns:
+            if watched.api.turns.left_alone:
+                return
             try:
                 builds, requests = await _count(watched, ledger, known, item, job, rest)
             except RemoteError as error:
@@ -137,6 +143,7 @@ async def estimate(watched: Watched, ledger: Ledger, window: Window, globs: Glob
 
 
 async def _items(watched: Watched, row: ControllerRow, globs: Globs) -> list[Item]:
+    await admit(watched.api)
     look = await discovery.look(watched.api, row.depth, first=False)
     return [
         item

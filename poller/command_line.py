@@ -148,7 +148,7 @@ def with_line(settings: Settings, work: Callable[[Line], Coroutine[Any, Any, int
     configure()
 
     async def main() -> int:
-        async with open_line(settings, os.environ, clock()) as line:
+        async with open_line(settings, os.environ, clock) as line:
             return await work(line)
 
     return told(lambda: asyncio.run(main()))

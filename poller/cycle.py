@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from poller import backoff
+from poller.admit import admit
 from poller.errors import NotFound, RemoteError
 from poller.jenkins import discovery
 from poller.jenkins.collect import collect
@@ -93,18 +94,18 @@ async def poll(
     """One cycle. Never raises RemoteError: what failed is in the result and in the ledger."""
     row = ledger.controllers.get(watched.name, watched.since)
     cycle = Cycle(watched.name)
+    api = watched.api
     try:
+        await admit(api, lambda: note_breaker(watched, ledger))
         news = await _discover(watched, ledger, row, clock(), cycle)
     except RemoteError as error:
-        cycle.error = error
-        ledger.controllers.poll_failed(row.id, clock(), str(error))
-        return cycle
+        return _failed(watched, ledger, row, clock(), cycle, error)
     cycle.asked = len(news.items)
     turns = asyncio.Semaphore(watched.parallel)
 
     async def one(item: Item) -> None:
         async with turns:
-            if stopping():
+            if stopping() or api.turns.left_alone:
                 return
             job = news.jobs.get(item.full_name, JobState(item.full_name))
             retry_at = clock() + retry_delay(job.failures + 1)
@@ -123,10 +124,17 @@ async def poll(
                     if recorded.stale:
                         break
             except RemoteError as error:
+                if api.turns.left_alone:
+                    cycle.error = error  # the job is not to blame
+                    return
                 cycle.problems.append(str(error))
                 ledger.jobs.put_off(row.id, job, item.cls, retry_at)
 
     await together(one(item) for item in news.items)
+    if api.turns.left_alone:
+        why = cycle.error or api.turns.refusal()
+        return _failed(watched, ledger, row, clock(), cycle, why)
+    note_breaker(watched, ledger)
     await _look_after_lost(watched, ledger, row, news, clock, cycle)
     ledger.controllers.polled(
         row.id, clock(),
@@ -138,14 +146,28 @@ async def poll(
     return cycle
 
 
+def _failed(
+    watched: Watched, ledger: Ledger, row: ControllerRow, now: int, cycle: Cycle, error: RemoteError
+) -> Cycle:
+    cycle.error = error
+    ledger.controllers.poll_failed(row.id, now, str(error))
+    note_breaker(watched, ledger)
+    return cycle
+
+
+def note_breaker(watched: Watched, ledger: Ledger) -> None:
+    """Keep the controller's breaker for whoever looks, and for the next process."""
+    ledger.breakers.keep("controller", watched.name, watched.api.turns.breaker)
+
+
 async def _discover(
     watched: Watched, ledger: Ledger, row: ControllerRow, now: int, cycle: Cycle
 ) -> News:
     """Look at the controller, make sure that it is the one that is known, choose what to ask."""
     first = row.depth is None
-    look, told = await asyncio.gather(
-        discovery.look(watched.api, row.depth, first=first), discovery.running(watched.api)
-    )
+    # One after the other: a controller that does not answer is asked for no more.
+    look = await discovery.look(watched.api, row.depth, first=first)
+    told = await discovery.running(watched.api)
     await recognise(watched, ledger, row)
     cycle.problems += look.unread.values()
     if look.malformed:

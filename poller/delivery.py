@@ -7,10 +7,12 @@ happens, it stays queued and is sent again, the same to the byte.
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
+from poller.breaker import Breaker, Failure, Rules, State
 from poller.errors import RemoteError
 from poller.known_secrets import wiped
 from poller.ledger import Ledger, Queued
@@ -24,9 +26,6 @@ BATCH = 500
 LINED_UP = 20_000
 """Deliveries in line, at most: a job with more before the next one goes alone for a while."""
 
-FAILURES_TO_STOP = 3
-"""Failures in a row, without a delivery between, after which the sink counts as down."""
-
 REJECTIONS_TO_STOP = 10
 """Rejections in a row after which a setting is wrong and not a run."""
 
@@ -35,6 +34,9 @@ ANSWER_KEPT = 2_000
 
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
 """Seconds between two tries on a sink that is down; ``Retry-After`` may make it longer."""
+
+RULES = Rules(failures=3, first=FIRST_WAIT, longest=LONGEST_WAIT, most_asked=3600.0)
+"""When a sink counts as down: failures in a row, without a delivery between."""
 
 
 class Verdict(Enum):
@@ -63,8 +65,11 @@ def verdict(status: int) -> Verdict:
 @dataclass
 class Drain:
     """What one pass over the queue of a sink did; ``stopped`` says why it ended early, and
-    ``elsewhere`` that another process is at it."""
+    ``elsewhere`` that another process is at it. ``breaker`` is the sink's, now and ``before``.
+    Times are epoch milliseconds."""
 
+    breaker: Breaker = field(default_factory=Breaker)
+    before: State = State.CLOSED
     delivered: int = 0
     rejected: int = 0
     failures: int = 0
@@ -73,7 +78,6 @@ class Drain:
     retry_after: float | None = None
     last_failure: str = ""
     elsewhere: bool = False
-    _in_a_row: int = field(default=0, repr=False)
     _rejected_in_a_row: int = field(default=0, repr=False)
 
     @property
@@ -81,26 +85,38 @@ class Drain:
         """Nothing failed: what was queued when the pass began is settled."""
         return not self.failures and not self.stopped
 
-    def note_delivered(self) -> None:
+    def wait(self, now: int) -> float:
+        """Seconds for which the sink is left alone."""
+        return self.breaker.wait(now, RULES)
+
+    def note_delivered(self, now: int) -> None:
         """A run was taken: the sink is up."""
         self.delivered += 1
-        self._in_a_row = self._rejected_in_a_row = 0
+        self._rejected_in_a_row = 0
+        self.breaker = self.breaker.succeeded(now)
 
-    def note_rejected(self, receipt: Receipt) -> None:
-        """A run was refused; many in a row are not the runs' fault."""
+    def note_rejected(self, receipt: Receipt, now: int, jitter: float) -> None:
+        """A run was refused; many in a row are not the runs' fault, nor is the first after them."""
         self.rejected += 1
         self._rejected_in_a_row += 1
-        if self._rejected_in_a_row >= REJECTIONS_TO_STOP:
-            self.stopped = f"HTTP {receipt.status} {self._rejected_in_a_row} times in a row"
-            self.hint = "look at `sei-poller status`: the setting is wrong, rather than the runs"
+        trying = self.breaker.state is State.HALF_OPEN
+        if trying or self._rejected_in_a_row >= REJECTIONS_TO_STOP:
+            times = f" {self._rejected_in_a_row} times in a row" if not trying else ""
+            hint = "look at `sei-poller status`: the setting is wrong, rather than the runs"
+            self.note_stop(f"HTTP {receipt.status}{times}", hint, now, jitter)
 
-    def note_failure(self, why: str, retry_after: float | None) -> None:
+    def note_stop(self, why: str, hint: str, now: int, jitter: float) -> None:
+        """The sink takes nothing, and a run more would not change that."""
+        self.stopped, self.hint = why, hint
+        self.breaker = self.breaker.failed(Failure(now, why, jitter, at_once=True), RULES)
+
+    def note_failure(self, why: str, retry_after: float | None, now: int, jitter: float) -> None:
         """A run could not be handed over now."""
         self.failures += 1
-        self._in_a_row += 1
         self.last_failure = why
         self.retry_after = retry_after
-        if self._in_a_row >= FAILURES_TO_STOP:
+        self.breaker = self.breaker.failed(Failure(now, why, jitter, retry_after), RULES)
+        if not self.breaker.closed:
             self.stopped = why
 
 
@@ -114,13 +130,44 @@ async def drain(
 ) -> Drain:
     """One pass over all that is queued for ``sink``. ``clock`` gives epoch milliseconds.
 
-    A job whose run can't be handed over now waits for the next pass; the others go on, until the
-    sink as a whole looks down. Where another process sends to the sink, this one leaves it alone.
+    A sink that was left alone gets one run before many; when to try is for the caller. A job whose
+    run can't be handed over now waits for the next pass; the others go on, until the sink as a
+    whole looks down. Where another process sends to the sink, this one leaves it alone.
     """
     with only_sender(ledger.path, sink.name) as ours:
         if not ours:
             return Drain(elsewhere=True)
-        return await _drain(sink, ledger, clock, on_settled, stopping)
+        before = ledger.breakers.get("sink", sink.name)
+        done = Drain(before.resumed(clock()), before.state)
+        if before.closed or await _try(sink, ledger, clock, on_settled, done):
+            await _drain(sink, ledger, clock, on_settled, stopping, done)
+        ledger.breakers.keep("sink", sink.name, done.breaker)
+    if not done.clean:
+        ledger.outbox.sink_failed(sink.name, clock(), done.stopped or done.last_failure)
+    return done
+
+
+async def _try(
+    sink: Sink,
+    ledger: Ledger,
+    clock: Callable[[], int],
+    on_settled: Callable[[Queued, str], None],
+    done: Drain,
+) -> bool:
+    """One run to a sink that was left alone; whether it took it. Each try is with another job, as
+    it may be one run that the sink can't take."""
+    oldest = ledger.outbox.oldest_of_jobs(sink.name)
+    chosen = oldest[done.breaker.tries % len(oldest)] if oldest else 0
+    delivery = ledger.outbox.queued(sink.name, chosen)
+    if delivery is None:
+        done.breaker = ledger.breakers.get("sink", sink.name)
+        return False
+    done.breaker = done.breaker.half_opened()
+    ledger.breakers.keep("sink", sink.name, done.breaker)
+    settled = await _one(sink, ledger, clock, delivery, done)
+    if settled is not None:
+        on_settled(delivery, settled)
+    return done.breaker.closed
 
 
 async def _drain(
@@ -129,8 +176,9 @@ async def _drain(
     clock: Callable[[], int],
     on_settled: Callable[[Queued, str], None],
     stopping: Callable[[], bool],
-) -> Drain:
-    done, lineup = Drain(), Lineup()
+    done: Drain,
+) -> None:
+    lineup = Lineup()
     under_way = last = 0
 
     def line_up() -> None:
@@ -171,34 +219,35 @@ async def _drain(
             start(group)
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
-    if not done.clean:
-        ledger.outbox.sink_failed(sink.name, clock(), done.stopped or done.last_failure)
-    return done
 
 
 async def _one(
     sink: Sink, ledger: Ledger, clock: Callable[[], int], delivery: Queued, done: Drain
 ) -> str | None:
     """Hand over one run; its settled state, or None when it stays queued."""
+    jitter = random.random()  # noqa: S311 - spreads load, guards nothing
     try:
         receipt = await sink.send(delivery.payload)
     except RemoteError as error:
-        done.note_failure(str(error), None)
+        done.note_failure(str(error), None, clock(), jitter)
         return None
+    now = clock()
     match verdict(receipt.status):
         case Verdict.DELIVERED:
-            ledger.outbox.settle(delivery.id, "delivered", clock(), receipt.status)
-            done.note_delivered()
+            ledger.outbox.settle(delivery.id, "delivered", now, receipt.status)
+            done.note_delivered(now)
             return "delivered"
         case Verdict.REJECTED:
             # It may repeat our headers. First wiped, then cut: half a secret would not be known.
             answer = wiped(receipt.answer)[:ANSWER_KEPT]
-            ledger.outbox.settle(delivery.id, "rejected", clock(), receipt.status, answer)
-            done.note_rejected(receipt)
+            ledger.outbox.settle(delivery.id, "rejected", now, receipt.status, answer)
+            done.note_rejected(receipt, now, jitter)
             return "rejected"
         case Verdict.STOP:
-            done.stopped = f"{sink.name}: HTTP {receipt.status}"
-            done.hint = receipt.hint or "is the API key right, and the environment or base_url?"
+            why = f"{sink.name}: HTTP {receipt.status}"
+            hint = receipt.hint or "is the API key right, and the environment or base_url?"
+            done.note_stop(why, hint, now, jitter)
         case Verdict.AGAIN:
-            done.note_failure(f"{sink.name}: HTTP {receipt.status}", receipt.retry_after)
+            why = f"{sink.name}: HTTP {receipt.status}"
+            done.note_failure(why, receipt.retry_after, now, jitter)
     return None

@@ -84,10 +84,12 @@ class RemoteError(PollerError):
 class Unreachable(RemoteError):
     """No answer: refused, timed out, broken off, 5xx or 429. Worth another try.
 
-    ``retry_after`` is in seconds, where the server gave one.
+    ``retry_after`` is in seconds, where the server gave one. ``starting``: it said itself that it
+    does not work yet.
     """
 
     retry_after: float | None = None
+    starting: bool = False
 
 
 class Unauthorized(RemoteError):

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from poller.cycle import note_breaker
 from poller.errors import RemoteError
 from poller.jenkins.discovery import Item
 from poller.ledger import Ledger
@@ -41,7 +42,7 @@ async def heal(
     what is missing. Never raises RemoteError."""
     row = ledger.controllers.find(watched.name)
     healed = Healed()
-    if row is None or row.last_success is None:
+    if row is None or row.last_success is None or watched.api.turns.left_alone:
         return healed
 
     def names(items: dict[str, Item]) -> Sequence[str]:
@@ -62,4 +63,5 @@ async def heal(
             healed.collected += await fill(watched, ledger, row, checked, row.since, sinks, clock)
     except RemoteError as error:
         healed.problems.append(str(error))
+    note_breaker(watched, ledger)
     return healed

@@ -17,12 +17,15 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
-from poller import known_secrets
+from poller import __version__, known_secrets
 from poller.addresses import is_loopback, without_password
 from poller.errors import BadAnswer, ConfigError, NotFound, Unauthorized, Unreachable
 from poller.transport import Transport
 from poller.tries import Tries, retry_after
 from poller.unpack import ACCEPTED, NotUnpacked, unpacker
+
+USER_AGENT = f"sei-poller/{__version__} (jenkins-sei-poller)"
+"""Says in every server's log who asks: the command, its version, and the project to look for."""
 
 CA_FILE_FORM = "ca_file is a readable file of certificates in PEM form"
 PROXY_FORM = "a proxy is http://host:port; `proxy` of the config goes before the environment"
@@ -65,7 +68,12 @@ class Client:
     ) -> None:
         self._transport = transport
         self._extensions = {"timeout": httpx.Timeout(timeout, pool=None).as_dict()}
-        self._headers = {"Accept": "*/*", "Accept-Encoding": ACCEPTED, **credentials}
+        self._headers = {
+            "Accept": "*/*",
+            "Accept-Encoding": ACCEPTED,
+            "User-Agent": USER_AGENT,
+            **credentials,
+        }
 
     def request(
         self,
@@ -93,9 +101,14 @@ class Client:
 
 
 def client(
-    connection: Connection, *, retries: int, credentials: Mapping[str, str] | None = None
+    connection: Connection,
+    *,
+    retries: int,
+    credentials: Mapping[str, str] | None = None,
+    only_broken: bool = False,
 ) -> Client:
-    """A client for one server; ``retries`` above the transport, for what a moment cures.
+    """A client for one server; ``retries`` above the transport, for what a moment cures: with
+    ``only_broken``, for a connection that broke under a request, and nothing that was answered.
 
     Its proxy is :func:`proxy_of`. Nothing else of the environment is looked at: no ``~/.netrc``, no
     other variable. Raises ConfigError for a CA bundle or a proxy that can't be used.
@@ -108,7 +121,7 @@ def client(
     if connection.on_try is not None:
         transport = _Told(transport, connection.on_try)
     if retries:
-        transport = Tries(transport, retries)
+        transport = Tries(transport, retries, only_broken=only_broken)
     return Client(transport, connection.timeout / 1000, credentials or {})
 
 
@@ -285,6 +298,7 @@ def refuse(answer: Answer, where: str, what: str, *, denied_hint: str) -> None:
         raise NotFound(where, what, "HTTP 404")
     if status in TRANSIENT or status >= 500:
         error = Unreachable(where, what, f"HTTP {status}")
+        error.status = status
         error.retry_after = retry_after(answer.headers)
         raise error
     bad = BadAnswer(where, what, f"HTTP {status}")

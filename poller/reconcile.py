@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from poller.admit import admit
 from poller.cycle import LedgerMemory, retry_delay
 from poller.errors import NotFound, RemoteError
 from poller.globs import Globs
@@ -80,7 +81,9 @@ async def reconcile(
 ) -> AsyncIterator[Checked]:
     """Compare the jobs that ``names`` chooses out of the item tree, one after the other, no faster
     than ``pace``; findings are told as they come, and not kept. Raises RemoteError where the tree
-    can't be had; that a job can't be is in its :class:`Checked`."""
+    can't be had, or where the controller is down by now; that a job can't be had is in its
+    :class:`Checked`."""
+    await admit(watched.api)
     look = await discovery.look(watched.api, row.depth, first=False)
     await recognise(watched, ledger, row)
     settled_before = (row.last_success or clock()) - GRACE_MS
@@ -103,6 +106,8 @@ async def reconcile(
         except NotFound:
             continue  # deleted since the tree was asked
         except RemoteError as error:
+            if watched.api.turns.left_alone:
+                raise
             checked.problem = str(error)
         else:
             if job.id:

@@ -100,7 +100,7 @@ class Daemon:
     async def _open(self, settings: Settings) -> _Open:
         stack = contextlib.AsyncExitStack()
         metrics = Metrics(settings)
-        opening = open_line(settings, self._environ, self._clock(), metrics.requests_to)
+        opening = open_line(settings, self._environ, self._clock, metrics.requests_to)
         return _Open(await stack.enter_async_context(opening), metrics, stack)
 
     def _read_for(self, line: Line) -> Settings:

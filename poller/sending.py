@@ -71,7 +71,7 @@ async def send_while(
         if done.clean:
             await until_news(filling, news)
         else:
-            await asyncio.wait([filling], timeout=LONGEST_PAUSE)
+            await asyncio.wait([filling], timeout=max(LONGEST_PAUSE, done.wait(clock())))
     last = await send_all(sink, ledger, clock, on_settled, stopping)
     last.delivered += total.delivered
     last.rejected += total.rejected

@@ -28,9 +28,10 @@ from poller.cycle import poll
 from poller.delivery import FIRST_WAIT, LONGEST_WAIT, drain
 from poller.errors import LedgerError
 from poller.heal import heal
+from poller.jenkins.turns import Manners
 from poller.ledger import Queued
 from poller.notify import Notify
-from poller.service_log import log_cycle, log_drain, log_healed
+from poller.service_log import log_cycle, log_drain, log_healed, log_manners
 from poller.settings import Controller
 from poller.sinks import Sink
 from poller.status.metrics import Metrics
@@ -103,7 +104,7 @@ class Service:
 
     async def run(self) -> None:
         """Poll and deliver until stopped. Raises LedgerError when the ledger fails."""
-        scheduler = self._schedule()
+        self._scheduler = scheduler = self._schedule()
         scheduler.start()
         self._notify.ready()
         drains = [asyncio.create_task(self._deliver(sink)) for sink in self._line.sinks]
@@ -197,6 +198,7 @@ class Service:
 
     async def _poll(self, watched: Watched) -> None:
         started, api = self._clock(), watched.api
+        before = api.turns.manners
         waits = self._patience[watched.name]
         try:
             with self._vitals.doing(f"polling {watched.name}", waits, lambda: api.requests):
@@ -216,11 +218,23 @@ class Service:
         self._vitals.trouble(watched.name, str(cycle.error or ""))
         known = self._problems.get(cycle.controller, frozenset())
         self._problems[cycle.controller] = frozenset(cycle.problems)
-        log_cycle(self._log, cycle, took, known)
+        if before.breaker.closed or api.turns.breaker.closed:
+            log_cycle(self._log, cycle, took, known)
+        self._mind(watched, before)
+
+    def _mind(self, watched: Watched, before: Manners) -> None:
+        """Tell how a controller is treated now. The next poll of one that is left alone is when it
+        may be tried: it begins with one small request."""
+        turns = watched.api.turns
+        log_manners(self._log, watched.name, before, turns.manners)
+        self._metrics.at_once(watched.name, turns.throttle.limit)
+        if turns.left_alone and self._scheduler.get_job(watched.name) is not None:
+            at = self._clock() / 1000 + turns.breaker.wait(self._clock(), turns.rules)
+            self._scheduler.modify_job(watched.name, next_run_time=datetime.fromtimestamp(at, UTC))
 
     async def _heal(self, watched: Watched) -> None:
         """Compare a few jobs with Jenkins, build by build."""
-        line = self._line
+        line, before = self._line, watched.api.turns.manners
         try:
             with self._vitals.doing(
                 f"comparing {watched.name}",
@@ -234,6 +248,7 @@ class Service:
             self._fail(failure)
             return
         log_healed(self._log, watched.name, healed)
+        self._mind(watched, before)
         self._wake(healed.collected)
 
     def _fail(self, failure: BaseException) -> None:
@@ -276,6 +291,8 @@ class Service:
             if done.clean:
                 # A backfill or a retry beside us fills the queue without our hearing of it.
                 await self._sleep(LOOK_SECONDS, news)
+            elif not done.breaker.closed:
+                await self._sleep(done.wait(self._clock()), None)
             else:
                 jitter = random.random()  # noqa: S311 - spreads load, guards nothing
                 wait = backoff.delay(

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import structlog
 
+from poller.breaker import Breaker, State
 from poller.cycle import Cycle
 from poller.delivery import Drain
 from poller.heal import Healed
+from poller.jenkins.turns import Manners
+from poller.when import iso
 
 Log = structlog.typing.FilteringBoundLogger
 
@@ -36,13 +39,30 @@ def log_cycle(
     )
 
 
+def log_manners(log: Log, controller: str, before: Manners, now: Manners) -> None:
+    """That a controller is left alone, and that it answers again; that it is asked more slowly, and
+    as usual: one line each."""
+    if before.breaker.closed and not now.breaker.closed:
+        log.warning("left alone", controller=controller, why=now.breaker.why, **_until(now.breaker))
+    elif not before.breaker.closed and now.breaker.closed:
+        log.info("answers again", controller=controller)
+    if before.at_once == before.most > now.at_once:
+        log.warning("asked more slowly: it is slow", controller=controller, at_once=now.at_once)
+    elif before.at_once < now.at_once == now.most:
+        log.info("asked as usual", controller=controller, at_once=now.at_once)
+
+
 def log_drain(log: Log, sink: str, done: Drain) -> None:
     """What a pass over the queue did, where it did something."""
     if done.delivered or done.rejected:
         log.info("delivered", sink=sink, delivered=done.delivered, rejected=done.rejected)
-    if not done.clean:
+    was_open, is_open = done.before is not State.CLOSED, not done.breaker.closed
+    if was_open and not is_open:
+        log.info("takes runs again", sink=sink)
+    if not done.clean and not (was_open and is_open):
         problem = done.stopped or done.last_failure
-        log.error("sink failed", sink=sink, problem=problem, **_cure(done.hint))
+        until = _until(done.breaker) if is_open else {}
+        log.error("sink failed", sink=sink, problem=problem, **until, **_cure(done.hint))
 
 
 def log_healed(log: Log, controller: str, healed: Healed) -> None:
@@ -53,6 +73,10 @@ def log_healed(log: Log, controller: str, healed: Healed) -> None:
         log.warning("not compared", controller=controller, problem=problem)
     if healed.collected:
         log.info("reconciled", controller=controller, collected=healed.collected)
+
+
+def _until(breaker: Breaker) -> dict[str, str]:
+    return {"until": iso(breaker.next_try)} if breaker.next_try is not None else {}
 
 
 def _cure(hint: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from poller.breaker import Breaker
 from poller.errors import ConfigError
 from poller.extract import Extraction
 from poller.globs import Globs
@@ -61,11 +62,11 @@ class Line:
 async def open_line(
     settings: Settings,
     environ: Mapping[str, str],
-    now: int,
+    clock: Callable[[], int],
     requests_to: Callable[[str], OnTry | None] = no_one,
 ) -> AsyncIterator[Line]:
-    """Everything open; closed at the end. ``now`` is epoch milliseconds. ``requests_to`` gives who
-    counts the requests to a server: a controller's name, ``sei``, or ``iacm``.
+    """Everything open; closed at the end. ``clock`` gives epoch milliseconds. ``requests_to`` gives
+    who counts the requests to a server: a controller's name, ``sei``, or ``iacm``.
 
     Raises ConfigError for a missing secret or GUID, LedgerError for an unusable ledger.
     """
@@ -73,7 +74,7 @@ async def open_line(
     async with contextlib.AsyncExitStack() as stack:
         watched = []
         for controller in settings.controllers:
-            one = watch(settings, controller, environ, now, requests_to(controller.name))
+            one = watch(settings, controller, environ, clock, requests_to(controller.name))
             stack.push_async_callback(one.api.aclose)
             watched.append(one)
         sinks: list[Sink] = []
@@ -90,6 +91,9 @@ async def open_line(
             stack.push_async_callback(sink.aclose)
         ledger = Ledger(Path(settings.ledger.path))
         stack.callback(ledger.close)
+        breakers = ledger.breakers.all("controller")
+        for one in watched:
+            one.api.turns.resume(breakers.get(one.name, Breaker()))
         yield Line(settings, ledger, watched, sinks, harness)
 
 
@@ -107,14 +111,14 @@ def watch(
     settings: Settings,
     controller: Controller,
     environ: Mapping[str, str],
-    now: int,
+    clock: Callable[[], int],
     on_try: OnTry | None = None,
 ) -> Watched:
-    """One controller, ready to be asked."""
+    """One controller, ready to be asked. ``clock`` gives epoch milliseconds."""
     token = read_secret(controller, environ).reveal()
     api = JenkinsApi(
         controller.name, connection(controller, on_try), controller.user, token,
-        request_rate=controller.request_rate,
+        request_rate=controller.request_rate, every=controller.every / 1000, clock=clock,
     )  # fmt: skip
     mapping = policy(settings)
     return Watched(
@@ -126,7 +130,7 @@ def watch(
             lambda job, build: skipped(job, build, mapping) is None,
         ),
         globs=Globs(controller.include, controller.exclude),
-        since=parse_when(controller.since, now),
+        since=parse_when(controller.since, clock()),
         identity=Identity(
             instance_name=controller.effective_instance_name,
             instance_guid=controller.instance_guid or "",

@@ -123,7 +123,7 @@ class Program:
                 )
             )
             environ = {"JENKINS_TOKEN": TOKEN, "SEI_API_KEY": KEY, "HARNESS_API_KEY": HARNESS_KEY}
-            opening = open_line(self.settings(load(path, environ)), environ, self.now)
+            opening = open_line(self.settings(load(path, environ)), environ, self.clock)
             self.line = self.runner.run(self._open.enter_async_context(opening))
         return self.line
 

@@ -38,8 +38,8 @@ def test_a_delivery_shows_that_the_sink_is_up() -> None:
     """One run that always fails doesn't stop the others."""
     done = Drain()
     for _ in range(10):
-        done.note_failure("HTTP 500", None)
-        done.note_delivered()
+        done.note_failure("HTTP 500", None, 1, 0.5)
+        done.note_delivered(2)
     assert not done.stopped
     assert not done.clean
 
@@ -49,5 +49,5 @@ def test_many_rejections_in_a_row_stop_the_sink() -> None:
     done = Drain()
     for _ in range(REJECTIONS_TO_STOP):
         assert not done.stopped
-        done.note_rejected(Receipt(400))
+        done.note_rejected(Receipt(400), 1, 0.5)
     assert "HTTP 400" in done.stopped

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from poller.breaker import Breaker
 from poller.ledger import Batch, BuildRow, Ledger
 from poller.settings import Controller
 from poller.status.overview import controller_state
@@ -138,5 +139,5 @@ def test_what_is_skipped_for_iacm_is_no_skipped_build(ledger: Ledger) -> None:
     record(ledger, with_body(1), without(2, "no stage tree"))
     (row,) = ledger.controllers.all()
     controller = Controller(name="main", url="https://j/", user="u", token_env="T")
-    state = controller_state(controller, row, NoNews(), 1)
+    state = controller_state(controller, row, Breaker(), NoNews(), 1)
     assert (state.skipped, state.queued) == (0, 3)

@@ -83,7 +83,7 @@ def tell(*, serve: bool) -> int:
 
 
 async def _play(console: Console, path: Path, jenkins: Jenkins, sei: Sei, town: JobsOfTown) -> None:
-    async with open_line(load(path, ENVIRON), ENVIRON, _now()) as line:
+    async with open_line(load(path, ENVIRON), ENVIRON, _now) as line:
         await _history(console, jenkins, line)
         service = Service(line, _now, Metrics(line.settings))
         running = asyncio.create_task(service.run())

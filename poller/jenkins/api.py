@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable
+import time
+from collections.abc import AsyncGenerator, Callable, Hashable
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -15,8 +16,10 @@ from poller import http
 from poller.errors import BadAnswer, RemoteError, Unreachable
 from poller.jenkins.model import BUILD_TREE, CAUSES_TREE, Build, Origin, StageTree
 from poller.jenkins.paths import job_path
+from poller.jenkins.turns import FIRST_WAIT, PROBE, Turns, is_starting
 from poller.known_secrets import wiped
 from poller.rate import Pace
+from poller.tries import retry_after
 from poller.watermark import Start
 
 T = TypeVar("T")
@@ -68,7 +71,9 @@ class LogPart(msgspec.Struct, frozen=True):
 
 
 class Api:
-    """One controller's API. All methods raise RemoteError, with what was asked in it."""
+    """One controller's API. All methods raise RemoteError, with what was asked in it; Unreachable
+    while the controller is left alone. ``every`` is in seconds, ``clock`` gives epoch milliseconds.
+    """
 
     def __init__(
         self,
@@ -78,6 +83,8 @@ class Api:
         token: str,
         *,
         request_rate: float | None = None,
+        every: float = FIRST_WAIT,
+        clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self.where = f"controller {name}"
         self.requests = 0
@@ -86,9 +93,11 @@ class Api:
         self.root = urlsplit(connection.url).path
         self._base = connection.url.rstrip("/")
         self._seconds = connection.timeout / 1000
-        self._http = http.client(connection, retries=2, credentials=http.basic(user, token))
-        self._slots = asyncio.Semaphore(connection.max_connections)
-        self._pace = Pace(request_rate, asyncio.get_running_loop().time)
+        self._http = http.client(
+            connection, retries=1, credentials=http.basic(user, token), only_broken=True
+        )
+        pace = Pace(request_rate, asyncio.get_running_loop().time)
+        self.turns = Turns(self.where, connection.max_connections, pace, clock, every=every)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -123,8 +132,7 @@ class Api:
     async def streamed(self, full_name: str, tree: str, limit: int) -> AsyncGenerator[bytes, None]:
         """The JSON of a job's ``tree`` in parts, as it comes."""
         request = self._request(job_path(full_name) + "api/json", {"tree": tree})
-        async with self._slots:
-            await self._pace.turn()
+        async with self.turns.turn(None, of_job=True):
             streaming = http.stream(
                 self._http, request, where=self.where, what=full_name, limit=limit
             )
@@ -179,6 +187,10 @@ class Api:
         answer = await self._ask("server", "api/json", {"tree": "nodeDescription"}, FACTS_LIMIT)
         return httpx.Headers(dict(answer.headers))
 
+    async def probe(self) -> None:
+        """The smallest question that Jenkins answers itself: one value, of no item."""
+        await self._ask("server", "api/json", {"tree": "mode"}, FACTS_LIMIT, PROBE)
+
     async def identity(self) -> str | None:
         """``X-Instance-Identity``, the public key of this Jenkins; only its pages carry it
         (measured). None where the page can't be had or a proxy took the header away."""
@@ -224,7 +236,7 @@ class Api:
         read, whole = 0, True
         try:
             async with (
-                self._slots,
+                self.turns.turn(None, of_job=True),
                 asyncio.timeout(seconds),
                 http.stream(self._http, request, where=self.where, what=what, limit=NO_LIMIT) as (
                     answer,
@@ -260,16 +272,25 @@ class Api:
         answer = await self._ask(what, path, params, limit)
         return decode(answer, self.where, what, kind)
 
-    async def _ask(self, what: str, path: str, params: dict[str, str], limit: int) -> http.Answer:
+    async def _ask(
+        self, what: str, path: str, params: dict[str, str], limit: int, kind: Hashable = None
+    ) -> http.Answer:
         request = self._request(path, params)
-        async with self._slots:
-            await self._pace.turn()
+        async with self.turns.turn(kind or kind_of(path, params), of_job=path.startswith("job/")):
             answer = await http.ask(
                 self._http, request, where=self.where, what=what, limit=limit, seconds=self._seconds
             )
-        http.refuse(answer, self.where, what, denied_hint=DENIED)
+            self._refuse(answer, what)
         self.session = answer.headers.get("X-Jenkins-Session", self.session)
         return answer
+
+    def _refuse(self, answer: http.Answer, what: str) -> None:
+        if is_starting(answer.status, answer.body):
+            error = Unreachable(self.where, what, "HTTP 503: Jenkins is getting ready to work")
+            error.status, error.starting = answer.status, True
+            error.retry_after = retry_after(answer.headers)
+            raise error
+        http.refuse(answer, self.where, what, denied_hint=DENIED)
 
     def _request(
         self, path: str, params: dict[str, str], headers: dict[str, str] | None = None
@@ -277,6 +298,15 @@ class Api:
         self.requests += 1
         query = f"?{urlencode(params)}" if params else ""
         return self._http.request("GET", f"{self._base}/{path}{query}", headers=headers)
+
+
+def kind_of(path: str, params: dict[str, str]) -> Hashable:
+    """What sort of question it is, and about how large: one to be compared with its like. None for
+    a file, which takes as long as it is large."""
+    if "/artifact/" in path:
+        return None
+    tree = params.get("tree", "")
+    return path.rpartition("/")[2], tree[:9], len(tree)
 
 
 def refuse_other_text(answer: http.Answer, where: str, what: str) -> None:

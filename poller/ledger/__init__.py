@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from poller.ledger.books import Books
+from poller.ledger.breakers import Breakers
 from poller.ledger.builds import Batch, BuildRow, Builds, BuildState, Recorded
 from poller.ledger.controllers import ControllerRow, Controllers
 from poller.ledger.executions import Executions
@@ -38,6 +39,7 @@ class Ledger:
         self.logs = Logs(self.file)
         self.history = History(self.file)
         self.books = Books(self.file)
+        self.breakers = Breakers(self.file)
 
     def __enter__(self) -> Self:
         return self

@@ -60,6 +60,19 @@ class Outbox:
                 (sink, after, limit),
             ).fetchall()
 
+    def oldest_of_jobs(self, sink: str) -> list[int]:
+        """The oldest delivery of each job that waits for ``sink``, in their order."""
+        with self._file.guarded("read the queue"):
+            return [
+                delivery
+                for (delivery,) in self._file.conn.execute(
+                    "select min(d.id) from delivery d indexed by delivery_queued"
+                    " cross join build b on b.id = d.build"
+                    " where d.sink = ? and d.state = 'queued' group by b.job order by 1",
+                    (sink,),
+                )
+            ]
+
     def queued(self, sink: str, delivery: int) -> Queued | None:
         """A delivery that waits for ``sink``; None when it does not wait any more."""
         bodies = "execution" if sink == IACM else "payload"

@@ -259,3 +259,23 @@ def m006_iacm(db: Database) -> None:
     """What IaCM is sent of a build."""
     for statement in _M006:
         db.conn.execute(statement)
+
+
+@migrations()
+def m007_breaker(db: Database) -> None:
+    """Which servers are left alone, until when and why."""
+    db.conn.execute(
+        """
+        create table breaker (
+            kind text not null check (kind in ('controller', 'sink')),
+            name text not null,
+            state text not null check (state in ('closed', 'open', 'half-open')),
+            since integer not null,         -- epoch ms
+            failures integer not null,      -- in a row
+            tries integer not null,         -- half-open ones that failed
+            next_try integer,               -- epoch ms; null unless it is open
+            why text not null,
+            primary key (kind, name)
+        ) strict, without rowid
+        """
+    )

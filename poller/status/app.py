@@ -138,7 +138,7 @@ class Pages:
             states = await self._probes.ask(
                 lambda ledger: controller_states(
                     self._settings, {c["name"]: c for c in ledger.controllers.all()},
-                    self._metrics, now,
+                    ledger.breakers.all("controller"), self._metrics, now,
                 )
             )  # fmt: skip
         except LedgerError as error:

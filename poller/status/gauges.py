@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,13 @@ from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from poller.breaker import Breaker, State
 from poller.ledger import Ledger
+from poller.ledger.breakers import Kind
 from poller.settings import Settings
 from poller.status.health import interval
 
+BREAKER = {State.CLOSED: 0, State.HALF_OPEN: 1, State.OPEN: 2}
 BUILD_STATES = ("in_flight", "collected", "skipped")
 
 
@@ -42,6 +45,7 @@ class LedgerGauges(Collector):
         yield from self._builds(rows)
         yield from self._outbox(rows)
         yield from self._sinks()
+        yield from self._breakers()
         yield from self._file()
         yield from _process()
 
@@ -103,6 +107,22 @@ class LedgerGauges(Collector):
         for sink in self._settings.sink_names:
             up.add_metric([sink], 0 if known.get(sink, {}).get("last_error") else 1)
         yield up
+
+    def _breakers(self) -> Iterator[Metric]:
+        names: dict[Kind, Iterable[str]] = {
+            "controller": [one.name for one in self._settings.controllers],
+            "sink": self._settings.sink_names,
+        }
+        for kind, of_kind in names.items():
+            gauge = _gauge(
+                f"{kind}_breaker_state",
+                "0 closed, 1 half-open (tried with one request), 2 open (left alone).",
+                kind,
+            )
+            kept = self._ledger.breakers.all(kind)
+            for name in of_kind:
+                gauge.add_metric([name], BREAKER[kept.get(name, Breaker()).state])
+            yield gauge
 
     def _file(self) -> Iterator[Metric]:
         size = _gauge("ledger_size_bytes", "The ledger's file with its write-ahead log.")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from apscheduler.triggers.cron import CronTrigger
 
+from poller.breaker import Breaker
 from poller.settings import Controller
 from poller.when import ago, span_text
 
@@ -22,15 +23,25 @@ class Late:
     controller: str
     since: int | None
     error: str | None
+    breaker: Breaker = field(default_factory=Breaker)
 
     def words(self, now: int) -> str:
         """One line."""
         when = "not polled yet" if self.since is None else f"no answer for {ago(now - self.since)}"
-        return f"{self.controller}: {when}" + (f": {self.error}" if self.error else "")
+        alone = self.breaker.words(now)
+        return (
+            f"{self.controller}: {when}"
+            + (f"; {alone}" if alone else "")
+            + (f": {self.error}" if self.error else "")
+        )
 
 
 def late(
-    controller: Controller, last_success: int | None, error: str | None, now: int
+    controller: Controller,
+    last_success: int | None,
+    error: str | None,
+    breaker: Breaker,
+    now: int,
 ) -> Late | None:
     """The controller when three of its polls are due since the last answer, else None.
 
@@ -38,7 +49,7 @@ def late(
     """
     if last_success is not None and now <= deadline(controller, last_success):
         return None
-    return Late(controller.name, last_success, error)
+    return Late(controller.name, last_success, error, breaker)
 
 
 def deadline(controller: Controller, last_success: int) -> int:

@@ -55,6 +55,7 @@ class Metrics:
         info.info({"version": __version__})
         for controller in settings.controllers:
             self._begin(controller.name, settings.sink_names)
+            self.at_once(controller.name, controller.max_connections)
 
     def _declare_polls(self) -> None:
         where, registry = ["controller"], self.registry
@@ -83,6 +84,13 @@ class Metrics:
         self._asked = Gauge(
             "sei_poller_jobs_with_news",
             "Jobs that the last poll had to ask.",
+            where,
+            registry=registry,
+        )
+
+        self._at_once = Gauge(
+            "sei_poller_requests_at_once",
+            "Requests that a controller gets at once: fewer than max_connections while it is slow.",
             where,
             registry=registry,
         )
@@ -138,6 +146,10 @@ class Metrics:
         if cycle.error is None:
             self._asked.labels(name).set(cycle.asked)
             self._news[name] = (cycle.asked, cycle.collected)
+
+    def at_once(self, controller: str, limit: int) -> None:
+        """So many requests the controller gets at once now."""
+        self._at_once.labels(controller).set(limit)
 
     def requests_to(self, server: str) -> Callable[[str, int | None], None]:
         """What to tell of each request to a server: its path, and the status that came or None."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from poller.breaker import Breaker
 from poller.ledger import Ledger
 from poller.settings import Controller, Settings
 from poller.status.chart import HOUR_MS, DayChart, day_chart
@@ -49,7 +50,7 @@ def overview(ledger: Ledger, settings: Settings, news: News, now: int) -> Overvi
     seen = {row["name"]: row for row in ledger.controllers.all()}
     hours = history.hours(now - DAY_MS, now)
     sinks = sink_states(ledger, settings, seen, hours)
-    controllers = controller_states(settings, seen, news, now)
+    controllers = controller_states(settings, seen, ledger.breakers.all("controller"), news, now)
     week_since = (now // DAY_MS - WEEK_DAYS + 1) * DAY_MS
     rejected = [row for sink in settings.sink_names for row in history.rejected(sink, REJECTED)]
     return Overview(
@@ -68,17 +69,27 @@ def overview(ledger: Ledger, settings: Settings, news: News, now: int) -> Overvi
 
 
 def controller_states(
-    settings: Settings, seen: Mapping[str, Mapping[str, Any]], news: News, now: int
+    settings: Settings,
+    seen: Mapping[str, Mapping[str, Any]],
+    breakers: Mapping[str, Breaker],
+    news: News,
+    now: int,
 ) -> list[ControllerState]:
     """Those of the config, in its order, with what the ledger has of them."""
     return [
-        controller_state(controller, seen.get(controller.name, {}), news, now)
+        controller_state(
+            controller,
+            seen.get(controller.name, {}),
+            breakers.get(controller.name, Breaker()),
+            news,
+            now,
+        )
         for controller in settings.controllers
     ]
 
 
 def controller_state(
-    controller: Controller, row: Mapping[str, Any], news: News, now: int
+    controller: Controller, row: Mapping[str, Any], breaker: Breaker, news: News, now: int
 ) -> ControllerState:
     """One controller."""
     tally: Mapping[tuple[str, str], int] = row.get("tally", {})
@@ -91,7 +102,7 @@ def controller_state(
         last_poll=row.get("last_poll"),
         last_success=success,
         error=error,
-        late=late(controller, success, error, now),
+        late=late(controller, success, error, breaker, now),
         asked=asked,
         collected=collected,
         in_flight=tally.get(("", "in_flight"), 0),
@@ -100,6 +111,7 @@ def controller_state(
         ),
         queued=sum(n for (sink, state), n in tally.items() if sink and state == "queued"),
         rejected=sum(n for (_, state), n in tally.items() if state == "rejected"),
+        breaker=breaker,
     )
 
 
@@ -112,6 +124,7 @@ def sink_states(
     """The sinks of the config, over all controllers. ``hours`` are those of the last day; what was
     rejected in them and sent again since is no problem any more."""
     known = {row["name"]: row for row in ledger.outbox.sinks()}
+    breakers = ledger.breakers.all("sink")
     oldest = ledger.outbox.oldest_queued()
 
     def count(sink: str, state: str) -> int:
@@ -130,6 +143,7 @@ def sink_states(
             rejected_lately=min(lately(name), count(name, "rejected")),
             last_success=known.get(name, {}).get("last_success"),
             error=known.get(name, {}).get("last_error"),
+            breaker=breakers.get(name, Breaker()),
         )
         for name in settings.sink_names
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from poller.breaker import Breaker, State
 from poller.ledger import Ledger
 from poller.ledger.executions import SINK as IACM
 from poller.settings import Settings
@@ -21,11 +22,13 @@ def summary(settings: Settings, ledger: Ledger, now: int) -> dict[str, Any]:
     """
     seen = {row["name"]: row for row in ledger.controllers.all()}
     sinks = settings.sink_names
+    of_controllers, of_sinks = (ledger.breakers.all(kind) for kind in ("controller", "sink"))
     oldest = {(row["controller"], row["sink"]): row["at"] for row in ledger.outbox.oldest_queued()}
     return {
         "controllers": [
             {
                 **_controller(controller.name, seen.get(controller.name, {}), now),
+                "breaker": _breaker(of_controllers.get(controller.name)),
                 "incomplete": {
                     "count": ledger.lacking.count(controller.name),
                     "newest": ledger.lacking.newest(controller.name, NEWEST),
@@ -46,6 +49,7 @@ def summary(settings: Settings, ledger: Ledger, now: int) -> dict[str, Any]:
                 "last_success": _time(row["last_success"]),
                 "last_error": row["last_error"],
                 "last_error_at": _time(row["last_error_at"]) if row["last_error"] else None,
+                "breaker": _breaker(of_sinks.get(row["name"])),
             }
             for row in ledger.outbox.sinks()
         },
@@ -67,6 +71,24 @@ def _controller(name: str, row: dict[str, Any], now: int) -> dict[str, Any]:
         "skipped_because": skipped,
         "gaps": row.get("gaps", 0),
     }
+
+
+def _breaker(breaker: Breaker | None) -> dict[str, Any]:
+    one = breaker or Breaker()
+    return {
+        "state": one.state.value,
+        "since": _time(one.since or None),
+        "next_try": _time(one.next_try),
+        "why": one.why or None,
+    }
+
+
+def _alone(breaker: dict[str, Any]) -> list[str]:
+    """That a server is left alone, as text."""
+    if breaker["state"] == State.CLOSED:
+        return []
+    tried = f"tried again at {breaker['next_try']}" if breaker["next_try"] else "tried just now"
+    return [f"breaker {breaker['state']} since {breaker['since']}, {tried}: {breaker['why']}"]
 
 
 def _skipped(name: str, tally: dict[tuple[str, str], int]) -> dict[str, int]:
@@ -113,6 +135,7 @@ def lines(status: dict[str, Any]) -> list[str]:
         )
         if row["last_error"]:
             out.append(f"  problem: {row['last_error']}")
+        out += [f"  {line}" for line in _alone(row["breaker"])]
         if row["incomplete"]["count"]:
             out.append(f"  {row['incomplete']['count']} runs went without something; the newest:")
         out += [
@@ -132,4 +155,5 @@ def lines(status: dict[str, Any]) -> list[str]:
             out.append(
                 f"{name}: not taking runs since {sink['last_error_at']}: {sink['last_error']}"
             )
+        out += [f"{name}: {line}" for line in _alone(sink["breaker"])]
     return out

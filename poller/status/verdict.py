@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from poller.breaker import Breaker
 from poller.status.health import Late
 from poller.when import ago
 
@@ -36,6 +37,7 @@ class ControllerState:
     skipped: int
     queued: int
     rejected: int
+    breaker: Breaker = field(default_factory=Breaker)
 
     @property
     def failed(self) -> bool:
@@ -66,6 +68,7 @@ class SinkState:
     rejected_lately: int
     last_success: int | None
     error: str | None
+    breaker: Breaker = field(default_factory=Breaker)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,46 @@
+"""Circuit breakers in the ledger: of each controller and of each sink."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from poller.breaker import Breaker, State
+from poller.ledger.file import File
+
+Kind = Literal["controller", "sink"]
+
+
+class Breakers:
+    """The table ``breaker``: written by the process that polls, or sends; read by any."""
+
+    def __init__(self, file: File) -> None:
+        self._file = file
+
+    def get(self, kind: Kind, name: str) -> Breaker:
+        """The breaker of a server, closed where none was kept."""
+        return self.all(kind).get(name, Breaker())
+
+    def all(self, kind: Kind) -> dict[str, Breaker]:
+        """Those that were kept, by the server's name."""
+        with self._file.guarded("read the breakers"):
+            return {
+                name: Breaker(State(state), *rest)
+                for name, state, *rest in self._file.conn.execute(
+                    "select name, state, since, failures, tries, next_try, why from breaker"
+                    " where kind = ?",
+                    (kind,),
+                )
+            }
+
+    def keep(self, kind: Kind, name: str, breaker: Breaker) -> None:
+        """Keep a breaker; nothing is written where it is as before."""
+        if breaker == self.get(kind, name):
+            return
+        with self._file.write("note a breaker") as conn:
+            conn.execute(
+                "insert or replace into breaker values (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    kind, name, breaker.state, breaker.since, breaker.failures, breaker.tries,
+                    breaker.next_try, breaker.why,
+                ),
+            )  # fmt: skip
