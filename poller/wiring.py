@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from poller.jenkins.console import Console
 from poller.jenkins.extras import Extras
 from poller.jenkins.upstream import Upstream
 from poller.ledger import Ledger
+from poller.places import Locks, Places
 from poller.redact import Redactor
 from poller.secrets import read_secret
 from poller.sei.api import Api as SeiApi
@@ -91,9 +93,12 @@ async def open_line(
             stack.push_async_callback(sink.aclose)
         ledger = Ledger(Path(settings.ledger.path))
         stack.callback(ledger.close)
+        locks = Locks(ledger.path)
+        stack.callback(locks.close)
         breakers = ledger.breakers.all("controller")
         for one in watched:
             one.api.turns.resume(breakers.get(one.name, Breaker()))
+            one.api.turns.share(Places(locks, one.name, one.parallel, time.monotonic))
         yield Line(settings, ledger, watched, sinks, harness)
 
 
