@@ -7,7 +7,6 @@ becomes of the process.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import fcntl
 import os
 import zlib
@@ -15,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from poller.errors import LedgerError
+
+EXCLUSIVE = fcntl.LOCK_EX | fcntl.LOCK_NB
 
 A_SERVER = 64
 """Bytes a server: its places, and the last one for who is next."""
@@ -47,10 +48,11 @@ class Locks:
 
     def take(self, at: int) -> bool:
         """Whether the byte is ours now."""
-        with contextlib.suppress(BlockingIOError, PermissionError):  # POSIX allows both
-            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, at)
-            return True
-        return False
+        try:
+            fcntl.lockf(self._file, EXCLUSIVE, 1, at)
+        except (BlockingIOError, PermissionError):  # POSIX allows both
+            return False
+        return True
 
     def give(self, at: int) -> None:
         """Somebody else's turn."""
@@ -64,10 +66,11 @@ class Places:
     """
 
     def __init__(self, locks: Locks, name: str, most: int, now: Callable[[], float]) -> None:
-        first = zlib.crc32(name.encode()) * A_SERVER
+        # Never 0, which would be no place.
+        first = zlib.crc32(name.encode()) * A_SERVER + 1
         self._locks = locks
         self._free = list(range(first, first + most))
-        self._next = first + A_SERVER - 1
+        self._next = first + A_SERVER - 2
         self._line = asyncio.Lock()
         self._now = now
         self._distrust_until = 0.0
@@ -76,15 +79,10 @@ class Places:
         """A place; None where there has been none for so long that somebody hangs."""
         async with self._line:
             # Who waits is next, whatever process it is of: nobody takes a place before.
-            until = self._now() + PATIENCE
-            if self._now() < self._distrust_until:
-                until = 0.0
-            if not await self._until(lambda: self._locks.take(self._next), until):
+            if not (self._locks.take(self._next) or await self._wait(self._is_next)):
                 return None
             try:
-                found: list[int] = []
-                await self._until(lambda: self._found(found), until)
-                return found[0] if found else None
+                return self._free_one() or await self._wait(self._free_one)
             finally:
                 self._locks.give(self._next)
 
@@ -94,18 +92,24 @@ class Places:
             self._locks.give(place)
             self._free.append(place)
 
-    def _found(self, found: list[int]) -> bool:
+    def _is_next(self) -> int | None:
+        return self._next if self._locks.take(self._next) else None
+
+    def _free_one(self) -> int | None:
         for place in self._free:
             if self._locks.take(place):
                 self._free.remove(place)
-                found.append(place)
-                return True
-        return False
+                return place
+        return None
 
-    async def _until(self, done: Callable[[], bool], until: float) -> bool:
-        while not done():
-            if self._now() >= until:
-                self._distrust_until = self._now() + DISTRUST
-                return False
+    async def _wait(self, look: Callable[[], int | None]) -> int | None:
+        """What ``look`` finds, as soon as it finds something, or None where that takes too long."""
+        began = self._now()
+        if began < self._distrust_until:
+            return None
+        while self._now() - began < PATIENCE:
             await asyncio.sleep(LOOK_SECONDS)
-        return True
+            if (found := look()) is not None:
+                return found
+        self._distrust_until = self._now() + DISTRUST
+        return None
