@@ -16,6 +16,7 @@ from poller.known_secrets import wiped
 from poller.ledger import Ledger, Queued
 from poller.lineup import Lineup
 from poller.lock import only_sender
+from poller.settling import Settling, Word
 from poller.sinks import Receipt, Sink
 
 BATCH = 500
@@ -111,6 +112,7 @@ async def drain(
     *,
     on_settled: Callable[[Queued, str], None] = lambda _delivery, _state: None,
     stopping: Callable[[], bool] = lambda: False,
+    settling: Settling | None = None,
 ) -> Drain:
     """One pass over all that is queued for ``sink``. ``clock`` gives epoch milliseconds.
 
@@ -120,7 +122,9 @@ async def drain(
     with only_sender(ledger.path, sink.name) as ours:
         if not ours:
             return Drain(elsewhere=True)
-        return await _drain(sink, ledger, clock, on_settled, stopping)
+        settling = Settling() if settling is None else settling
+        settling.catch_up(ledger)
+        return await _drain(sink, ledger, clock, on_settled, stopping, settling)
 
 
 async def _drain(
@@ -129,6 +133,7 @@ async def _drain(
     clock: Callable[[], int],
     on_settled: Callable[[Queued, str], None],
     stopping: Callable[[], bool],
+    settling: Settling,
 ) -> Drain:
     done, lineup = Drain(), Lineup()
     under_way = last = 0
@@ -146,7 +151,7 @@ async def _drain(
     def start(group: asyncio.TaskGroup) -> None:
         nonlocal under_way
         line_up()
-        while under_way < sink.in_flight and not (done.stopped or stopping()):
+        while under_way < sink.in_flight and not (done.stopped or settling.failure or stopping()):
             following = lineup.next()
             if following is None:
                 return
@@ -155,29 +160,36 @@ async def _drain(
 
     async def one(group: asyncio.TaskGroup, delivery: int, job: int) -> None:
         nonlocal under_way
-        queued = ledger.outbox.queued(sink.name, delivery)
-        settled = queued and await _one(sink, ledger, clock, queued, done)
-        if queued and settled:
-            on_settled(queued, settled)
-        if queued and not settled:
-            lineup.hold(job)
-        else:
-            lineup.done(job)
-        under_way -= 1
-        start(group)
+        with settling.noting_failure():  # answers that are on their way are still waited for
+            queued = ledger.outbox.queued(sink.name, delivery)
+            settled = queued and await _one(sink, ledger, clock, queued, done, settling)
+            if queued and settled:
+                on_settled(queued, settled)
+            if queued and not settled:
+                lineup.hold(job)
+            else:
+                lineup.done(job)
+            under_way -= 1
+            start(group)
 
     try:
         async with asyncio.TaskGroup() as group:
             start(group)
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
+    settling.check()
     if not done.clean:
         ledger.outbox.sink_failed(sink.name, clock(), done.stopped or done.last_failure)
     return done
 
 
 async def _one(
-    sink: Sink, ledger: Ledger, clock: Callable[[], int], delivery: Queued, done: Drain
+    sink: Sink,
+    ledger: Ledger,
+    clock: Callable[[], int],
+    delivery: Queued,
+    done: Drain,
+    settling: Settling,
 ) -> str | None:
     """Hand over one run; its settled state, or None when it stays queued."""
     try:
@@ -187,13 +199,14 @@ async def _one(
         return None
     match verdict(receipt.status):
         case Verdict.DELIVERED:
-            ledger.outbox.settle(delivery.id, "delivered", clock(), receipt.status)
+            settling.settle(ledger, Word(delivery.id, "delivered", clock(), receipt.status))
             done.note_delivered()
             return "delivered"
         case Verdict.REJECTED:
             # It may repeat our headers. First wiped, then cut: half a secret would not be known.
             answer = wiped(receipt.answer)[:ANSWER_KEPT]
-            ledger.outbox.settle(delivery.id, "rejected", clock(), receipt.status, answer)
+            word = Word(delivery.id, "rejected", clock(), receipt.status, answer)
+            settling.settle(ledger, word)
             done.note_rejected(receipt)
             return "rejected"
         case Verdict.STOP:
