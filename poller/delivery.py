@@ -18,6 +18,7 @@ from poller.known_secrets import wiped
 from poller.ledger import Ledger, Queued
 from poller.lineup import Lineup
 from poller.lock import only_sender
+from poller.settling import Settling, Word
 from poller.sinks import Receipt, Sink
 
 BATCH = 500
@@ -127,6 +128,7 @@ async def drain(
     *,
     on_settled: Callable[[Queued, str], None] = lambda _delivery, _state: None,
     stopping: Callable[[], bool] = lambda: False,
+    settling: Settling | None = None,
 ) -> Drain:
     """One pass over all that is queued for ``sink``. ``clock`` gives epoch milliseconds.
 
@@ -137,10 +139,12 @@ async def drain(
     with only_sender(ledger.path, sink.name) as ours:
         if not ours:
             return Drain(elsewhere=True)
+        settling = Settling() if settling is None else settling
+        settling.catch_up(ledger)
         before = ledger.breakers.get("sink", sink.name)
         done = Drain(before.resumed(clock()), before.state)
-        if before.closed or await _try(sink, ledger, clock, on_settled, done):
-            await _drain(sink, ledger, clock, on_settled, stopping, done)
+        if before.closed or await _try(sink, ledger, clock, on_settled, settling, done):
+            await _drain(sink, ledger, clock, on_settled, stopping, settling, done)
         ledger.breakers.keep("sink", sink.name, done.breaker)
     if not done.clean:
         ledger.outbox.sink_failed(sink.name, clock(), done.stopped or done.last_failure)
@@ -152,6 +156,7 @@ async def _try(
     ledger: Ledger,
     clock: Callable[[], int],
     on_settled: Callable[[Queued, str], None],
+    settling: Settling,
     done: Drain,
 ) -> bool:
     """One run to a sink that was left alone; whether it took it. Each try is with another job, as
@@ -164,7 +169,7 @@ async def _try(
         return False
     done.breaker = done.breaker.half_opened()
     ledger.breakers.keep("sink", sink.name, done.breaker)
-    settled = await _one(sink, ledger, clock, delivery, done)
+    settled = await _one(sink, ledger, clock, delivery, done, settling)
     if settled is not None:
         on_settled(delivery, settled)
     return done.breaker.closed
@@ -176,6 +181,7 @@ async def _drain(
     clock: Callable[[], int],
     on_settled: Callable[[Queued, str], None],
     stopping: Callable[[], bool],
+    settling: Settling,
     done: Drain,
 ) -> None:
     lineup = Lineup()
@@ -194,7 +200,7 @@ async def _drain(
     def start(group: asyncio.TaskGroup) -> None:
         nonlocal under_way
         line_up()
-        while under_way < sink.in_flight and not (done.stopped or stopping()):
+        while under_way < sink.in_flight and not (done.stopped or settling.failure or stopping()):
             following = lineup.next()
             if following is None:
                 return
@@ -203,26 +209,33 @@ async def _drain(
 
     async def one(group: asyncio.TaskGroup, delivery: int, job: int) -> None:
         nonlocal under_way
-        queued = ledger.outbox.queued(sink.name, delivery)
-        settled = queued and await _one(sink, ledger, clock, queued, done)
-        if queued and settled:
-            on_settled(queued, settled)
-        if queued and not settled:
-            lineup.hold(job)
-        else:
-            lineup.done(job)
-        under_way -= 1
-        start(group)
+        with settling.noting_failure():  # answers that are on their way are still waited for
+            queued = ledger.outbox.queued(sink.name, delivery)
+            settled = queued and await _one(sink, ledger, clock, queued, done, settling)
+            if queued and settled:
+                on_settled(queued, settled)
+            if queued and not settled:
+                lineup.hold(job)
+            else:
+                lineup.done(job)
+            under_way -= 1
+            start(group)
 
     try:
         async with asyncio.TaskGroup() as group:
             start(group)
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
+    settling.check()
 
 
 async def _one(
-    sink: Sink, ledger: Ledger, clock: Callable[[], int], delivery: Queued, done: Drain
+    sink: Sink,
+    ledger: Ledger,
+    clock: Callable[[], int],
+    delivery: Queued,
+    done: Drain,
+    settling: Settling,
 ) -> str | None:
     """Hand over one run; its settled state, or None when it stays queued."""
     jitter = random.random()  # noqa: S311 - spreads load, guards nothing
@@ -234,13 +247,13 @@ async def _one(
     now = clock()
     match verdict(receipt.status):
         case Verdict.DELIVERED:
-            ledger.outbox.settle(delivery.id, "delivered", now, receipt.status)
+            settling.settle(ledger, Word(delivery.id, "delivered", now, receipt.status))
             done.note_delivered(now)
             return "delivered"
         case Verdict.REJECTED:
             # It may repeat our headers. First wiped, then cut: half a secret would not be known.
             answer = wiped(receipt.answer)[:ANSWER_KEPT]
-            ledger.outbox.settle(delivery.id, "rejected", now, receipt.status, answer)
+            settling.settle(ledger, Word(delivery.id, "rejected", now, receipt.status, answer))
             done.note_rejected(receipt, now, jitter)
             return "rejected"
         case Verdict.STOP:

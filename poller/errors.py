@@ -5,6 +5,7 @@ PollerError
 ├── UsageError           the command line can't be used                    exit 64
 ├── NoSuchBuild          the named job or build does not exist             exit 65
 ├── LedgerError          the ledger can't be opened or written             exit 73
+│   └── LedgerUnwritable     … now: no room, a failing disk, another program
 └── RemoteError          a server did not give what was asked              exit 69
     ├── Unreachable      no answer: refused, timed out, broken off, 5xx, 429
     ├── Unauthorized     401, 403: the credentials are wrong or not enough
@@ -65,6 +66,11 @@ class LedgerError(PollerError):
     """The ledger can't be opened or written."""
 
     exit_code = 73
+
+
+class LedgerUnwritable(LedgerError):
+    """It can't be written now, and nothing says that it is broken: the disk is full, failing or
+    away, or another program holds the file. Worth another try."""
 
 
 class RemoteError(PollerError):

@@ -46,7 +46,7 @@ async def heal(
         return healed
 
     def names(items: dict[str, Item]) -> Sequence[str]:
-        chosen = ledger.books.least_checked(row.id, jobs)
+        chosen = ledger.books.least_checked(row.id, jobs, clock())
         return [name for name in chosen if name in items and watched.globs.selects(name)]
 
     def found(finding: Finding) -> None:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from poller.errors import LedgerError
+from poller.errors import LedgerError, LedgerUnwritable
 from poller.private import open_private
 
 
@@ -36,8 +36,9 @@ def _held(path: Path) -> Iterator[bool]:
     try:
         file = os.fdopen(open_private(path, os.O_WRONLY | os.O_APPEND), "a")
     except OSError as error:
-        raise LedgerError(
-            f"lock {path}: {error.strerror}", "check the directory's owner"
+        raise LedgerUnwritable(
+            f"lock {path}: {error.strerror}",
+            "check the directory's owner, and the room on its disk",
         ) from error
     with file:
         try:

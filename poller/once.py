@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from poller.cycle import Cycle, poll
 from poller.delivery import Drain
 from poller.errors import Unauthorized
+from poller.housekeeping import keep_house
 from poller.sending import send_all
 from poller.wiring import Line
 
@@ -51,7 +52,6 @@ async def once(
         *(send_all(sink, line.ledger, clock, on_settled) for sink in line.sinks)
     )
     done.drains = {sink.name: drained for sink, drained in zip(line.sinks, drains, strict=True)}
-    line.ledger.outbox.forget_payloads(clock() - line.settings.ledger.keep_payloads)
-    line.ledger.logs.forget(clock() - line.settings.ledger.keep_logs)
+    keep_house(line.ledger, line.settings.ledger, clock())
     done.queued = line.ledger.outbox.count_queued()
     return done

@@ -69,7 +69,7 @@ class Daemon:
         """Serve until the end, or until there is another line to serve: that one."""
         if self._ending:
             return None
-        self._service = Service(line, self._clock, metrics, self._notify)
+        self._service = Service(line, self._clock, metrics, self._notify, self._service)
         running = asyncio.create_task(self._service.run())
         following = await self._next(running, line)
         if following is not None:

@@ -1,6 +1,6 @@
 """The daemon: every controller on its schedule, every sink drained as soon as there is something.
 
-The scheduler keeps its jobs in memory: the watermark makes a missed tick harmless.
+While the ledger can't be written, nothing is asked and nothing sent (``room``).
 """
 
 from __future__ import annotations
@@ -8,31 +8,25 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from typing import Any
 
 import structlog
-from apscheduler.events import (
-    EVENT_JOB_ERROR,
-    EVENT_JOB_MAX_INSTANCES,
-    EVENT_JOB_MISSED,
-    JobExecutionEvent,
-)
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.base import BaseTrigger
-from apscheduler.triggers.cron import CronTrigger
-from apscheduler.triggers.interval import IntervalTrigger
 
 from poller import backoff
 from poller.cycle import poll
 from poller.delivery import FIRST_WAIT, LONGEST_WAIT, drain
-from poller.errors import LedgerError
+from poller.errors import LedgerError, LedgerUnwritable
 from poller.heal import heal
+from poller.housekeeping import keep_house
 from poller.jenkins.turns import Manners
 from poller.ledger import Queued
 from poller.notify import Notify
+from poller.room import Room
+from poller.schedule import Schedule, interval, trigger
 from poller.service_log import log_cycle, log_drain, log_healed, log_manners
-from poller.settings import Controller
+from poller.settling import Settling
 from poller.sinks import Sink
 from poller.status.metrics import Metrics
 from poller.vitals import Vitals, patience
@@ -52,9 +46,6 @@ NO_TIMEOUT_MS = 10_000
 FEED, FEEDS = "the watchdog's food", 4
 """The scheduler's job that feeds the watchdog, and how often within the time that it allows."""
 
-JITTER_SHARE = 0.1
-"""Share of the interval by which a poll may be late, so that many pollers spread."""
-
 HOUSEKEEPING_SECONDS = 3600.0
 
 LOOK_SECONDS = 5.0
@@ -63,12 +54,12 @@ LOOK_SECONDS = 5.0
 HEAL = "reconcile "
 """Before a controller's name: the scheduler's job that compares it with the ledger."""
 
-COUNTS_KEPT_MS = 35 * 86_400_000
-"""How long the ledger keeps its counts by day and hour: the status page shows a week of them."""
-
 
 class Service:
-    """Runs until :meth:`stop`. ``clock`` gives epoch milliseconds, ``notify`` tells systemd."""
+    """Runs until :meth:`stop`. ``clock`` gives epoch milliseconds, ``notify`` tells systemd,
+    ``before`` is the one that a reload ended, and what it could not record is taken over."""
+
+    settling: defaultdict[str, Settling]
 
     def __init__(
         self,
@@ -76,12 +67,12 @@ class Service:
         clock: Callable[[], int],
         metrics: Metrics,
         notify: Notify | None = None,
+        before: Service | None = None,
     ) -> None:
         self._line = line
         self._notify = notify or Notify({})
         self._vitals = Vitals(self._notify, time.monotonic)
         self._problems: dict[str, frozenset[str]] = {}
-        self._controllers = {one.name: one for one in line.settings.controllers}
         self._patience = {
             one.name: patience(one.timeout, one.request_rate) for one in line.settings.controllers
         }
@@ -90,6 +81,10 @@ class Service:
         self._stopping = asyncio.Event()
         self._reloading = False
         self._news = {sink.name: asyncio.Event() for sink in line.sinks}
+        self._schedule = Schedule(clock, time.monotonic)
+        self._room = Room(line.ledger, self._tell_room)
+        self._left_out: set[str] = set()
+        self.settling = defaultdict(Settling) if before is None else before.settling
         self._polls: set[asyncio.Task[None]] = set()
         self._log = structlog.get_logger()
         self._failure: BaseException | None = None
@@ -104,31 +99,36 @@ class Service:
 
     async def run(self) -> None:
         """Poll and deliver until stopped. Raises LedgerError when the ledger fails."""
-        self._scheduler = scheduler = self._schedule()
-        scheduler.start()
+        self._plan()
+        self._schedule.start()
         self._notify.ready()
         drains = [asyncio.create_task(self._deliver(sink)) for sink in self._line.sinks]
-        keeper = asyncio.create_task(self._keep_house())
-        for task in (*drains, keeper):
+        keepers = [
+            asyncio.create_task(work)
+            for work in (
+                self._keep_house(),
+                self._schedule.follow_clock(),
+                self._room.look_after(self._go_on),
+            )
+        ]
+        for task in (*drains, *keepers):
             task.add_done_callback(self._ended)
         try:
             await self._stopping.wait()
             self._log.info("stopping", polls=len(self._polls))
             if not self._reloading:
                 self._notify.stopping(self.stop_seconds)
-            for job in scheduler.get_jobs():
-                if job.id != FEED:
-                    job.remove()
+            self._schedule.keep_only(FEED)
             await asyncio.gather(
                 end(self._polls, POLL_STOP_SECONDS), end(drains, self.stop_seconds)
             )
         finally:
-            keeper.cancel()
-            scheduler.shutdown(wait=False)
-            await asyncio.gather(keeper, return_exceptions=True)
+            await end(keepers, 0)
+            self._schedule.shutdown()
         if self._failure is not None:
             raise self._failure
-        self._log.info("stopped", queued=self._line.ledger.outbox.count_queued())
+        if self._reloading or self._all_settled():
+            self._log.info("stopped", queued=self._line.ledger.outbox.count_queued())
 
     @property
     def stop_seconds(self) -> float:
@@ -142,52 +142,54 @@ class Service:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._fail(error)
 
-    def _schedule(self) -> AsyncIOScheduler:
-        scheduler = AsyncIOScheduler(timezone="UTC")
+    def _plan(self) -> None:
         if self._notify.watchdog is not None:
-            scheduler.add_job(
-                self._vitals.feed,
-                IntervalTrigger(seconds=self._notify.watchdog / FEEDS),
-                id=FEED,
-                next_run_time=datetime.fromtimestamp(self._clock() / 1000, UTC),
-                coalesce=True,
-                misfire_grace_time=None,
-            )
+            self._schedule.add(FEED, interval(self._notify.watchdog / FEEDS), self._vitals.feed)
+        reconcile = self._line.settings.reconcile
+        controllers = {one.name: one for one in self._line.settings.controllers}
         for watched in self._line.watched:
-            scheduler.add_job(
-                self._tick,
-                trigger(self._controllers[watched.name]),
-                args=[watched],
-                id=watched.name,
-                next_run_time=datetime.fromtimestamp(self._clock() / 1000, UTC),
-                coalesce=True,
-                max_instances=1,
-                misfire_grace_time=None,
-            )
-            if self._line.settings.reconcile.enabled:
-                scheduler.add_job(
-                    self._heal,
-                    IntervalTrigger(seconds=self._line.settings.reconcile.every / 1000),
-                    args=[watched],
-                    id=f"{HEAL}{watched.name}",
-                    coalesce=True,
-                    max_instances=1,
-                    misfire_grace_time=None,
-                )
-        scheduler.add_listener(
-            self._on_event, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES | EVENT_JOB_ERROR
-        )
-        return scheduler
+            name = watched.name
+            self._schedule.add(name, trigger(controllers[name]), self._tick, watched)
+            if reconcile.enabled:
+                hourly = interval(reconcile.every / 1000)
+                self._schedule.add(f"{HEAL}{name}", hourly, self._heal, watched, at_once=False)
 
-    def _on_event(self, event: JobExecutionEvent) -> None:
-        if event.code == EVENT_JOB_ERROR:
-            self._log.error("poll failed", controller=event.job_id, error=repr(event.exception))
+    def _tell_room(self, why: str) -> None:
+        self._vitals.trouble("ledger", why)
+        self._metrics.unwritable = why
+
+    def _lost(self, failure: LedgerError) -> None:
+        """What can't be written now is tried again; with a broken ledger the service ends."""
+        if isinstance(failure, LedgerUnwritable):
+            self._room.lost(failure)
         else:
-            self._log.warning(
-                "poll left out", controller=event.job_id, why="the one before still runs"
+            self._fail(failure)
+
+    def _go_on(self) -> None:
+        """There is room again: what was left out is made up for."""
+        for name in self._left_out:
+            self._schedule.soon(name)
+        self._left_out.clear()
+
+    def _all_settled(self) -> bool:
+        """Record what was kept for it; where that is not possible, say what will be sent again."""
+        try:
+            for one in self.settling.values():
+                one.catch_up(self._line.ledger)
+        except LedgerUnwritable as error:
+            self._log.error(
+                "stopped",
+                problem=str(error),
+                sent_but_not_recorded=sum(map(len, self.settling.values())),
+                hint="they are sent once more, with the same execution_id",
             )
+            return False
+        return True
 
     async def _tick(self, watched: Watched) -> None:
+        if not self._room.there.is_set():
+            self._left_out.add(watched.name)
+            return
         # A task of our own: the scheduler cancels its jobs on shutdown, and a poll may finish.
         task = asyncio.create_task(self._poll(watched))
         self._polls.add(task)
@@ -197,7 +199,7 @@ class Service:
             self._polls.discard(task)
 
     async def _poll(self, watched: Watched) -> None:
-        started, api = self._clock(), watched.api
+        started, api = time.monotonic(), watched.api
         before = api.turns.manners
         waits = self._patience[watched.name]
         try:
@@ -211,15 +213,17 @@ class Service:
                     stopping=self._stopping.is_set,
                 )
         except LedgerError as failure:
-            self._fail(failure)
+            self._left_out.add(watched.name)
+            self._lost(failure)
             return
-        took = self._clock() - started
-        self._metrics.polled(cycle, took / 1000)
+        self._room.used()
+        took = time.monotonic() - started
+        self._metrics.polled(cycle, took)
         self._vitals.trouble(watched.name, str(cycle.error or ""))
         known = self._problems.get(cycle.controller, frozenset())
         self._problems[cycle.controller] = frozenset(cycle.problems)
         if before.breaker.closed or api.turns.breaker.closed:
-            log_cycle(self._log, cycle, took, known)
+            log_cycle(self._log, cycle, int(took * 1000), known)
         self._mind(watched, before)
 
     def _mind(self, watched: Watched, before: Manners) -> None:
@@ -228,13 +232,14 @@ class Service:
         turns = watched.api.turns
         log_manners(self._log, watched.name, before, turns.manners)
         self._metrics.at_once(watched.name, turns.throttle.limit)
-        if turns.left_alone and self._scheduler.get_job(watched.name) is not None:
-            at = self._clock() / 1000 + turns.breaker.wait(self._clock(), turns.rules)
-            self._scheduler.modify_job(watched.name, next_run_time=datetime.fromtimestamp(at, UTC))
+        if turns.left_alone:
+            self._schedule.soon(watched.name, turns.breaker.wait(self._clock(), turns.rules))
 
     async def _heal(self, watched: Watched) -> None:
         """Compare a few jobs with Jenkins, build by build."""
         line, before = self._line, watched.api.turns.manners
+        if not self._room.there.is_set():
+            return
         try:
             with self._vitals.doing(
                 f"comparing {watched.name}",
@@ -245,7 +250,7 @@ class Service:
                     watched, line.ledger, line.settings.reconcile.jobs, line.sink_names, self._clock
                 )
         except LedgerError as failure:
-            self._fail(failure)
+            self._lost(failure)
             return
         log_healed(self._log, watched.name, healed)
         self._mind(watched, before)
@@ -270,7 +275,10 @@ class Service:
             settled += 1
             self._metrics.settled(sink.name, delivery, outcome, self._clock())
 
-        while not self._stopping.is_set():
+        while True:
+            await first(self._stopping, self._room.there)
+            if self._stopping.is_set():
+                return
             news.clear()
             try:
                 with self._vitals.doing(f"delivering to {sink.name}", waits, lambda: settled):
@@ -280,25 +288,26 @@ class Service:
                         self._clock,
                         on_settled=on_settled,
                         stopping=self._stopping.is_set,
+                        settling=self.settling[sink.name],
                     )
             except LedgerError as failure:
-                self._fail(failure)
-                return
+                self._lost(failure)
+                continue
             self._metrics.drained(sink.name, done)
             log_drain(self._log, sink.name, done)
             self._vitals.trouble(sink.name, done.stopped or done.last_failure)
             failures = 0 if done.clean or done.delivered else failures + 1
             if done.clean:
                 # A backfill or a retry beside us fills the queue without our hearing of it.
-                await self._sleep(LOOK_SECONDS, news)
+                await first(self._stopping, news, seconds=LOOK_SECONDS)
             elif not done.breaker.closed:
-                await self._sleep(done.wait(self._clock()), None)
+                await first(self._stopping, seconds=done.wait(self._clock()))
             else:
                 jitter = random.random()  # noqa: S311 - spreads load, guards nothing
                 wait = backoff.delay(
                     failures + 1, first=FIRST_WAIT, longest=LONGEST_WAIT, jitter=jitter
                 )
-                await self._sleep(max(wait, done.retry_after or 0), None)
+                await first(self._stopping, seconds=max(wait, done.retry_after or 0))
 
     def _waits(self, sink: str) -> float:
         """How long one delivery may take before the watchdog is to worry."""
@@ -307,40 +316,25 @@ class Service:
             return patience(harness.timeout, None)
         return patience(*((sei.timeout, sei.request_rate) if sei else (NO_TIMEOUT_MS, None)))
 
-    async def _sleep(self, seconds: float | None, news: asyncio.Event | None) -> None:
-        """Until ``seconds`` have passed, there is news, or the service stops."""
-        waits = [asyncio.create_task(self._stopping.wait())]
-        if news is not None:
-            waits.append(asyncio.create_task(news.wait()))
-        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        for task in waits:
-            task.cancel()
-        await asyncio.gather(*waits, return_exceptions=True)
-
     async def _keep_house(self) -> None:
         while True:
-            keep = self._line.settings.ledger
+            await self._room.there.wait()
             try:
-                self._line.ledger.outbox.forget_payloads(self._clock() - keep.keep_payloads)
-                self._line.ledger.logs.forget(self._clock() - keep.keep_logs)
-                self._line.ledger.history.forget(self._clock() - COUNTS_KEPT_MS)
+                keep_house(self._line.ledger, self._line.settings.ledger, self._clock())
             except LedgerError as failure:
-                self._fail(failure)
-                return
+                self._lost(failure)
+                continue
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
 
-def trigger(controller: Controller) -> BaseTrigger:
-    """When to poll a controller: its cron line, or its interval with some jitter."""
-    if controller.cron is not None:
-        return CronTrigger.from_crontab(controller.cron, timezone="UTC")
-    seconds = controller.every / 1000
-    return IntervalTrigger(
-        seconds=seconds, jitter=seconds * JITTER_SHARE if seconds >= 10 else None, timezone="UTC"
-    )
+async def first(*events: asyncio.Event, seconds: float | None = None) -> None:
+    """Until one of the events is set, or ``seconds`` have passed."""
+    waits = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    await end(waits, 0)
 
 
-async def end(tasks: Iterable[asyncio.Task[None]], seconds: float) -> None:
+async def end(tasks: Iterable[asyncio.Task[Any]], seconds: float) -> None:
     """Wait so long for the tasks to end, then cancel them."""
     if pending := set(tasks):
         _, late = await asyncio.wait(pending, timeout=seconds)

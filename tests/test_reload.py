@@ -116,3 +116,25 @@ def test_a_terminal_that_is_closed_ends_it(site: Site) -> None:
     os.close(ours)
     service.send_signal(signal.SIGHUP)
     assert service.wait(timeout=30) == 0
+
+
+def test_a_command_beside_a_reloaded_service_takes_nothing_from_it(site: Site) -> None:
+    """When it ends it leaves the write-ahead log, which the service goes on with."""
+    site.configure(site.controller(every="1s"))
+    site.jenkins.job("app").build()
+    with site.start("run") as service:
+        wait_for(lambda: len(site.sei.runs) == 1)
+        service.send_signal(signal.SIGHUP)
+        assert service.stderr is not None
+        while "config read anew" not in service.stderr.readline():
+            pass
+        time.sleep(0.5)
+        assert site.run("reconcile", "--repair").returncode == 0
+        site.jenkins.job("app").build()
+        wait_for(lambda: len(site.sei.runs) == 2)
+        time.sleep(0.3)
+        assert site.read("status")["controllers"][0]["sinks"]["sei"]["delivered"] == 2
+        service.kill()
+        service.communicate(timeout=10)
+    assert site.run("once").returncode == 0
+    assert len(site.sei.received) == 2

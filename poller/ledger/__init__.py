@@ -47,6 +47,10 @@ class Ledger:
     def __exit__(self, *_error: object) -> None:
         self.close()
 
+    def try_writing(self) -> None:
+        """After a write failed: raises LedgerUnwritable while there is no room for another."""
+        self.file.try_writing()
+
     def close(self) -> None:
         """Close the file."""
         self.file.close()

@@ -62,16 +62,18 @@ class Books:
         with self._file.write("note a check") as conn:
             conn.execute("update job set checked_at = ? where id = ?", (at, job))
 
-    def least_checked(self, controller: int, count: int) -> Sequence[str]:
+    def least_checked(self, controller: int, count: int, now: int) -> Sequence[str]:
         """Full names of the jobs to be compared next: those with builds since they were compared
-        last, and of these the one longest ago."""
+        last, and of these the one longest ago. What was compared after ``now``, by a clock that
+        was ahead, counts as never compared."""
         with self._file.guarded("read jobs"):
             return [
                 name
-                for (name,) in self._file.conn.execute(
-                    "select full_name from job where controller = ? and next_build_number > 1"
-                    " order by coalesce(newest_timestamp, 0) < checked_at, checked_at, id limit ?",
-                    (controller, count),
+                for name, _ in self._file.conn.execute(
+                    "select full_name, iif(checked_at > ?3, 0, checked_at) as checked from job"
+                    " where controller = ?1 and next_build_number > 1"
+                    " order by coalesce(newest_timestamp, 0) < checked, checked, id limit ?2",
+                    (controller, count, now),
                 )
             ]
 

@@ -99,6 +99,11 @@ class Builds:
         with self._file.guarded("read builds"):
             return list(_same(self._file.conn, controller, job.id, starts))
 
+    def newest_start(self) -> int | None:
+        """When the newest build of all began, epoch milliseconds; None where there is none."""
+        (row,) = self._file.rows("select max(timestamp) as newest from build")
+        return None if row["newest"] is None else int(row["newest"])
+
     def record(self, controller: int, batch: Batch, sinks: Sequence[str], at: int) -> Recorded:
         """Record builds, payloads, deliveries and marks of a job in one transaction.
 

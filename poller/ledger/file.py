@@ -5,19 +5,40 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from sqlite_utils import Database
 
-from poller.errors import LedgerError
+from poller.errors import LedgerError, LedgerUnwritable
 from poller.ledger.schema import migrations
 from poller.private import open_private
 
 BUSY_TIMEOUT_MS = 30_000
 WAL_LIMIT = 64 * 1024 * 1024
 """Bytes that the write-ahead log keeps on disk after a long transaction."""
+
+SYNC_SECONDS = 1.0
+"""A transaction is on the disk itself when it is committed, unless one was within so many seconds
+before. Without power, what came after the last of those is lost; the file stays whole."""
+
+ROOM = 4 * 1024 * 1024
+"""Bytes that there must be room for before a disk that was full is believed: more than what one
+collection mostly needs."""
+
+PASSING = frozenset(
+    (
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_CANTOPEN,
+    )
+)
+"""SQLite's results, without their details, that say nothing against the file itself."""
 
 
 class File:
@@ -29,7 +50,10 @@ class File:
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
+        self._synced = -SYNC_SECONDS
         with self.guarded("open"):
+            if not read_only:
+                _create(path)
             self.conn = _connect(path, read_only)
             try:
                 self._bring_up_to_date(read_only)
@@ -52,7 +76,6 @@ class File:
             # Freed pages can then be given back bit by bit, without a VACUUM of the whole file.
             self.conn.execute("pragma auto_vacuum = incremental")
         db.enable_wal()
-        self.conn.execute(f"pragma journal_size_limit = {WAL_LIMIT}")
         migrations.apply(db)
         self.conn.execute("pragma foreign_keys = on")
 
@@ -75,14 +98,42 @@ class File:
         # BEGIN IMMEDIATE: a service and a backfill on one file wait for each other at the start of
         # a transaction, never in its middle, where SQLite would refuse instead of waiting.
         with self.guarded(doing):
+            now = time.monotonic()
+            sync = now - self._synced >= SYNC_SECONDS
+            self.conn.execute(f"pragma synchronous = {'full' if sync else 'normal'}")
             self.conn.execute("begin immediate")
             try:
                 yield self.conn
                 self.conn.execute("commit")
+                self._synced = now if sync else self._synced
             except BaseException:
                 if self.conn.in_transaction:
                     self.conn.execute("rollback")
                 raise
+
+    def try_writing(self) -> None:
+        """After a write failed: open the file anew and write a little, with as much room beside it
+        as work takes. Raises LedgerUnwritable while that fails; another file is not taken, nor is
+        one made."""
+        with self.guarded("write"):
+            if not self.path.exists():
+                raise LedgerUnwritable(f"ledger {self.path}: it is gone", "is its disk mounted?")
+            # A file system that was away has let go of what was open on it.
+            conn = _connect(self.path, read_only=False)
+            try:
+                db = Database(conn)
+                self._refuse_newer(db)
+                if migrations.pending(db):
+                    raise LedgerError(f"ledger {self.path}: it is not the file that it was")
+                conn.execute("pragma foreign_keys = on")
+            except BaseException:
+                conn.close()
+                raise
+            self.conn, before = conn, self.conn
+            before.close()
+        _need_room(self.path)
+        with self.write("write"):
+            self.conn.execute("pragma user_version = 0")
 
     def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
         """What a query gives, a dict a row."""
@@ -97,23 +148,49 @@ class File:
         try:
             yield
         except sqlite3.Error as error:
-            raise LedgerError(
+            passing = getattr(error, "sqlite_errorcode", 0) & 0xFF in PASSING
+            raise (LedgerUnwritable if passing else LedgerError)(
                 f"ledger {self.path}: can't {doing}: {error}", _cure(error)
             ) from error
 
 
-def _connect(path: Path, read_only: bool) -> sqlite3.Connection:
-    if not read_only:
+def _create(path: Path) -> None:
+    """Make the file where there is none."""
+    try:
+        # One that is there is not opened: closing it again would end the locks that SQLite holds on
+        # it in this process (sqlite.org/howtocorrupt.html, 2.2), and another one would take the
+        # write-ahead log away. Payloads hold what teams build and who builds it: for the service's
+        # user only. SQLite gives the files beside it the same mode.
+        os.close(open_private(path, os.O_RDWR | os.O_EXCL))
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise LedgerError(
+            f"ledger {path}: can't write it: {error.strerror}",
+            "check [ledger] path and its owner",
+        ) from error
+
+
+def _need_room(path: Path) -> None:
+    """Raise LedgerUnwritable without room for :data:`ROOM` bytes beside the file."""
+    beside = path.with_name(f"{path.name}.room")
+    try:
         try:
-            # Payloads hold what teams build and who builds it: for the service's user only. SQLite
-            # gives the files beside it the same mode.
-            os.close(open_private(path, os.O_RDWR))
-        except OSError as error:
-            raise LedgerError(
-                f"ledger {path}: can't write it: {error.strerror}",
-                "check [ledger] path and its owner",
-            ) from error
-    elif not path.exists():
+            with os.fdopen(open_private(beside, os.O_WRONLY), "wb") as file:
+                for _ in range(ROOM // 65536):
+                    file.write(bytes(65536))
+                file.flush()
+                os.fsync(file.fileno())
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise LedgerUnwritable(
+            f"ledger {path}: can't write beside it: {error.strerror}", NO_ROOM
+        ) from error
+
+
+def _connect(path: Path, read_only: bool) -> sqlite3.Connection:
+    if read_only and not path.exists():
         raise LedgerError(
             f"ledger {path}: there is none yet", "has `run` or `once` run with this config?"
         )
@@ -122,8 +199,11 @@ def _connect(path: Path, read_only: bool) -> sqlite3.Connection:
         f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_TIMEOUT_MS / 1000
     )
     if not read_only:
-        conn.execute("pragma synchronous = normal")
+        conn.execute(f"pragma journal_size_limit = {WAL_LIMIT}")
     return conn
+
+
+NO_ROOM = "make room on its disk; nothing collected is lost"
 
 
 def _cure(error: sqlite3.Error) -> str:
@@ -131,7 +211,9 @@ def _cure(error: sqlite3.Error) -> str:
     if "malformed" in text or "not a database" in text:
         return "move the file away and restore it from a backup; nothing was overwritten"
     if "full" in text:
-        return "make room on its disk; nothing collected is lost"
+        return NO_ROOM
+    if "I/O" in text:
+        return "look at its disk: is it full, mounted, healthy?"
     if "readonly" in text or "read-only" in text or "unable to open" in text:
         return "check the file's owner and the [ledger] path"
     if "locked" in text:

@@ -52,12 +52,13 @@ class Pages:
 
     async def overview(self, _request: Request) -> Response:
         """The first page."""
-        now = self._clock()
+        now, metrics = self._clock(), self._metrics
         return await self._page(
             lambda ledger: render(
-                "overview.html", now, o=overview(ledger, self._settings, self._metrics, now)
+                "overview.html", now,
+                o=overview(ledger, self._settings, metrics, now, metrics.unwritable),
             )
-        )
+        )  # fmt: skip
 
     async def builds(self, request: Request) -> Response:
         """All builds, newest first; ``before`` is where the page before ended."""
@@ -132,7 +133,8 @@ class Pages:
         return Response(await self._probes.ask(look), headers={"Content-Type": content_type})
 
     async def healthz(self, _request: Request) -> Response:
-        """200 when every controller was polled within three of its intervals, else 503 and why."""
+        """200 when the ledger can be written and every controller was polled within three of its
+        intervals, else 503 and why."""
         now = self._clock()
         try:
             states = await self._probes.ask(
@@ -143,8 +145,9 @@ class Pages:
             )  # fmt: skip
         except LedgerError as error:
             return PlainTextResponse(f"{error}\n", 503)
-        late = [state.late.words(now) for state in states if state.late is not None]
-        return PlainTextResponse("\n".join(late or ["ok"]) + "\n", 503 if late else 200)
+        ill = [self._metrics.unwritable] if self._metrics.unwritable else []
+        ill += [state.late.words(now) for state in states if state.late is not None]
+        return PlainTextResponse("\n".join(ill or ["ok"]) + "\n", 503 if ill else 200)
 
     async def livez(self, _request: Request) -> Response:
         """200 whenever the program's loop turns."""

@@ -48,7 +48,15 @@ class Metrics:
 
     def __init__(self, settings: Settings) -> None:
         self.registry = CollectorRegistry()
+        self.unwritable = ""
+        """Why the ledger can't be written now; empty while it can."""
         self._news: dict[str, tuple[int, int]] = {}
+        writable = Gauge(
+            "sei_poller_ledger_writable",
+            "Whether what is collected and delivered can be recorded; while not, neither is done.",
+            registry=self.registry,
+        )
+        writable.set_function(lambda: 0 if self.unwritable else 1)
         self._declare_polls()
         self._declare_deliveries()
         info = Info("sei_poller", "The program that answers.", registry=self.registry)

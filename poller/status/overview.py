@@ -44,9 +44,11 @@ class Overview:
     recent: list[dict[str, Any]]
 
 
-def overview(ledger: Ledger, settings: Settings, news: News, now: int) -> Overview:
-    """Raises LedgerError."""
-    history = ledger.history
+def overview(
+    ledger: Ledger, settings: Settings, news: News, now: int, unwritable: str = ""
+) -> Overview:
+    """``unwritable`` is why the ledger can't be written, where it can't. Raises LedgerError."""
+    history, free = ledger.history, shutil.disk_usage(ledger.path.parent).free
     seen = {row["name"]: row for row in ledger.controllers.all()}
     hours = history.hours(now - DAY_MS, now)
     sinks = sink_states(ledger, settings, seen, hours)
@@ -55,7 +57,7 @@ def overview(ledger: Ledger, settings: Settings, news: News, now: int) -> Overvi
     rejected = [row for sink in settings.sink_names for row in history.rejected(sink, REJECTED)]
     return Overview(
         now=now,
-        problems=problems(controllers, sinks, shutil.disk_usage(ledger.path.parent).free, now),
+        problems=problems(controllers, sinks, free, now, unwritable),
         well=all_well(controllers, sinks),
         controllers=controllers,
         sinks=sinks,

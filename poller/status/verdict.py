@@ -83,11 +83,20 @@ class Problem:
 
 
 def problems(
-    controllers: Sequence[ControllerState], sinks: Sequence[SinkState], free: int, now: int
+    controllers: Sequence[ControllerState],
+    sinks: Sequence[SinkState],
+    free: int,
+    now: int,
+    unwritable: str = "",
 ) -> list[Problem]:
-    """The worst first. ``free`` is in bytes, on the ledger's disk."""
+    """The worst first. ``free`` is in bytes, on the ledger's disk; ``unwritable`` is why the ledger
+    can't be written, where it can't."""
     found = [problem for sink in sinks for problem in _of_sink(sink, now)]
     found += [problem for controller in controllers if (problem := _of(controller, now))]
+    if unwritable:
+        text = "Nothing can be recorded, so nothing is asked of Jenkins and nothing sent."
+        cure = "it goes on by itself when the ledger can be written again; nothing is lost"
+        found.insert(0, Problem("bad", text, unwritable, cure))
     if free < LITTLE_ROOM:
         room = f"{free // 2**20} MiB"
         found.append(

@@ -1,0 +1,150 @@
+"""When each controller is polled and compared, and what a clock that was set does to it: nothing.
+
+APScheduler plans by the wall clock. Set back by a year, it would wait for a year; set forward, it
+would walk through each time that was missed. So a plan is never further ahead than its trigger says
+from now on, and what was missed is made up for once. The jobs are kept in memory: the watermark
+makes a missed tick harmless.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+from apscheduler.events import (
+    EVENT_JOB_ERROR,
+    EVENT_JOB_MAX_INSTANCES,
+    EVENT_JOB_MISSED,
+    JobExecutionEvent,
+)
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from poller.settings import Controller
+
+JITTER_SHARE = 0.1
+"""Share of the interval by which a poll may be late, so that many pollers spread."""
+
+LOOK_SECONDS = 1.0
+"""Between two looks at whether the clock was set."""
+
+JUMP_SECONDS = 2.0
+"""What the wall clock has to be off by, against the monotonic one, to have been set. A machine that
+was asleep looks the same: the monotonic clock stood still."""
+
+
+class Onward(BaseTrigger):  # type: ignore[misc]
+    """A trigger seen from now alone: the times that passed unused count as one."""
+
+    def __init__(self, trigger: BaseTrigger) -> None:
+        self._trigger = trigger
+
+    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime | None:
+        """The first time after ``now``."""
+        following: datetime | None = self._trigger.get_next_fire_time(
+            None if previous is None else now, now
+        )
+        return following
+
+
+def trigger(controller: Controller) -> BaseTrigger:
+    """When to poll a controller: its cron line, or its interval with some jitter."""
+    if controller.cron is not None:
+        return CronTrigger.from_crontab(controller.cron, timezone="UTC")
+    seconds = controller.every / 1000
+    return interval(seconds, jitter=seconds * JITTER_SHARE if seconds >= 10 else None)
+
+
+def interval(seconds: float, jitter: float | None = None) -> BaseTrigger:
+    """Every so many seconds."""
+    return IntervalTrigger(seconds=seconds, jitter=jitter, timezone="UTC")
+
+
+def jump(offset_before: float, offset: float) -> float:
+    """By how many seconds the wall clock was set, 0 when it was not; the offsets are its distance
+    from the monotonic clock."""
+    moved = offset - offset_before
+    return moved if abs(moved) >= JUMP_SECONDS else 0.0
+
+
+class Schedule:
+    """``clock`` gives epoch milliseconds, ``monotonic`` seconds."""
+
+    def __init__(self, clock: Callable[[], int], monotonic: Callable[[], float]) -> None:
+        self._scheduler = AsyncIOScheduler(timezone="UTC")
+        self._scheduler.add_listener(
+            _on_event, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES | EVENT_JOB_ERROR
+        )
+        self._clock = clock
+        self._monotonic = monotonic
+
+    def add(
+        self,
+        name: str,
+        when: BaseTrigger,
+        work: Callable[..., Awaitable[None] | None],
+        *arguments: Any,
+        at_once: bool = True,
+    ) -> None:
+        """Do it, never twice at a time; the first time ``at_once``, or when the trigger says."""
+        first = {"next_run_time": self._now()} if at_once else {}
+        self._scheduler.add_job(
+            work, Onward(when), args=arguments, id=name,
+            coalesce=True, max_instances=1, misfire_grace_time=None, **first,
+        )  # fmt: skip
+
+    def start(self) -> None:
+        """From here on."""
+        self._scheduler.start()
+
+    def soon(self, name: str, seconds: float = 0.0) -> None:
+        """Do one of them in so many seconds, out of turn; nothing where it was taken off."""
+        if self._scheduler.get_job(name) is not None:
+            at = self._now() + timedelta(seconds=seconds)
+            self._scheduler.modify_job(name, next_run_time=at)
+
+    def keep_only(self, name: str) -> None:
+        """Take all others off."""
+        for job in self._scheduler.get_jobs():
+            if job.id != name:
+                job.remove()
+
+    def shutdown(self) -> None:
+        """Nothing more is begun."""
+        self._scheduler.shutdown(wait=False)
+
+    async def follow_clock(self) -> None:
+        """For ever: see to it that a clock that is set moves no poll further away."""
+        offset = self._offset()
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            before, offset = offset, self._offset()
+            if moved := jump(before, offset):
+                structlog.get_logger().warning("the clock was set", seconds=round(moved))
+                self._plan_anew()
+
+    def _plan_anew(self) -> None:
+        now = self._now()
+        for job in self._scheduler.get_jobs():
+            planned = min(job.next_run_time, job.trigger.get_next_fire_time(now, now))
+            # Also where it stays: the scheduler sleeps until the time that it knew.
+            job.modify(next_run_time=planned)
+
+    def _offset(self) -> float:
+        return self._clock() / 1000 - self._monotonic()
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock() / 1000, UTC)
+
+
+def _on_event(event: JobExecutionEvent) -> None:
+    log = structlog.get_logger()
+    if event.code == EVENT_JOB_ERROR:
+        log.error("poll failed", controller=event.job_id, error=repr(event.exception))
+    else:
+        log.warning("poll left out", controller=event.job_id, why="the one before still runs")
