@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import UTC, datetime
+from typing import Any, TypeAlias
 
 import structlog
 from apscheduler.events import (
@@ -19,8 +20,6 @@ from apscheduler.events import (
     JobExecutionEvent,
 )
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.base import BaseTrigger
-from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from poller import backoff
@@ -30,8 +29,8 @@ from poller.errors import LedgerError
 from poller.heal import heal
 from poller.ledger import Queued
 from poller.notify import Notify
+from poller.schedule import start_gap, trigger
 from poller.service_log import log_cycle, log_drain, log_healed
-from poller.settings import Controller
 from poller.sinks import Sink
 from poller.status.metrics import Metrics
 from poller.vitals import Vitals, patience
@@ -51,9 +50,6 @@ NO_TIMEOUT_MS = 10_000
 FEED, FEEDS = "the watchdog's food", 4
 """The scheduler's job that feeds the watchdog, and how often within the time that it allows."""
 
-JITTER_SHARE = 0.1
-"""Share of the interval by which a poll may be late, so that many pollers spread."""
-
 HOUSEKEEPING_SECONDS = 3600.0
 
 LOOK_SECONDS = 5.0
@@ -64,6 +60,8 @@ HEAL = "reconcile "
 
 COUNTS_KEPT_MS = 35 * 86_400_000
 """How long the ledger keeps its counts by day and hour: the status page shows a week of them."""
+
+Work: TypeAlias = Callable[[Watched], Coroutine[Any, Any, None]]
 
 
 class Service:
@@ -152,23 +150,27 @@ class Service:
                 coalesce=True,
                 misfire_grace_time=None,
             )
-        for watched in self._line.watched:
+        now, gap = self._clock() / 1000, start_gap(self._line.settings.controllers)
+        for place, watched in enumerate(self._line.watched):
             scheduler.add_job(
                 self._tick,
                 trigger(self._controllers[watched.name]),
-                args=[watched],
+                args=[self._poll, watched],
                 id=watched.name,
-                next_run_time=datetime.fromtimestamp(self._clock() / 1000, UTC),
+                next_run_time=datetime.fromtimestamp(now + place * gap, UTC),
                 coalesce=True,
                 max_instances=1,
                 misfire_grace_time=None,
             )
             if self._line.settings.reconcile.enabled:
+                every = self._line.settings.reconcile.every / 1000
+                share = (place + 1) / len(self._line.watched)
                 scheduler.add_job(
-                    self._heal,
-                    IntervalTrigger(seconds=self._line.settings.reconcile.every / 1000),
-                    args=[watched],
+                    self._tick,
+                    IntervalTrigger(seconds=every),
+                    args=[self._heal, watched],
                     id=f"{HEAL}{watched.name}",
+                    next_run_time=datetime.fromtimestamp(now + share * every, UTC),
                     coalesce=True,
                     max_instances=1,
                     misfire_grace_time=None,
@@ -186,9 +188,9 @@ class Service:
                 "poll left out", controller=event.job_id, why="the one before still runs"
             )
 
-    async def _tick(self, watched: Watched) -> None:
+    async def _tick(self, work: Work, watched: Watched) -> None:
         # A task of our own: the scheduler cancels its jobs on shutdown, and a poll may finish.
-        task = asyncio.create_task(self._poll(watched))
+        task = asyncio.create_task(work(watched))
         self._polls.add(task)
         try:
             await asyncio.shield(task)
@@ -228,7 +230,12 @@ class Service:
                 lambda: watched.api.requests,
             ):
                 healed = await heal(
-                    watched, line.ledger, line.settings.reconcile.jobs, line.sink_names, self._clock
+                    watched,
+                    line.ledger,
+                    line.settings.reconcile.jobs,
+                    line.sink_names,
+                    self._clock,
+                    self._stopping.is_set,
                 )
         except LedgerError as failure:
             self._fail(failure)
@@ -311,16 +318,6 @@ class Service:
                 self._fail(failure)
                 return
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
-
-
-def trigger(controller: Controller) -> BaseTrigger:
-    """When to poll a controller: its cron line, or its interval with some jitter."""
-    if controller.cron is not None:
-        return CronTrigger.from_crontab(controller.cron, timezone="UTC")
-    seconds = controller.every / 1000
-    return IntervalTrigger(
-        seconds=seconds, jitter=seconds * JITTER_SHARE if seconds >= 10 else None, timezone="UTC"
-    )
 
 
 async def end(tasks: Iterable[asyncio.Task[None]], seconds: float) -> None:

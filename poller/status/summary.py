@@ -20,12 +20,13 @@ def summary(settings: Settings, ledger: Ledger, now: int) -> dict[str, Any]:
     ``lag_seconds`` is the time since the last poll that Jenkins answered; null before the first.
     """
     seen = {row["name"]: row for row in ledger.controllers.all()}
-    sinks = settings.sink_names
+    sinks, gaps = settings.sink_names, ledger.controllers.gaps()
     oldest = {(row["controller"], row["sink"]): row["at"] for row in ledger.outbox.oldest_queued()}
     return {
         "controllers": [
             {
                 **_controller(controller.name, seen.get(controller.name, {}), now),
+                "gaps": gaps.get(controller.name, 0),
                 "incomplete": {
                     "count": ledger.lacking.count(controller.name),
                     "newest": ledger.lacking.newest(controller.name, NEWEST),
@@ -65,7 +66,6 @@ def _controller(name: str, row: dict[str, Any], now: int) -> dict[str, Any]:
         "in_flight": tally.get(("", "in_flight"), 0),
         "skipped": sum(skipped.values()),
         "skipped_because": skipped,
-        "gaps": row.get("gaps", 0),
     }
 
 
