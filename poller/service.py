@@ -151,10 +151,11 @@ class Service:
                 misfire_grace_time=None,
             )
         now, gap = self._clock() / 1000, start_gap(self._line.settings.controllers)
+        places = len(self._line.watched)
         for place, watched in enumerate(self._line.watched):
             scheduler.add_job(
                 self._tick,
-                trigger(self._controllers[watched.name]),
+                trigger(self._controllers[watched.name], now, place, places),
                 args=[self._poll, watched],
                 id=watched.name,
                 next_run_time=datetime.fromtimestamp(now + place * gap, UTC),
@@ -164,7 +165,7 @@ class Service:
             )
             if self._line.settings.reconcile.enabled:
                 every = self._line.settings.reconcile.every / 1000
-                share = (place + 1) / len(self._line.watched)
+                share = (place + 1) / places
                 scheduler.add_job(
                     self._tick,
                     IntervalTrigger(seconds=every),

@@ -19,23 +19,42 @@ def controller(**keys: Any) -> Controller:
     return Controller.model_validate({**table, **keys})
 
 
-@pytest.mark.parametrize(("every", "least"), [("60s", 54), ("10s", 9), ("9s", 9), ("1s", 1)])
-def test_two_polls_are_never_further_apart_than_every(every: str, least: float) -> None:
+@pytest.mark.parametrize(("every", "least"), [(60, 54), (10, 9), (9, 9), (1, 1)])
+def test_two_polls_are_never_further_apart_than_every(every: int, least: float) -> None:
     """A bit early, at random, so that many pollers spread; very short intervals are kept."""
-    when = trigger(controller(every=every))
-    gaps = set()
-    for _ in range(200):
-        following = when.get_next_fire_time(NOW, NOW)
-        gaps.add((following - NOW).total_seconds())
+    when, moment = trigger(controller(every=f"{every}s"), NOW.timestamp(), 0, 1), NOW
+    gaps = []
+    for _ in range(300):
+        following = when.get_next_fire_time(moment, moment)
+        gaps.append(round((following - moment).total_seconds(), 3))
+        moment = following
     assert least <= min(gaps)
-    assert max(gaps) <= int(every[:-1])
-    assert (len(gaps) > 1) == (least != int(every[:-1]))
+    assert max(gaps) <= every
+    assert (len(set(gaps)) > 1) == (least != every)
+
+
+def test_controllers_stay_apart() -> None:
+    """Their first polls follow each other at once, the next are spread over the interval, and an
+    hour later they still are."""
+    places, start = 60, NOW.timestamp()
+    gap = start_gap([controller()] * places)
+    seconds = set()
+    for place in range(places):
+        when = trigger(controller(), start, place, places)
+        first = moment = NOW + timedelta(seconds=gap * place)
+        for _ in range(60):
+            following = when.get_next_fire_time(moment, moment)
+            assert moment < following <= moment + timedelta(seconds=60)
+            moment = following
+        seconds.add(int((moment - first).total_seconds() + gap * place) // 6)
+    assert len(seconds) >= 9
 
 
 def test_a_cron_line_is_kept_to_the_second() -> None:
     """Whoever writes one means it."""
-    when = trigger(controller(cron="*/5 * * * *"))
-    assert when.get_next_fire_time(None, NOW + timedelta(seconds=1)) == NOW + timedelta(minutes=5)
+    when = trigger(controller(cron="*/5 * * * *"), NOW.timestamp(), 0, 1)
+    moment = NOW + timedelta(seconds=1)
+    assert when.get_next_fire_time(None, moment) == NOW + timedelta(minutes=5)
 
 
 @pytest.mark.parametrize(
