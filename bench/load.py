@@ -112,6 +112,10 @@ class Process:
         self._sampler = threading.Thread(target=self._sample, daemon=True)
         self._sampler.start()
 
+    def polls(self) -> int:
+        """How many there were."""
+        return (self.directory / "journal").read_text().count('"polled"')
+
     def cpu(self) -> float:
         """Seconds of user and system time so far."""
         text = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
@@ -197,6 +201,7 @@ class Phase:
 
     seconds: float
     cpu: float
+    polls: int
     samples: list[Sample]
     servers: dict[str, Any]
     servers_cpu: float
@@ -214,12 +219,13 @@ class Phase:
 def phase(process: Process, url: str, seconds: float) -> Phase:
     """Let it work for so long."""
     process.take()
-    before = counters(url)
+    before, polls = counters(url), process.polls()
     cpu, began = process.cpu(), time.monotonic()
     time.sleep(seconds)
     cpu, passed = process.cpu() - cpu, time.monotonic() - began
     after = counters(url)
-    return Phase(passed, cpu, process.take(), after, (after["cpu"] - before["cpu"]) / passed)
+    polls = process.polls() - polls
+    return Phase(passed, cpu, polls, process.take(), after, (after["cpu"] - before["cpu"]) / passed)
 
 
 def counters(url: str, command: str = "counters") -> dict[str, Any]:
@@ -238,17 +244,16 @@ def wait_for_polls(process: Process) -> float:
             time.sleep(0.1)
 
 
-def drained(url: str, lags: list[float]) -> tuple[int, int]:
-    """No build begins; until those that run have ended and come. Builds that came twice, and that
-    never came."""
-    counters(url, "rate?0")
+def ended(url: str) -> tuple[int, int]:
+    """Every build ends and no other begins. How many came twice, and how many never."""
+    counters(url, "end")
     deadline = time.monotonic() + 3 * EVERY
     while True:
-        now = counters(url)
-        lags += now["lags"]
-        if (not now["running"] and not now["waiting"]) or time.monotonic() > deadline:
-            return now["twice"], now["running"] + now["waiting"]
         time.sleep(1)
+        now = counters(url)
+        missing = now["running"] + now["waiting"]
+        if not missing or time.monotonic() > deadline:
+            return now["twice"], missing
 
 
 def at(values: Sequence[float], share: float) -> float:
@@ -268,24 +273,23 @@ def main(controllers: int, jobs: int, rate: float, seconds: float) -> None:
         load = os.getloadavg()[0]
         config, page = write_config(Path(name), controllers, url)
         process = Process(config, page)
-        first = wait_for_polls(process)
+        first, start_cpu = wait_for_polls(process), process.cpu()
         start = process.take()
-        start_cpu = process.cpu()
-        time.sleep(EVERY / 6)
         idle = phase(process, url, EVERY)
         counters(url, f"rate?{rate}")
+        time.sleep(EVERY)
         busy = phase(process, url, seconds)
-        late = busy.servers["late"]
-        lags = list(busy.servers["lags"])
-        twice, lost = drained(url, lags)
+        middle = os.getloadavg()[0]
+        begun = busy.servers["begun"]
+        twice, lost = ended(url)
         process.stop()
         lines = (Path(name) / "journal").read_text().splitlines()
         ledger = sum(path.stat().st_size for path in Path(name).glob("ledger.db*"))
     table = Table("figure", "measured", "limit")
-    poll = idle.cpu / (idle.seconds / EVERY) / controllers
-    polls = busy.seconds / EVERY * controllers
-    came = len(busy.servers["lags"])
-    build = (busy.cpu - polls * poll) / max(1, came)
+    lags: list[float] = busy.servers["lags"]
+    poll = idle.cpu / max(1, idle.polls)
+    build = (busy.cpu - busy.polls * poll) / max(1, len(lags))
+    cost = poll / EVERY + rate / controllers * build
     files = max(s.files for s in (*start, *idle.samples, *busy.samples))
     memory = [max(s.memory for s in part) / 2**20 for part in (start, idle.samples, busy.samples)]
     tail = statistics.median(s.memory for s in busy.samples[-10:]) / 2**20
@@ -294,11 +298,11 @@ def main(controllers: int, jobs: int, rate: float, seconds: float) -> None:
         ("until every controller was polled, s", f"{first:.1f}", ""),
         ("CPU until then, s", f"{start_cpu:.1f}", ""),
         ("lag of a build, s: median / 99 % / most", spread(lags), f"99 %: {EVERY:.0f}"),
-        ("builds: came, twice, never", f"{len(lags):,}, {twice}, {lost}", "all, 0, 0"),
+        ("builds: begun, came twice, never came", f"{begun:,}, {twice}, {lost}", "0, 0"),
         ("idle: CPU, % of a core", f"{100 * idle.share:.1f}", ""),
-        ("… a poll, ms", f"{1000 * poll:.1f}", ""),
+        ("… a poll, ms, and what is looked at twice a second", f"{1000 * poll:.1f}", ""),
         ("… requests a second", f"{idle.servers['asked'] / idle.seconds:.1f}", ""),
-        (f"{rate:g} builds a second: CPU, % of a core", f"{100 * busy.share:.1f}", ""),
+        (f"{rate:g} builds a second ({len(lags) / busy.seconds:.1f} came): CPU, % of a core", f"{100 * busy.share:.1f}", str(100 * FULL)),
         ("… a build, ms beyond the polls", f"{1000 * build:.1f}", ""),
         ("… requests to Jenkins a second", f"{busy.servers['asked'] / busy.seconds:.1f}", ""),
         ("… /livez, the loop's lag, ms: median / 99 % / most", spread(busy.took("live")), ""),
@@ -310,15 +314,15 @@ def main(controllers: int, jobs: int, rate: float, seconds: float) -> None:
         ("ledger, MiB", f"{ledger / 2**20:.1f}", ""),
         ("journal, lines a minute", f"{len(lines) / ((time.monotonic() - process.began) / 60):.0f}", ""),
         ("the servers' CPU, % of a core: idle, busy", f"{100 * idle.servers_cpu:.0f}, {100 * busy.servers_cpu:.0f}", "100"),
-        ("the servers' builds began late by at most, s", f"{late:.2f}", ""),
-        (f"controllers that {FULL:.0%} of a core serve at {rate / controllers:g} builds a second each", f"{FULL / (poll / EVERY + rate / controllers * build):.0f}", ""),
+        ("the servers' builds began late by at most, s", f"{busy.servers['late']:.2f}", ""),
+        (f"controllers that {FULL:.0%} of a core serve at {rate / controllers:g} builds a second each", f"{FULL / cost:.0f}", ""),
     ]  # fmt: skip
     for row in rows:
         table.add_row(*row)
     console = Console(width=110)
     console.print(
         f"{platform.platform()}, {os.cpu_count()} CPUs, Python {platform.python_version()},"
-        f" load average {load:.1f} before, {time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC"
+        f" load average {load:.1f} before and {middle:.1f} at the end, {time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC"
     )
     console.print(
         f"{controllers} controllers, {jobs} jobs each, {rate:g} builds a second, {seconds:g} s"
@@ -330,6 +334,6 @@ def main(controllers: int, jobs: int, rate: float, seconds: float) -> None:
 
 if __name__ == "__main__":
     numbers = [float(argument) for argument in sys.argv[1:]]
-    defaults = [200, 500, 20, 90]
+    defaults = [200, 500, 20, 60]
     controllers, jobs, rate, seconds = numbers + defaults[len(numbers) :]
     main(int(controllers), int(jobs), rate, seconds)

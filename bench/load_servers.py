@@ -4,8 +4,8 @@
 
 Jenkins number 17 is at ``/c-17/``, SEI at ``/sei/``; an answer of Jenkins comes 20 ms late, one of
 SEI 100 ms. Prints one JSON line with the address, and serves until its stdin is closed. A POST to
-``/bench/rate?N`` makes N builds a second begin, spread evenly over the controllers;
-``/bench/counters`` says what was asked, and how late each build that ended came to SEI.
+``/bench/rate?N`` makes N builds a second begin, spread evenly over the controllers, and one to
+``/bench/end`` ends what runs; ``/bench/counters`` says what was asked, and how late each build that ended came to SEI.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ class Life(threading.Thread):
         super().__init__(daemon=True)
         self.fleet = fleet
         self.rate = 0.0
+        self.ending = False
         self.ended: dict[Key, float] = {}
         self.begun = 0
         self.late = 0.0
@@ -89,7 +90,7 @@ class Life(threading.Thread):
                 self.late = max(self.late, now - self._due)
                 self._due += 1 / self.rate
                 self._start(self._chance.uniform(SHORTEST, LONGEST))
-            while self._running and self._running[0][0] <= now:
+            while self._running and (self.ending or self._running[0][0] <= now):
                 self._end(*heapq.heappop(self._running)[2:])
 
     @property
@@ -151,6 +152,8 @@ class App:
     async def _command(self, scope: Any, send: Any) -> None:
         if scope["path"] == "/bench/rate":
             self._life.begin(float(scope["query_string"]))
+        elif scope["path"] == "/bench/end":
+            self._life.rate, self._life.ending = 0.0, True
         life = self._life
         answer = {
             "lags": self._lags,

@@ -1,4 +1,4 @@
-"""When each controller is polled: never all at once, and no two polls further apart than ``every``."""
+"""When each controller is polled: not all at once, no two polls further apart than ``every``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ START_SHARE = 0.5
 """Share of the shortest interval within which every controller is polled for the first time."""
 
 
-class Spread(BaseTrigger):  # type: ignore[misc] - APScheduler 3 has no types
+class Spread(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 has no types
     """Polls near the beats ``phase``, ``phase`` + a little less than ``every``, and so on (seconds
     since the epoch): two of them are never further apart than ``every`` seconds."""
 
