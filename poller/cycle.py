@@ -70,7 +70,8 @@ class LedgerMemory:
 
 @dataclass(frozen=True)
 class News:
-    """What a look at a controller says: the items to ask now, and the jobs that are not there.
+    """What a look at a controller says: the items to ask now, the ``jobs`` of which something is
+    awaited, and those that are not there.
 
     ``shrunk_at`` is since when most of the jobs are missing; nothing is held for lost then.
     """
@@ -188,10 +189,13 @@ async def _discover(
             f"controller {watched.name}: {len(items)} jobs where {row.jobs} were: is the list"
             " whole, and does the user still see them all? None is held for deleted",
         )
-    jobs = ledger.jobs.states(row.id)
+    at_rest = ledger.jobs.at_rest(row.id)
+    stirring = [item for item in items if at_rest.get(item.full_name) != item.next_build_number]
+    names = {*(item.full_name for item in stirring), *discovery.unlike(at_rest, look)}
+    jobs = ledger.jobs.stirring(row.id, names)
     lost = discovery.lost(jobs.values(), look) if shrunk_at is None else {}
     running = discovery.believed(told, jobs.values(), random.random())  # noqa: S311
-    chosen = [item for item in items if wanted(item, jobs.get(item.full_name), running, now)]
+    chosen = [item for item in stirring if wanted(item, jobs.get(item.full_name), running, now)]
     return News(look, chosen, jobs, lost, shrunk_at)
 
 

@@ -37,6 +37,7 @@ async def heal(
     jobs: int,
     sinks: Sequence[str],
     clock: Callable[[], int],
+    stopping: Callable[[], bool] = lambda: False,
 ) -> Healed:
     """Compare so many jobs, those first that had builds since they were compared last, and collect
     what is missing. Never raises RemoteError."""
@@ -61,6 +62,8 @@ async def heal(
             if checked.problem is not None:
                 healed.problems.append(checked.problem)
             healed.collected += await fill(watched, ledger, row, checked, row.since, sinks, clock)
+            if stopping():
+                break
     except RemoteError as error:
         healed.problems.append(str(error))
     note_breaker(watched, ledger)

@@ -42,12 +42,13 @@ class Notify:
         self._send(f"STOPPING=1\nEXTEND_TIMEOUT_USEC={int(seconds * 1_000_000)}")
 
     def status(self, text: str) -> None:
-        """One line for `systemctl status`; sent when it is another than before."""
+        """One line for `systemctl status`; sent when it is another than before. It waits for
+        nothing: where systemd has not yet read those before it, the next one says more."""
         if text != self._status:
             self._status = text
-            self._send("STATUS=" + text.replace("\n", " "))
+            self._send("STATUS=" + text.replace("\n", " "), wait=0)
 
-    def _send(self, message: str) -> None:
+    def _send(self, message: str, wait: float = LONGEST_WAIT) -> None:
         if not self._address:
             return
         # sd_notify(3): what can't be told is no reason to stop working.
@@ -55,7 +56,7 @@ class Notify:
             contextlib.suppress(OSError),
             socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as to_systemd,
         ):
-            to_systemd.settimeout(LONGEST_WAIT)
+            to_systemd.settimeout(wait)
             to_systemd.sendto(message.encode(), self._address)
 
 

@@ -22,13 +22,6 @@ from apscheduler.events import (
 )
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
-from apscheduler.triggers.cron import CronTrigger
-from apscheduler.triggers.interval import IntervalTrigger
-
-from poller.settings import Controller
-
-JITTER_SHARE = 0.1
-"""Share of the interval by which a poll may be late, so that many pollers spread."""
 
 LOOK_SECONDS = 1.0
 """Between two looks at whether the clock was set."""
@@ -50,19 +43,6 @@ class Onward(BaseTrigger):  # type: ignore[misc]
             None if previous is None else now, now
         )
         return following
-
-
-def trigger(controller: Controller) -> BaseTrigger:
-    """When to poll a controller: its cron line, or its interval with some jitter."""
-    if controller.cron is not None:
-        return CronTrigger.from_crontab(controller.cron, timezone="UTC")
-    seconds = controller.every / 1000
-    return interval(seconds, jitter=seconds * JITTER_SHARE if seconds >= 10 else None)
-
-
-def interval(seconds: float, jitter: float | None = None) -> BaseTrigger:
-    """Every so many seconds."""
-    return IntervalTrigger(seconds=seconds, jitter=jitter, timezone="UTC")
 
 
 def jump(offset_before: float, offset: float) -> float:
@@ -89,13 +69,13 @@ class Schedule:
         when: BaseTrigger,
         work: Callable[..., Awaitable[None] | None],
         *arguments: Any,
-        at_once: bool = True,
+        first: float = 0.0,
     ) -> None:
-        """Do it, never twice at a time; the first time ``at_once``, or when the trigger says."""
-        first = {"next_run_time": self._now()} if at_once else {}
+        """Do it, never twice at a time; the first time in ``first`` seconds."""
+        at = self._now() + timedelta(seconds=first)
         self._scheduler.add_job(
             work, Onward(when), args=arguments, id=name,
-            coalesce=True, max_instances=1, misfire_grace_time=None, **first,
+            coalesce=True, max_instances=1, misfire_grace_time=None, next_run_time=at,
         )  # fmt: skip
 
     def start(self) -> None:

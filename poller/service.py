@@ -9,8 +9,8 @@ import asyncio
 import random
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, TypeAlias
 
 import structlog
 
@@ -24,11 +24,12 @@ from poller.jenkins.turns import Manners
 from poller.ledger import Queued
 from poller.notify import Notify
 from poller.room import Room
-from poller.schedule import Schedule, interval, trigger
+from poller.schedule import Schedule
 from poller.service_log import log_cycle, log_drain, log_healed, log_manners
 from poller.settling import Settling
 from poller.sinks import Sink
 from poller.status.metrics import Metrics
+from poller.triggers import interval, start_gap, trigger
 from poller.vitals import Vitals, patience
 from poller.watched import Watched
 from poller.wiring import Line
@@ -53,6 +54,8 @@ LOOK_SECONDS = 5.0
 
 HEAL = "reconcile "
 """Before a controller's name: the scheduler's job that compares it with the ledger."""
+
+Work: TypeAlias = Callable[[Watched], Coroutine[Any, Any, None]]
 
 
 class Service:
@@ -146,13 +149,19 @@ class Service:
         if self._notify.watchdog is not None:
             self._schedule.add(FEED, interval(self._notify.watchdog / FEEDS), self._vitals.feed)
         reconcile = self._line.settings.reconcile
+        every = reconcile.every / 1000
         controllers = {one.name: one for one in self._line.settings.controllers}
-        for watched in self._line.watched:
+        now, gap = self._clock() / 1000, start_gap(self._line.settings.controllers)
+        places = len(self._line.watched)
+        for place, watched in enumerate(self._line.watched):
             name = watched.name
-            self._schedule.add(name, trigger(controllers[name]), self._tick, watched)
+            when = trigger(controllers[name], now, place, places)
+            self._schedule.add(name, when, self._tick, self._poll, watched, first=place * gap)
             if reconcile.enabled:
-                hourly = interval(reconcile.every / 1000)
-                self._schedule.add(f"{HEAL}{name}", hourly, self._heal, watched, at_once=False)
+                self._schedule.add(
+                    f"{HEAL}{name}", interval(every), self._tick, self._heal, watched,
+                    first=(place + 1) / places * every,
+                )  # fmt: skip
 
     def _tell_room(self, why: str) -> None:
         self._vitals.trouble("ledger", why)
@@ -186,12 +195,12 @@ class Service:
             return False
         return True
 
-    async def _tick(self, watched: Watched) -> None:
+    async def _tick(self, work: Work, watched: Watched) -> None:
         if not self._room.there.is_set():
             self._left_out.add(watched.name)
             return
         # A task of our own: the scheduler cancels its jobs on shutdown, and a poll may finish.
-        task = asyncio.create_task(self._poll(watched))
+        task = asyncio.create_task(work(watched))
         self._polls.add(task)
         try:
             await asyncio.shield(task)
@@ -238,8 +247,6 @@ class Service:
     async def _heal(self, watched: Watched) -> None:
         """Compare a few jobs with Jenkins, build by build."""
         line, before = self._line, watched.api.turns.manners
-        if not self._room.there.is_set():
-            return
         try:
             with self._vitals.doing(
                 f"comparing {watched.name}",
@@ -247,7 +254,12 @@ class Service:
                 lambda: watched.api.requests,
             ):
                 healed = await heal(
-                    watched, line.ledger, line.settings.reconcile.jobs, line.sink_names, self._clock
+                    watched,
+                    line.ledger,
+                    line.settings.reconcile.jobs,
+                    line.sink_names,
+                    self._clock,
+                    self._stopping.is_set,
                 )
         except LedgerError as failure:
             self._lost(failure)

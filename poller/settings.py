@@ -55,7 +55,7 @@ class Controller(Table):
     instance_guid: Guid | None = Field(
         None, description="SEI's id for this controller; `register` gets it, `run` needs it."
     )
-    every: Span = Field(60_000, description="Time between two polls, at least 1s.")
+    every: Span = Field(60_000, description="The longest time between two polls, at least 1s.")
     cron: str | None = Field(None, description="Instead of every: five fields, in UTC.")
     since: str = Field("7d", description="The first poll begins here: WHEN, or all.")
     include: tuple[Name, ...] = Field(("**",), description="Globs over fullName to watch.")

@@ -8,7 +8,7 @@ a delivery that hangs, a loop that blocks and a scheduler that died all end the 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -17,6 +17,9 @@ from poller.notify import Notify
 
 SQLITE_WAIT = 30.0
 """Seconds that the ledger may wait for another process."""
+
+SHOWN = 3
+"""How many things the status line names of what is done, and of what is wrong."""
 
 TRIES = 4
 """Requests in a row that may all run into their timeout, and be no hang."""
@@ -81,5 +84,12 @@ class Vitals:
         return [what for what, work in self._work.items() if now - work.since > work.patience]
 
     def _tell(self) -> None:
-        doing = ", ".join(self._work) or "waiting for the next poll"
-        self._notify.status("; ".join([doing, *(why for why in self._trouble.values() if why)]))
+        doing = few(list(self._work), ", ") or "waiting for the next poll"
+        trouble = few([why for why in self._trouble.values() if why], "; ")
+        self._notify.status(f"{doing}; {trouble}" if trouble else doing)
+
+
+def few(things: Sequence[str], between: str) -> str:
+    """The first few, and how many more: a line that can be read, with 200 controllers, too."""
+    more = [f"and {len(things) - SHOWN} more"] if len(things) > SHOWN else []
+    return between.join([*things[:SHOWN], *more])

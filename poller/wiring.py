@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from poller.breaker import Breaker
@@ -13,7 +14,7 @@ from poller.errors import ConfigError
 from poller.extract import Extraction
 from poller.globs import Globs
 from poller.harness.api import Api as HarnessApi
-from poller.http import Connection
+from poller.http import Connection, Trust, trust
 from poller.jenkins.api import Api as JenkinsApi
 from poller.jenkins.console import Console
 from poller.jenkins.extras import Extras
@@ -74,18 +75,18 @@ async def open_line(
     """
     need_guids(settings)
     async with contextlib.AsyncExitStack() as stack:
-        watched = []
+        watched, common = [], Common(policy(settings), Extraction(settings.extract), cache(trust))
         for controller in settings.controllers:
-            one = watch(settings, controller, environ, clock, requests_to(controller.name))
+            one = watch(controller, common, environ, clock, requests_to(controller.name))
             stack.push_async_callback(one.api.aclose)
             watched.append(one)
         sinks: list[Sink] = []
         if settings.sei is not None:
-            api = sei_api(settings.sei, environ, requests_to("sei"))
+            api = sei_api(settings.sei, environ, requests_to("sei"), common.trust)
             sinks.append(SeiSink(api, settings.sei.max_connections))
         harness = None
         if settings.harness is not None:
-            harness = harness_api(settings.harness, environ, requests_to("iacm"))
+            harness = harness_api(settings.harness, environ, requests_to("iacm"), common.trust)
             sinks.append(IacmSink(harness))
         if settings.jsonl is not None:
             sinks.append(JsonlSink(Path(settings.jsonl.path)))
@@ -112,9 +113,18 @@ def need_guids(settings: Settings) -> None:
         )
 
 
+@dataclass(frozen=True)
+class Common:
+    """What all controllers share: made for each of 200, it would take seconds and 170 MiB."""
+
+    policy: Policy
+    extraction: Extraction
+    trust: Trust
+
+
 def watch(
-    settings: Settings,
     controller: Controller,
+    common: Common,
     environ: Mapping[str, str],
     clock: Callable[[], int],
     on_try: OnTry | None = None,
@@ -122,17 +132,16 @@ def watch(
     """One controller, ready to be asked. ``clock`` gives epoch milliseconds."""
     token = read_secret(controller, environ).reveal()
     api = JenkinsApi(
-        controller.name, connection(controller, on_try), controller.user, token,
+        controller.name, connection(controller, on_try, common.trust), controller.user, token,
         request_rate=controller.request_rate, every=controller.every / 1000, clock=clock,
     )  # fmt: skip
-    mapping = policy(settings)
     return Watched(
         name=controller.name,
         api=api,
         extras=Extras(
             Upstream(api),
-            console(settings, controller, mapping.redactor),
-            lambda job, build: skipped(job, build, mapping) is None,
+            console(controller, common),
+            lambda job, build: skipped(job, build, common.policy) is None,
         ),
         globs=Globs(controller.include, controller.exclude),
         since=parse_when(controller.since, clock()),
@@ -141,20 +150,20 @@ def watch(
             instance_guid=controller.instance_guid or "",
             instance_url=controller.effective_instance_url,
         ),
-        policy=mapping,
+        policy=common.policy,
         parallel=controller.max_connections,
         renumber=controller.recreated_jobs == "renumber",
     )
 
 
-def console(settings: Settings, controller: Controller, redactor: Redactor) -> Console:
+def console(controller: Controller, common: Common) -> Console:
     """How a controller's logs are read, from the config."""
     return Console(
         policy=controller.logs,
         keep=controller.log_limit,
         timeout=controller.timeout / 1000,
-        redactor=redactor,
-        extraction=Extraction(settings.extract),
+        redactor=common.policy.redactor,
+        extraction=common.extraction,
     )
 
 
@@ -175,22 +184,26 @@ def policy(settings: Settings) -> Policy:
     )
 
 
-def sei_api(sei: Sei, environ: Mapping[str, str], on_try: OnTry | None = None) -> SeiApi:
+def sei_api(
+    sei: Sei, environ: Mapping[str, str], on_try: OnTry | None = None, trust: Trust = trust
+) -> SeiApi:
     """SEI's API with the key of the config."""
     key = read_secret(sei, environ).reveal()
-    return SeiApi(connection(sei, on_try), key, request_rate=sei.request_rate)
+    return SeiApi(connection(sei, on_try, trust), key, request_rate=sei.request_rate)
 
 
 def harness_api(
-    harness: Harness, environ: Mapping[str, str], on_try: OnTry | None = None
+    harness: Harness, environ: Mapping[str, str], on_try: OnTry | None = None, trust: Trust = trust
 ) -> HarnessApi:
     """The Harness API with the key of the config."""
     key = read_secret(harness, environ).reveal()
-    place = connection(harness, on_try)
+    place = connection(harness, on_try, trust)
     return HarnessApi(place, harness.account, harness.org, harness.project, key)
 
 
-def connection(server: Controller | Sei | Harness, on_try: OnTry | None = None) -> Connection:
+def connection(
+    server: Controller | Sei | Harness, on_try: OnTry | None = None, trust: Trust = trust
+) -> Connection:
     """How to reach a server, from its table of the config."""
     return Connection(
         url=server.url if isinstance(server, Controller) else server.base,
@@ -199,4 +212,5 @@ def connection(server: Controller | Sei | Harness, on_try: OnTry | None = None) 
         ca_file=server.ca_file,
         proxy=server.proxy,
         on_try=on_try,
+        trust=trust,
     )

@@ -113,6 +113,28 @@ def test_marks_come_back_as_they_were_saved(path: Path) -> None:
     again.close()
 
 
+def test_jobs_at_rest_are_told_from_those_that_stir(path: Path) -> None:
+    """At rest is what was collected up to its counter and waits for no build; a job that is asked
+    for by name is told of, whatever it does."""
+    ledger = Ledger(path)
+    record(ledger, [complete(1), running(2)], 2)
+    controller = ledger.controllers.get("main", 0).id
+    ledger.jobs.pass_over(controller, [("quiet", "Job", 7, None)])
+    ledger.jobs.put_off(controller, JobState("new"), "Job", 5)
+    assert ledger.jobs.at_rest(controller) == {"quiet": 7}
+    assert ledger.jobs.stirring(controller, []) == {"app": job_row(ledger)}
+    assert set(ledger.jobs.stirring(controller, ["quiet", "new", "no such"])) == {
+        "app", "quiet", "new",
+    }  # fmt: skip
+    record(ledger, [complete(2)], 2)
+    assert ledger.jobs.at_rest(controller) == {"app": 3, "quiet": 7}
+    ledger.jobs.note_missing([1])
+    assert ledger.jobs.at_rest(controller) == {"quiet": 7}
+    assert set(ledger.jobs.stirring(controller, [])) == {"app"}
+    assert ledger.jobs.at_rest(controller + 1) == {}
+    ledger.close()
+
+
 def test_a_new_generation_lets_the_old_ones_in_flight_go(path: Path) -> None:
     """They are skipped as gone, and counted."""
     ledger = Ledger(path)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from poller.notify import Notify, watchdog_seconds
-from poller.vitals import Vitals, patience
+from poller.vitals import Vitals, few, patience
 from tests.conftest import Site
 from tests.test_run import wait_for
 
@@ -152,6 +152,25 @@ def test_a_blocked_loop_is_not_fed(site: Site, systemd: Systemd) -> None:
         wait_for(silent)
         service.kill()
         service.communicate(timeout=10)
+
+
+def test_the_status_line_stays_short() -> None:
+    """With 200 controllers it is read, too."""
+    assert few([], ", ") == ""
+    assert few(["a", "b", "c"], ", ") == "a, b, c"
+    assert few([str(number) for number in range(200)], "; ") == "0; 1; 2; and 197 more"
+
+
+def test_a_systemd_that_does_not_read_holds_nothing_up(tmp_path: Path) -> None:
+    """A status that can't be told at once is not told."""
+    path = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as unread:
+        unread.bind(path)
+        notify = Notify({"NOTIFY_SOCKET": path})
+        began = time.monotonic()
+        for number in range(1_000):
+            notify.status(str(number))
+        assert time.monotonic() - began < 60  # one wait would be a second
 
 
 def test_work_without_progress_is_not_fed(tmp_path: Path) -> None:

@@ -6,9 +6,11 @@ which builds run now is the other half.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct
 
 from poller.errors import BadAnswer, NotFound, RemoteError, Unauthorized
 from poller.jenkins.api import Api
@@ -31,8 +33,7 @@ FEW = 10
 """Jobs of a controller below which a list that shrank says nothing."""
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(Struct, frozen=True, gc=False):
     """One job as the item tree shows it. ``last`` is the newest build, asked for at the first look
     only: of number 0 where there is none, None where it was not asked."""
 
@@ -117,7 +118,7 @@ def walk(answer: Any, found: Look, *, at: int = 0, folder: str = "") -> list[tup
         children = parent.get("jobs") if isinstance(parent, dict) else None
         if not isinstance(children, list):
             continue
-        nameless = sum(isinstance(child, dict) and "fullName" not in child for child in children)
+        nameless = any(type(child) is dict and "fullName" not in child for child in children)
         if nameless and parent is not answer and level < DEEPEST:
             # Below the deepest level asked, Jenkins names nothing but the class.
             deeper.append((name, level))
@@ -125,29 +126,23 @@ def walk(answer: Any, found: Look, *, at: int = 0, folder: str = "") -> list[tup
         if children:
             found.depth = max(found.depth, level + 1)
         for child in children:
-            full_name = child.get("fullName") if isinstance(child, dict) else None
-            if not isinstance(full_name, str) or not full_name or not is_name(full_name):
+            full_name = child.get("fullName") if type(child) is dict else None
+            if type(full_name) is not str or not full_name or not is_name(full_name):
                 found.malformed += 1
-            elif "nextBuildNumber" in child:
-                _add(child, full_name, multibranch, found)
-            else:
+            elif "nextBuildNumber" not in child:
                 kind = str(child.get("_class") or "")
                 stack.append((child, level + 1, kind.endswith(MULTIBRANCH), full_name))
+            elif type(number := child["nextBuildNumber"]) is not int or number < 1:
+                found.malformed += 1
+            else:
+                found.items[full_name] = Item(
+                    full_name,
+                    str(child.get("_class") or ""),
+                    number,
+                    multibranch,
+                    _start(child["lastBuild"]) if "lastBuild" in child else None,
+                )
     return deeper
-
-
-def _add(child: dict[str, Any], full_name: str, multibranch: bool, found: Look) -> None:
-    number, last = child["nextBuildNumber"], child.get("lastBuild")
-    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-        found.malformed += 1
-        return
-    found.items[full_name] = Item(
-        full_name,
-        str(child.get("_class") or ""),
-        number,
-        multibranch,
-        _start(last) if "lastBuild" in child else None,
-    )
 
 
 def _start(last: Any) -> Start:
@@ -220,6 +215,16 @@ def has_news(
         return any(True for _ in in_flight)
     name = item.full_name.lower()
     return any((name, number) not in running_now for number in in_flight)
+
+
+def unlike(at_rest: Mapping[str, int], look: Look) -> list[str]:
+    """The jobs, by full name, that the item tree does not show with this ``nextBuildNumber``."""
+    shown = look.items
+    return [
+        name
+        for name, number in at_rest.items()
+        if (item := shown.get(name)) is None or item.next_build_number != number
+    ]
 
 
 def lost(jobs: Iterable[JobState], look: Look) -> dict[int, JobState]:

@@ -11,11 +11,12 @@ def is_name(full_name: str) -> bool:
     """Whether Jenkins can have a job of that name (jenkins.model.Jenkins.checkGoodName): UTF-8 can
     write it, and no segment is ``.`` or ``..``, which would lead out of Jenkins' part of its host.
     """
-    try:
-        full_name.encode()
-    except UnicodeEncodeError:
-        return False
-    return not {".", ".."} & set(full_name.split("/"))
+    if not full_name.isascii():
+        try:
+            full_name.encode()
+        except UnicodeEncodeError:
+            return False
+    return "." not in full_name or not {".", ".."} & set(full_name.split("/"))
 
 
 def job_path(full_name: str) -> str:

@@ -94,17 +94,26 @@ class Controllers:
             )
 
     def all(self) -> list[dict[str, Any]]:
-        """Name, jobs, last poll, success and error of each controller, ``gaps`` (numbers that no
-        build had when they were passed), and its tallies as ``{(sink, state): count}``; the sink is
-        empty for the builds themselves."""
+        """Name, jobs, last poll, success and error of each controller, and its tallies as
+        ``{(sink, state): count}``; the sink is empty for the builds themselves."""
         tallies: dict[int, dict[tuple[str, str], int]] = {}
         for row in self._file.rows("select controller, sink, state, count from tally"):
             tallies.setdefault(row["controller"], {})[row["sink"], row["state"]] = row["count"]
         return [
             {**row, "tally": tallies.get(row.pop("id"), {})}
             for row in self._file.rows(
-                "select c.id, c.name, c.jobs, c.last_poll, c.last_success, c.last_error,"
-                " (select coalesce(sum(gaps), 0) from job where controller = c.id) as gaps"
-                " from controller c order by c.id"
+                "select id, name, jobs, last_poll, last_success, last_error"
+                " from controller order by id"
             )
         ]
+
+    def gaps(self) -> dict[str, int]:
+        """By controller, how many numbers no build had when they were passed: a walk over all
+        jobs."""
+        with self._file.guarded("read jobs"):
+            return dict(
+                self._file.conn.execute(
+                    "select c.name, sum(j.gaps) from job j join controller c on c.id = j.controller"
+                    " group by c.id"
+                )
+            )

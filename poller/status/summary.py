@@ -21,7 +21,7 @@ def summary(settings: Settings, ledger: Ledger, now: int) -> dict[str, Any]:
     ``lag_seconds`` is the time since the last poll that Jenkins answered; null before the first.
     """
     seen = {row["name"]: row for row in ledger.controllers.all()}
-    sinks = settings.sink_names
+    sinks, gaps = settings.sink_names, ledger.controllers.gaps()
     of_controllers, of_sinks = (ledger.breakers.all(kind) for kind in ("controller", "sink"))
     oldest = {(row["controller"], row["sink"]): row["at"] for row in ledger.outbox.oldest_queued()}
     return {
@@ -29,6 +29,7 @@ def summary(settings: Settings, ledger: Ledger, now: int) -> dict[str, Any]:
             {
                 **_controller(controller.name, seen.get(controller.name, {}), now),
                 "breaker": _breaker(of_controllers.get(controller.name)),
+                "gaps": gaps.get(controller.name, 0),
                 "incomplete": {
                     "count": ledger.lacking.count(controller.name),
                     "newest": ledger.lacking.newest(controller.name, NEWEST),
@@ -69,7 +70,6 @@ def _controller(name: str, row: dict[str, Any], now: int) -> dict[str, Any]:
         "in_flight": tally.get(("", "in_flight"), 0),
         "skipped": sum(skipped.values()),
         "skipped_because": skipped,
-        "gaps": row.get("gaps", 0),
     }
 
 
