@@ -83,7 +83,7 @@ def test_no_name_leads_anywhere_else() -> None:
                 with contextlib.suppress(RemoteError):
                     await asked
 
-        @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
         @given(NAMES)
         def play(name: str) -> None:
             heads.clear()
@@ -113,10 +113,9 @@ def test_what_no_job_can_be_called_is_no_job(name: str) -> None:
     assert (dict(found.items), found.malformed) == ({}, 1)
 
 
-@pytest.mark.parametrize("name", ["../../admin", "\udcff"])
-def test_a_name_on_the_command_line_leads_nowhere_either(site: Site, name: str) -> None:
+def test_a_name_on_the_command_line_leads_nowhere_either(site: Site) -> None:
     """Exit 65, and nothing was asked."""
-    assert site.run("preview", name, "1").returncode == 65
+    assert site.run("preview", "../../\udcff", "1").returncode == 65
     assert site.jenkins.requests == []
 
 
@@ -257,18 +256,15 @@ def test_the_proxy_of_the_environment(far: tuple[Site, Wire, list[bytes]], ca_fi
     assert f"through the proxy {ours}\n" in told
 
 
-@pytest.mark.parametrize(
-    "value", ["socks5://u:s3cret-word@proxy:1080", "http://", "http://[", "ftp://x"]
-)
+@pytest.mark.parametrize("value", ["socks5://u:s3cret-word@proxy:1080", "http://["])
 def test_a_proxy_of_the_environment_that_is_none(site: Site, value: str) -> None:
     """Is an error of the config, without its password, and nothing goes around it."""
     site.environ["https_proxy"] = value
     site.configure(site.controller(url="https://jenkins.test/"))
-    for command, code in (("once", 78), ("check", 78)):
-        result = site.run(command)
-        assert result.returncode == code, result.stderr
-        assert "https_proxy of the environment" in result.stdout + result.stderr
-        assert "s3cret-word" not in result.stdout + result.stderr
+    result = site.run("once")
+    assert result.returncode == 78
+    assert "https_proxy of the environment" in result.stderr
+    assert "s3cret-word" not in result.stderr
 
 
 CONTROLLER = f"""
