@@ -97,8 +97,8 @@ def client(
 ) -> Client:
     """A client for one server; ``retries`` above the transport, for what a moment cures.
 
-    Its proxy is :func:`proxy_of`. Nothing else of the environment is looked at: no ``~/.netrc``, no
-    other variable. Raises ConfigError for a CA bundle or a proxy that can't be used.
+    Its proxy is :func:`proxy_of`. Nothing else of the environment counts but OpenSSL's own
+    variables: no ``~/.netrc``. Raises ConfigError for a CA bundle or a proxy that can't be used.
     """
     transport: httpx.AsyncBaseTransport = Transport(
         _trust(connection.ca_file),

@@ -56,3 +56,12 @@ def test_the_bill_of_materials_is_the_lock() -> None:
     assert {name for name, one in listed.items() if "licenses" not in one} <= {"sqlite-fts4"}
     known = {one["ref"] for one in bill["dependencies"]}
     assert {one["bom-ref"] for one in listed.values()} <= known
+
+
+def test_each_threat_has_a_test_that_is_there() -> None:
+    """By its name in docs/reliability.md."""
+    text = (ROOT / "docs" / "reliability.md").read_text()
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", text)
+    assert len(named) > 30
+    for file, name in named:
+        assert f"def {name or 'test_'}" in (ROOT / file).read_text(), f"{file}::{name}"
