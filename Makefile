@@ -1,4 +1,4 @@
-# `make help` lists what there is. Every target sets up its own .venv from requirements.lock.
+# `make help` lists what there is. Every target sets up its own .venv from requirements-dev.lock.
 
 PYTHON ?= python3.11
 VENV := .venv
@@ -11,16 +11,16 @@ PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 UNITDIR ?= $(SYSCONFDIR)/systemd/system
 
-.PHONY: help install uninstall demo test check fix bench screenshot man lock clean
+.PHONY: help install uninstall demo test check fix bench screenshot man lock sbom audit clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-$(READY): pyproject.toml requirements.lock
+$(READY): pyproject.toml requirements-dev.lock
 	@command -v $(PYTHON) >/dev/null || { echo "no $(PYTHON): make PYTHON=/path/to/python3.11 or newer"; exit 1; }
 	@echo "setting up $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
@@ -57,12 +57,34 @@ screenshot: $(READY) ## the pictures of the status page in docs/, anew (needs ch
 man: $(READY) ## the man page anew, from the commands
 	$(BIN)/python -m poller.manpage > man/sei-poller.1
 
-lock: ## exact versions anew, from pyproject.toml
+LOCK := --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
+	--no-emit-find-links --no-annotate --no-header
+
+lock: ## exact versions anew, with hashes, from pyproject.toml: what is installed, and for developing
 	$(PYTHON) -m venv .lock-venv
 	.lock-venv/bin/pip install --quiet pip-tools
-	.lock-venv/bin/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links \
-		--no-annotate --no-header --extra dev --output-file requirements.lock pyproject.toml
+	.lock-venv/bin/pip-compile $(LOCK) --output-file requirements.lock pyproject.toml
+	.lock-venv/bin/pip-compile $(LOCK) --extra dev --constraint requirements.lock \
+		--output-file requirements-dev.lock pyproject.toml
 	rm -rf .lock-venv
+	$(MAKE) sbom
+
+sbom: ## sbom.cdx.json anew: what is installed, with licences, as CycloneDX
+	$(PYTHON) -m venv .sbom-venv/installed
+	.sbom-venv/installed/bin/pip install --quiet --require-hashes --requirement requirements.lock
+	$(PYTHON) -m venv .sbom-venv/tool
+	.sbom-venv/tool/bin/pip install --quiet cyclonedx-bom
+	.sbom-venv/tool/bin/cyclonedx-py environment .sbom-venv/installed/bin/python \
+		--pyproject pyproject.toml --output-reproducible --of JSON --output-file sbom.cdx.json
+	rm -rf .sbom-venv
+
+audit: ## known vulnerabilities of what is installed (asks PyPI), and bandit over our own code
+	$(PYTHON) -m venv .audit-venv
+	.audit-venv/bin/pip install --quiet pip-audit "bandit[toml]"
+	.audit-venv/bin/bandit --quiet --configfile pyproject.toml --recursive poller
+	.audit-venv/bin/pip-audit --require-hashes --disable-pip --requirement requirements.lock
+	rm -rf .audit-venv
 
 clean: ## take back all that the targets made
-	rm -rf $(VENV) .bench .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage dist
+	rm -rf $(VENV) .lock-venv .sbom-venv .audit-venv .bench .demo dist \
+		.mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

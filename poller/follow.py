@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from poller.errors import NoSuchBuild, NotFound, Unreachable, UsageError
 from poller.jenkins.api import Api, LogPart
-from poller.jenkins.console import secrets
 from poller.jenkins.model import Build
 from poller.logs.text import ConsoleText
 from poller.read_logs import last_lines
 from poller.redact import Stream, known_values
+from poller.sei.params import secrets
 from poller.watched import Watched
 
 FOLLOW_SECONDS = 1.0

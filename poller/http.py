@@ -128,8 +128,8 @@ def client(
     """A client for one server; ``retries`` above the transport, for what a moment cures: with
     ``only_broken``, for a connection that broke under a request, and nothing that was answered.
 
-    Its proxy is :func:`proxy_of`. Nothing else of the environment is looked at: no ``~/.netrc``, no
-    other variable. Raises ConfigError for a CA bundle or a proxy that can't be used.
+    Its proxy is :func:`proxy_of`. Nothing else of the environment counts but OpenSSL's own
+    variables: no ``~/.netrc``. Raises ConfigError for a CA bundle or a proxy that can't be used.
     """
     transport: httpx.AsyncBaseTransport = Transport(
         connection.trust(connection.ca_file),

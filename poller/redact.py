@@ -6,6 +6,7 @@ Python's own engine on console logs, and linear whatever the text (bench/RESULTS
 
 from __future__ import annotations
 
+import copy
 import fnmatch
 import re
 from collections.abc import Collection, Iterable, Sequence
@@ -63,7 +64,16 @@ class Redactor:
         every = [tokens, *IN_CONTEXT, words, *(f"(?:{pattern})" for pattern in patterns)]
         options.never_capture = True
         self._any = re2.compile("|".join(every), options)
+        self._values: frozenset[bytes] = frozenset()
         self._anchored = any(re.search(r"[\^$]|\\[AzZ]", pattern) for pattern in patterns)
+
+    def knowing(self, values: frozenset[bytes]) -> Redactor:
+        """One that hides these in every text, too: see :func:`known_values`."""
+        if not values:
+            return self
+        more = copy.copy(self)
+        more._values = self._values | values
+        return more
 
     def hides(self, name: str) -> bool:
         """Whether the value of a parameter of that name is never sent."""
@@ -79,6 +89,7 @@ class Redactor:
         ``values`` are secrets known as such: see :func:`known_values`.
         """
         raw = text.encode("utf-8", "replace")
+        values = {*self._values, *values} if self._values else values
         if not values and self._any.search(raw) is None:
             return text
         clean = Stream(self, values).feed(raw)
@@ -96,9 +107,11 @@ class Redactor:
     def may_hide(self, texts: Iterable[str]) -> bool:
         """Whether something in one of the texts may look like a secret: one look at all of them is
         cheaper than one at each, and mostly there is nothing."""
-        joined = "\n".join(texts)
+        joined = "\n".join(texts).encode("utf-8", "replace")
+        if any(value in joined for value in self._values):
+            return True
         # What is found in one text is found in the joined one, too, but for its ends.
-        return self._anchored or self._any.search(joined.encode("utf-8", "replace")) is not None
+        return self._anchored or self._any.search(joined) is not None
 
 
 class Stream:

@@ -54,20 +54,48 @@ class Wire:
         await asyncio.sleep(CLOSING_SECONDS)
 
 
-def to(port: int) -> Handler:
-    """Forward each connection to a port on loopback."""
+def to(
+    port: int, heard: list[bytes] | None = None, change: Callable[[bytes], bytes] = bytes
+) -> Handler:
+    """Forward each connection to a port on loopback; what the client says is put into ``heard``,
+    and arrives as ``change`` makes it."""
 
     async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await _join(reader, writer, port)
+        def on_the_way(data: bytes) -> bytes:
+            if heard is not None:
+                heard.append(data)
+            return change(data)
+
+        await _join(reader, writer, port, on_the_way=on_the_way)
 
     return forward
 
 
-def proxy(*, refuse: bool = False) -> Handler:
-    """An HTTP proxy for CONNECT and for plain requests, to ports on loopback."""
+def nothing(heads: list[bytes]) -> Handler:
+    """Nobody is to ask here: what is asked is put into ``heads``, and answered with 404."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                heads.append(await reader.readuntil(b"\r\n\r\n"))
+                writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+                await writer.drain()
+        except (asyncio.IncompleteReadError, OSError):
+            pass
+        finally:
+            writer.transport.abort()
+
+    return serve
+
+
+def proxy(*, refuse: bool = False, heads: list[bytes] | None = None) -> Handler:
+    """An HTTP proxy for CONNECT and for plain requests, to ports on loopback, whatever the host.
+    What it is asked is put into ``heads``."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
+        if heads is not None:
+            heads.append(head)
         method, target = head.split()[:2]
         if refuse:
             writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
@@ -85,20 +113,28 @@ def proxy(*, refuse: bool = False) -> Handler:
 
 
 async def _join(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int, first: bytes = b""
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    port: int,
+    first: bytes = b"",
+    on_the_way: Callable[[bytes], bytes] = bytes,
 ) -> None:
     there, back = await asyncio.open_connection("127.0.0.1", port)
     try:
         back.write(first)
-        await asyncio.gather(_pump(reader, back), _pump(there, writer))
+        await asyncio.gather(_pump(reader, back, on_the_way), _pump(there, writer))
     finally:
         for one in (back, writer):
             one.transport.abort()
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _pump(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    on_the_way: Callable[[bytes], bytes] = bytes,
+) -> None:
     with contextlib.suppress(OSError):
         while data := await reader.read(65536):
-            writer.write(data)
+            writer.write(on_the_way(data))
             await writer.drain()
         writer.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from typing import Literal
 
 from poller.errors import BadAnswer, NotFound, RemoteError, Unreachable
@@ -12,6 +11,7 @@ from poller.jenkins.api import Api, LogPart
 from poller.jenkins.model import Build
 from poller.logs.capture import Capture, Log
 from poller.redact import Redactor, known_values
+from poller.sei import params
 
 LogPolicy = Literal["none", "failed", "all"]
 
@@ -51,7 +51,7 @@ class Console:
         keep = self.keep if wanted(self.policy, build.result) else 0
         if not (keep or patterns):
             return None
-        values = known_values(secrets(build, self.redactor))
+        values = known_values(params.secrets(build, self.redactor))
         for attempt in range(1, TRIES + 1):
             capture = Capture(self.redactor, keep=keep, values=values, patterns=patterns)
             try:
@@ -93,17 +93,3 @@ async def _piece_by_piece(
 def wanted(policy: LogPolicy, result: str | None) -> bool:
     """Whether the log of a build that ended so is kept."""
     return policy == "all" or (policy == "failed" and result not in NOT_FAILED)
-
-
-def secrets(build: Build, redactor: Redactor) -> Iterator[str]:
-    """The values of the build's own parameters that are never sent, where Jenkins tells them."""
-    for action in build.actions:
-        parameters = action.parameters if action is not None else None
-        for parameter in parameters if isinstance(parameters, list) else ():
-            name, value = (
-                (parameter.get("name"), parameter.get("value"))
-                if isinstance(parameter, dict)
-                else (None, None)
-            )
-            if isinstance(name, str) and isinstance(value, str) and redactor.hides(name):
-                yield value

@@ -16,7 +16,7 @@ from msgspec import UNSET
 
 from poller.jenkins.model import Build, StageTree
 from poller.jenkins.paths import shown_path
-from poller.redact import Redactor
+from poller.redact import Redactor, known_values
 from poller.rule_settings import Rule, StageCondition
 from poller.rules import Match, first_match
 from poller.sei import artifacts, causes, params, scm, stages
@@ -103,15 +103,14 @@ def map_build(
     if skip is not None:
         return skip
     matched = first_match(policy.rules, job.full_name)
+    redactor = policy.redactor.knowing(known_values(params.secrets(build, policy.redactor)))
     fixed = _fixed(identity, job, build)
     ruled, ruled_sources = _ruled(matched, tree)
     links = causes.chain(build, evidence.upstream)
     checkout, repo_source = scm.primary(build, policy.ignore_repos, matched.rule.primary_repo)
     named = params.text_of(build, scm.COMMIT_PARAMETER)
     commits, commits_source = scm.commits(build, checkout, named, evidence)
-    found, found_source = artifacts.artifacts(
-        build, evidence, matched, policy.redactor, fixed["web_url"]
-    )
+    found, found_source = artifacts.artifacts(build, evidence, matched, redactor, fixed["web_url"])
     result, result_source = _result(build, matched, policy)
     user, user_source = causes.user_id(links)
     ci, cd, ci_source = artifacts.ci_and_cd(matched, found)
@@ -124,10 +123,10 @@ def map_build(
         pipeline=clean(name, NAME),
         result=clean(result, NAME),
         user_id=user or UNSET,
-        job_run=None if tree is None else stages.stage_tree(tree, policy.redactor),
-        job_run_params=params.job_run_params(build, policy.redactor),
+        job_run=None if tree is None else stages.stage_tree(tree, redactor),
+        job_run_params=params.job_run_params(build, redactor),
         scm_commit_ids=commits,
-        repo_url=UNSET if checkout is None else checkout.url,
+        repo_url=UNSET if checkout is None else redactor.text(checkout.url),
         branch_name=UNSET if branch is None else branch,
         module_name=UNSET if module is None else clean(module, NAME),
         ci=ci,
@@ -142,7 +141,7 @@ def map_build(
         "result": result_source,
         "user_id": user_source,
         "job_run": "no stages" if tree is None else "wfapi's stage tree",
-        "scm_commit_ids": commits_source,
+        "scm_commit_ids": redactor.text(commits_source),
         "repo_url": repo_source,
         "branch_name": branch_source,
         "module_name": module_source,

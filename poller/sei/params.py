@@ -42,6 +42,14 @@ def job_run_params(build: Build, redactor: Redactor) -> list[Param]:
     return list(found.values())[:MOST]
 
 
+def secrets(build: Build, redactor: Redactor) -> Iterator[str]:
+    """The values that are never sent because of their names, where Jenkins tells them."""
+    for parameter in parameters(build):
+        name, value = parameter.get("name"), parameter.get("value")
+        if isinstance(name, str) and isinstance(value, str) and redactor.hides(name):
+            yield value
+
+
 def text_of(build: Build, name: str) -> str | None:
     """The text of the parameter of that name."""
     for parameter in parameters(build):

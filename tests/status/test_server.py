@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import socket
 import time
@@ -16,7 +17,7 @@ from poller.config import load
 from poller.ledger import Ledger
 from poller.status.hosts import allowed, split_listen
 from poller.status.metrics import Metrics
-from poller.status.server import serving
+from poller.status.server import MOST_AT_ONCE, Impatient, serving
 from tests.conftest import KEY, TOKEN, Site, free_port, simulated
 from tests.status.conftest import Service, serve
 from tests.test_run import wait_for
@@ -206,6 +207,68 @@ def test_a_ledger_that_is_gone_is_told(site: Site) -> None:
     assert [a.status_code for a in (page, health, metrics, live)] == [503, 503, 503, 200]
     assert "there is none yet" in page.text
     assert "there is none yet" in health.text
+
+
+SLOW = (
+    b"",
+    b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ",
+    b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET /liv",
+    b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9999\r\n\r\nx",
+)
+"""What keeps a server waiting: nothing, half a request, half a second one, a body without end."""
+
+NEVER_READ = b"GET /static/style.css HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 2_000
+
+
+def test_slow_connections_do_not_keep_others_out(site: Site) -> None:
+    """As many as there are places: each is closed in time, and others are answered again."""
+
+    class Quick(Impatient):
+        request_seconds, answer_seconds = 1.5, 2.0
+
+    port = free_port()
+    site.configure(more=f'[status]\nlisten = "{port}"')
+    settings = load(site.config, site.environ)
+    Ledger(site.ledger).close()
+
+    async def slow(says: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+        writer.write(says)
+        return reader, writer
+
+    async def read(reader: asyncio.StreamReader) -> int:
+        count = 0
+        with contextlib.suppress(ConnectionError):
+            while part := await reader.read(1 << 16):
+                count += len(part)
+        return count
+
+    async def play() -> tuple[set[int], float]:
+        async with (
+            serving(settings, Metrics(settings), lambda: 0, protocol=Quick),
+            httpx.AsyncClient() as http,
+        ):
+            await asyncio.sleep(0.3)
+            every = [await slow(SLOW[place % 2]) for place in range(MOST_AT_ONCE)]
+            url, deadline = f"http://127.0.0.1:{port}/livez", time.monotonic() + 10
+            seen = {(await http.get(url)).status_code}
+            while 200 not in seen and time.monotonic() < deadline:
+                await asyncio.sleep(0.1)
+                seen.add((await http.get(url)).status_code)
+            every += [await slow(says) for says in SLOW]
+            unread, writer = await slow(NEVER_READ)
+            size = len((await http.get(url.replace("livez", "static/style.css"))).content)
+            await asyncio.sleep(2.5)
+            for reader, one in every:
+                await asyncio.wait_for(read(reader), 5)
+                one.close()
+            share = await asyncio.wait_for(read(unread), 5) / (2_000 * size)
+            writer.close()
+            return seen, share
+
+    seen, share = asyncio.run(play())
+    assert seen == {503, 200}
+    assert share < 1
 
 
 def test_a_listen_that_is_none_is_refused(site: Site) -> None:
