@@ -1,0 +1,150 @@
+"""The way to the servers goes and comes back: certificates expire, names no longer resolve. The
+real process lives through it and says what is wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import sqlite3
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import trustme
+
+from tests.conftest import Command, Site, clean_environ
+from tests.test_run import wait_for
+from tests.wires import Wire, to
+
+WITH_OWN_NAMES = (
+    'mount --bind "$NAMES" /etc/hosts && mount --bind "$RESOLVER" /etc/resolv.conf && exec "$@"'
+)
+
+
+def last_error(site: Site) -> str:
+    """What the ledger says of the controller; nothing before the first poll."""
+    if not site.ledger.exists():
+        return ""
+    with contextlib.closing(sqlite3.connect(f"file:{site.ledger}?mode=ro", uri=True)) as conn:
+        try:
+            rows = conn.execute("select last_error from controller").fetchall()
+        except sqlite3.OperationalError:  # just being made
+            rows = []
+    return str(rows[0][0]) if rows else ""
+
+
+def drop_connections(site: Site) -> None:
+    """Both servers are started anew."""
+    for server in (site.jenkins_server, site.sei_server):
+        server.stop()
+        server.start()
+
+
+def test_certificates_expire_and_are_renewed(site: Site) -> None:
+    """On both sides, in the middle of it: refused, told with the cure, and taken up again."""
+    authority = trustme.CA()
+    ca_file = site.directory / "ca.pem"
+    authority.cert_pem.write_to_path(ca_file)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(tls)
+    with (
+        Wire(to(site.jenkins_server.port), tls) as jenkins,
+        Wire(to(site.sei_server.port), tls) as sei,
+    ):
+        site.configure(
+            site.controller(
+                url=f"https://localhost:{jenkins.port}/", ca_file=str(ca_file), every="1s"
+            ),
+            base_url=f"https://localhost:{sei.port}/sei/api/v1",
+            ca_file=str(ca_file),
+        )
+        site.jenkins.job("app").build()
+        with site.start("run") as service:
+            wait_for(lambda: len(site.sei.runs) == 1)
+            expired = datetime.now(UTC) - timedelta(seconds=1)
+            authority.issue_cert("localhost", not_after=expired).configure_cert(tls)
+            drop_connections(site)
+            site.jenkins.job("app").build()
+            wait_for(lambda: "certificate has expired" in last_error(site))
+            assert len(site.sei.runs) == 1
+            authority.issue_cert("localhost").configure_cert(tls)
+            wait_for(lambda: len(site.sei.runs) == 2)
+            service.terminate()
+            _, err = service.communicate(timeout=30)
+    assert service.returncode == 0, err
+    assert "Traceback" not in err
+    assert "TLS: certificate has expired" in err
+    assert "have the certificate renewed" in err
+
+
+@pytest.fixture
+def names(site: Site) -> Path:
+    """An `/etc/hosts` of the test's own."""
+    path = site.directory / "hosts"
+    path.write_text("127.0.0.1 localhost jenkins.test sei.test\n")
+    return path
+
+
+@pytest.fixture
+def service(site: Site, names: Path) -> Iterator[Command]:
+    """The service in a mount namespace where names come from that file alone."""
+    unshare = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--mount", "--map-root"]
+    if shutil.which("unshare") is None or subprocess.run([*unshare, "true"]).returncode:
+        pytest.skip("no mount namespaces here")
+    resolver = site.directory / "resolv.conf"
+    resolver.write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
+    jenkins, sei = site.jenkins_server.port, site.sei_server.port
+    site.configure(
+        site.controller(url=f"http://jenkins.test:{jenkins}/", every="1s"),
+        base_url=f"http://sei.test:{sei}/sei/api/v1",
+    )
+    own = {"NAMES": str(names), "RESOLVER": str(resolver)}
+    command = [sys.executable, "-m", "poller", "--config", str(site.config), "run"]
+    with Command(
+        [*unshare, "sh", "-c", WITH_OWN_NAMES, "sh", *command],
+        env={**clean_environ(), **site.environ, **own},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        yield process
+
+
+def test_names_go_and_come_back(site: Site, names: Path, service: Command) -> None:
+    """DNS is away for both sides, and then for none."""
+    site.jenkins.job("app").build()
+    wait_for(lambda: len(site.sei.runs) == 1)
+    there = names.read_text()
+    names.write_text("127.0.0.1 localhost\n")
+    drop_connections(site)
+    site.jenkins.job("app").build()
+    wait_for(lambda: "does not resolve" in last_error(site))
+    assert len(site.sei.runs) == 1
+    names.write_text(there)
+    wait_for(lambda: len(site.sei.runs) == 2)
+    service.terminate()
+    _, err = service.communicate(timeout=30)
+    assert service.returncode == 0, err
+    assert "Traceback" not in err
+    assert "does this machine's DNS know it?" in err
+
+
+def test_a_name_that_nobody_knows_is_cured_by_a_reload(site: Site) -> None:
+    """Without a restart, by a config with the right one."""
+    site.configure(site.controller(url="http://jenkins.invalid/", every="1s"))
+    site.jenkins.job("app").build()
+    with site.start("run") as service:
+        wait_for(lambda: "does not resolve" in last_error(site))
+        site.configure(site.controller(every="1s"))
+        service.send_signal(signal.SIGHUP)
+        wait_for(lambda: len(site.sei.runs) == 1)
+        service.terminate()
+        _, err = service.communicate(timeout=30)
+    assert service.returncode == 0, err
+    assert "Traceback" not in err
