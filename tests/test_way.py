@@ -1,5 +1,5 @@
-"""The way to the servers goes and comes back: certificates expire, names no longer resolve. The
-real process lives through it and says what is wrong."""
+"""The way to the servers goes and comes back: certificates expire, names no longer resolve, and any
+answer may be any other. The real process lives through it and says what is wrong."""
 
 from __future__ import annotations
 
@@ -11,14 +11,19 @@ import sqlite3
 import ssl
 import subprocess
 import sys
+import time
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 
 import pytest
 import trustme
 
+from poller.demo.weather import Weather
 from tests.conftest import Command, Site, clean_environ
+from tests.day_of_faults import Life, uid
 from tests.test_run import wait_for
 from tests.wires import Wire, to
 
@@ -148,3 +153,31 @@ def test_a_name_that_nobody_knows_is_cured_by_a_reload(site: Site) -> None:
         _, err = service.communicate(timeout=30)
     assert service.returncode == 0, err
     assert "Traceback" not in err
+
+
+def test_the_service_lives_through_it(site: Site) -> None:
+    """The real process: no restart, no traceback, and when the weather clears all is there."""
+    site.configure(site.controller(every="1s", timeout="1s"), timeout="1s")
+    weathers = [Weather(0.2, seed, slow=3.0, trickle=0.5) for seed in (1, 2)]
+    site.jenkins.faults.append(weathers[0])
+    site.sei.faults.append(weathers[1])
+    life = Life(site.jenkins, Random(5))
+    with site.start("run") as service:
+        end = time.monotonic() + 60
+        while min(sum(weather.seen.values()) for weather in weathers) < 5:
+            assert time.monotonic() < end
+            life.minute()
+            assert service.poll() is None, "it ended"
+            time.sleep(0.1)
+        for build in list(site.jenkins.running):
+            build.finish()
+        site.jenkins.heal()
+        site.sei.heal()
+        wait_for(lambda: len(site.sei.runs) == life.built, 120)
+        service.terminate()
+        _, err = service.communicate(timeout=30)
+    assert service.returncode == 0, err
+    assert "Traceback" not in err
+    received = Counter(uid(run) for run in site.sei.received)
+    spoilt = Counter(uid(run) for run in site.sei.spoilt)
+    assert all(count <= 1 + spoilt[name] for name, count in received.items())
