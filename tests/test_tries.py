@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import tracemalloc
 from collections.abc import Iterator
@@ -90,12 +91,12 @@ def ask(server: Server, times: int = 1, limit: int = MIB, retries: int = 2) -> l
     connection = http.Connection(server.url, 5_000, 2)
 
     async def all_of_them() -> list[object]:
-        async with http.client(connection, retries=retries) as client:
+        async with contextlib.aclosing(http.client(connection, retries=retries)) as client:
             return [
                 (
                     await asyncio.gather(
                         http.ask(
-                            client, client.build_request("GET", server.url),
+                            client, client.request("GET", server.url),
                             where="here", what="it", limit=limit, seconds=10,
                         ),
                         return_exceptions=True,
