@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import socket
 import ssl
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -21,6 +22,7 @@ import httpx
 from poller import __version__, known_secrets
 from poller.addresses import is_loopback, without_password
 from poller.errors import BadAnswer, ConfigError, NotFound, Unauthorized, Unreachable
+from poller.tls import untrusted
 from poller.transport import Transport
 from poller.tries import Tries, retry_after
 from poller.unpack import ACCEPTED, NotUnpacked, unpacker
@@ -30,6 +32,7 @@ USER_AGENT = f"sei-poller/{__version__} (jenkins-sei-poller)"
 
 CA_FILE_FORM = "ca_file is a readable file of certificates in PEM form"
 PROXY_FORM = "a proxy is http://host:port; `proxy` of the config goes before the environment"
+DNS_HINT = "is the name right, and does this machine's DNS know it?"
 TRANSIENT = frozenset({408, 425, 429})
 
 
@@ -240,8 +243,7 @@ def _told(where: str, what: str, too_slow: str) -> Iterator[None]:
     except NotUnpacked as error:
         raise BadAnswer(where, what, str(error)) from error
     except httpx.TransportError as error:
-        hint = "is the url right, is it up, and reachable from here?"
-        raise Unreachable(where, what, _reason(error), hint) from error
+        raise Unreachable(where, what, *_reason(error)) from error
 
 
 @contextlib.asynccontextmanager
@@ -288,11 +290,16 @@ def _too_large(where: str, what: str, limit: int) -> BadAnswer:
     return BadAnswer(where, what, f"the answer is larger than {limit} bytes")
 
 
-def _reason(error: Exception) -> str:
-    """The words of the innermost cause: httpx's own are often empty."""
-    while error.__context__ is not None and isinstance(error.__context__, Exception):
-        error = error.__context__
-    return str(error) or type(error).__name__
+def _reason(error: Exception) -> tuple[str, str]:
+    """The words of the innermost cause, as httpx's own are often empty; and the cure."""
+    while isinstance(inner := error.__cause__ or error.__context__, Exception):
+        error = inner
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return untrusted(error)
+    hint = "is the url right, is it up, and reachable from here?"
+    if isinstance(error, socket.gaierror):
+        return f"the host's name does not resolve: {error.strerror}", DNS_HINT
+    return str(error) or type(error).__name__, hint
 
 
 def refuse(answer: Answer, where: str, what: str, *, denied_hint: str) -> None:

@@ -27,6 +27,8 @@ SHARE, MOST_AT_ONCE = 0.25, 2.0
 gets a quarter more requests than usual over time, and for the two of an idle poll at most four."""
 
 LONGEST_RETRY_AFTER = 3600.0
+MOST_OF_A_DATE = 100
+"""Characters that are looked at."""
 
 
 class Budget:
@@ -96,14 +98,14 @@ def retry_after(headers: Mapping[str, str], now: Callable[[], float] = time.time
     A date is measured from the answer's own ``Date``, as the server's clock need not be ours; where
     it has none, from ``now``, seconds since the epoch.
     """
-    given = headers.get("Retry-After", "")
+    given = headers.get("Retry-After", "")[:MOST_OF_A_DATE]
     try:
         seconds = float(given)
     except ValueError:
         until = _epoch(given)
         if until is None:
             return None
-        date = _epoch(headers.get("Date", ""))
+        date = _epoch(headers.get("Date", "")[:MOST_OF_A_DATE])
         seconds = until - (now() if date is None else date)
     if math.isnan(seconds):
         return None

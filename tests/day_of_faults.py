@@ -29,7 +29,7 @@ from tests.accounting import CONFIG, Program, Stage
 from tests.conftest import GUID
 
 MINUTE = 60_000
-TIMEOUT_MS = 300
+TIMEOUT_MS = 250
 JOBS = (
     ("app", "pipeline"), ("web", "pipeline"), ("nightly", "freestyle"),
     ("team/app", "pipeline"), ("team/lib", "freestyle"), ("team/deep/er/tool", "pipeline"),
@@ -68,21 +68,31 @@ class Life:
 
     jenkins: Jenkins
     chance: Random
+    busy: float = 0.06
+    """Builds a job and minute."""
     built: int = 0
+    ended: list[str] = field(default_factory=list)
+    """Those of which nothing will change, in the order in which they ended."""
 
     def minute(self) -> None:
         """What happens in one."""
         for name, kind in JOBS:
-            if self.chance.random() < 0.06:
+            if self.chance.random() < self.busy:
                 self.start(name, kind)
         for build in list(self.jenkins.running):
             if not build.building or self.chance.random() < 0.15:
                 later = build.building and self.chance.random() < 0.2
-                build.finish(self.chance.choice(RESULTS), post_production=later)
+                self.finish(build, later=later)
         if self.chance.random() < 0.003 and not any(
             not build.job.kind.pipeline for build in self.jenkins.running
         ):
             disaster.restart(self.jenkins)
+
+    def finish(self, build: Build, *, later: bool = False) -> None:
+        """A build ends; ``later``: but for its run listeners."""
+        build.finish(self.chance.choice(RESULTS), post_production=later)
+        if not build.in_progress and uid_of(build) not in self.ended:
+            self.ended.append(uid_of(build))
 
     def start(self, name: str, kind: str) -> None:
         """One more build, sometimes by another one."""
@@ -129,7 +139,16 @@ class Day:
     """A play: ``hours`` of builds, polled every so many minutes, at ``rate`` faults on both sides."""
 
     def __init__(
-        self, stage: Stage, directory: Path, *, hours: float, every: int, rate: float, seed: int
+        self,
+        stage: Stage,
+        directory: Path,
+        *,
+        hours: float,
+        every: int,
+        rate: float,
+        seed: int,
+        wait: int = 1,
+        busy: float = 0.06,
     ) -> None:
         self.stage, self.directory = stage, directory
         self.minutes, self.every = int(hours * 60), every
@@ -138,12 +157,12 @@ class Day:
         self.jenkins = stage.jenkins = Jenkins(clock=lambda: self.now)
         self.sei = stage.sei = Sei(guids={GUID})
         self.weathers = [
-            Weather(rate, seed=seed * 2 + place, slow=2.0, elsewhere=elsewhere)
+            Weather(rate, seed=seed * 2 + place, slow=2.0, wait=wait, elsewhere=elsewhere)
             for place, elsewhere in enumerate(("http://127.0.0.1:9/a", "http://127.0.0.1:9/b"))
         ]
         self.jenkins.faults.append(self.weathers[0])
         self.sei.faults.append(self.weathers[1])
-        self.life = Life(self.jenkins, Random(seed + 1))
+        self.life = Life(self.jenkins, Random(seed + 1), busy)
         self.program = Hasty(stage, directory, self.now)
         self.report = Report()
         self.down: dict[Server, int] = {}

@@ -20,14 +20,11 @@ from poller import http
 from poller.addresses import goes_in_clear, without_password
 from poller.check.finding import UNAVAILABLE, Finding
 from poller.errors import ConfigError
+from poller.tls import untrusted
 
 SKEW_MS = 60_000
 RENEW_DAYS = 14
 DAY_MS = 86_400_000
-
-EXPIRED, NOT_YET, WRONG_NAME, WRONG_ADDRESS = 10, 9, 62, 64
-"""OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED, _NOT_YET_VALID, _HOSTNAME_MISMATCH, _IP_ADDRESS_MISMATCH;
-what else goes wrong with a certificate is about who signed it."""
 
 
 @dataclass
@@ -101,7 +98,7 @@ async def _name(where: str, host: str, seconds: float) -> list[Finding]:
         return [
             Finding(
                 "wrong", where, f"{host} does not resolve: {reason}",
-                "is the name right, and does this machine's DNS know it?", code=UNAVAILABLE,
+                http.DNS_HINT, code=UNAVAILABLE,
             )
         ]  # fmt: skip
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
@@ -146,7 +143,7 @@ def _reason(error: Exception, connection: http.Connection, *, proxy: bool) -> tu
     causes = list(_chain(error))
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return _untrusted(cause, connection)
+            return untrusted(cause, connection.ca_file)
         if isinstance(cause, ssl.SSLError):
             saw = f"TLS: {cause.reason or cause}"
             return saw, "does that port speak https? is a proxy in between that needs proxy = ?"
@@ -157,20 +154,6 @@ def _reason(error: Exception, connection: http.Connection, *, proxy: bool) -> tu
         return saw, "is it up, and reachable from here? a firewall, or a proxy to be named?"
     end = "the proxy" if proxy else "it"
     return f"{_words(causes)}", f"is the url right, is {end} up, and reachable from here?"
-
-
-def _untrusted(error: ssl.SSLCertVerificationError, connection: http.Connection) -> tuple[str, str]:
-    saw = f"TLS: {error.verify_message.strip().rstrip('.')}"
-    match error.verify_code:
-        case code if code == EXPIRED:
-            return saw, "have the certificate renewed, there; is this machine's clock right?"
-        case code if code == NOT_YET:
-            return saw, "is this machine's clock right?"
-        case code if code in (WRONG_NAME, WRONG_ADDRESS):
-            return saw, "put the name that the certificate is for into the url"
-    if connection.ca_file:
-        return saw, f"is {connection.ca_file} the CA that signed it?"
-    return saw, "name the CA that signed it: ca_file = its certificate in PEM form"
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -165,10 +165,11 @@ def _endless() -> Iterator[bytes]:
 
 
 @functools.cache
-def bomb(layers: int = 1, size: int = 128 * MIB) -> bytes:
-    """Little that stands for ``size`` bytes, under so many gzips."""
+def bomb(layers: int = 1, mebibytes: int = 128) -> bytes:
+    """Little that stands for so much, under so many gzips; only its end is missing."""
     packer = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS | 16)
-    packed = b"".join(packer.compress(b" " * MIB) for _ in range(size // MIB)) + packer.flush()
+    begin = packer.compress(b" " * MIB) + packer.flush(zlib.Z_FULL_FLUSH)
+    packed = begin + (packer.compress(b" " * MIB) + packer.flush(zlib.Z_FULL_FLUSH)) * mebibytes
     for _ in range(layers - 1):
         packed = gzip.compress(packed)
     return packed

@@ -1,0 +1,185 @@
+"""What a moment may cure is tried again, within bounds; and bodies are unpacked within theirs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gzip
+import tracemalloc
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poller import http
+from poller.demo.faults import Answer, Faulty, Receive, Scope, Send, request_of, send_answer
+from poller.demo.server import Server
+from poller.demo.weather import JSON, MIB, bomb
+from poller.errors import BadAnswer, Unreachable
+from poller.tries import LONGEST_RETRY_AFTER, MOST_AT_ONCE, SHARE, Budget, retry_after
+from poller.unpack import PIECE, NotUnpacked, unpacker
+
+NOW = 1_700_000_000.0
+DATE = "Tue, 14 Nov 2023 22:13:{:02d} GMT"
+"""In the minute of NOW, which is at 20 seconds."""
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [
+        ("", None), ("soon", None), ("nan", None), ("0x10", None), ("; =,", None),
+        ("Tue, 99 Foo 2023 99:99:99 GMT", None),
+        ("Tue, 14 Nov 99999999999999999999 22:13:50 GMT", None),
+        ("Tue, 14 Nov 2023 22:13:50 +9999999999", None),
+        ("0", 0), ("7", 7), ("1.5", 1.5), ("-1", 0), ("-inf", 0),
+        ("inf", LONGEST_RETRY_AFTER), ("1e999", LONGEST_RETRY_AFTER), ("9" * 400, LONGEST_RETRY_AFTER),
+        (DATE.format(50), 30), ("Tuesday, 14-Nov-23 22:13:50 GMT", 30),
+        ("Tue Nov 14 22:13:50 2023", 30), ("Tue, 14 Nov 2023 23:13:50 +0100", 30),
+        (DATE.format(10), 0), ("Fri, 31 Dec 9999 23:59:59 GMT", LONGEST_RETRY_AFTER),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
+    ],
+)  # fmt: skip
+def test_retry_after(given: str, seconds: float | None) -> None:
+    """Seconds or any date of HTTP; nonsense is none, and what is too much is cut."""
+    assert retry_after({"Retry-After": given}, lambda: NOW) == seconds
+
+
+def test_a_date_is_measured_by_the_servers_clock() -> None:
+    """Ours may be wrong by years."""
+    headers = {"Retry-After": DATE.format(50), "Date": DATE.format(45)}
+    assert retry_after(headers, lambda: 0.0) == 5
+    assert retry_after({**headers, "Date": "yesterday"}, lambda: NOW) == 30
+
+
+@given(st.text())
+def test_retry_after_is_never_an_error(text: str) -> None:
+    """Whatever stands there."""
+    found = retry_after({"Retry-After": text}, lambda: NOW)
+    assert found is None or 0 <= found <= LONGEST_RETRY_AFTER
+
+
+@given(st.lists(st.integers(0, 5), max_size=200))
+def test_tries_again_are_a_share_of_the_requests(wanted: list[int]) -> None:
+    """However many are wanted after each request."""
+    budget, spent = Budget(), 0
+    for tries in wanted:
+        budget.note_request()
+        spent += sum(budget.spend() for _ in range(tries))
+    assert spent <= MOST_AT_ONCE + SHARE * len(wanted)
+
+
+class Numb(Faulty):
+    """A server with nothing but faults."""
+
+    async def app(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        request = request_of(scope)
+        answer = self.answered(request, self.fault_of(request), lambda: Answer(200, b"{}", JSON))
+        await send_answer(scope, send, answer)
+
+
+@pytest.fixture
+def numb() -> Iterator[tuple[Numb, Server]]:
+    """It, and where it is."""
+    numb = Numb()
+    with Server(numb.app) as server:
+        yield numb, server
+
+
+def ask(server: Server, times: int = 1, limit: int = MIB, retries: int = 2) -> list[object]:
+    """What so many requests give: an answer, or an error."""
+    connection = http.Connection(server.url, 5_000, 2)
+
+    async def all_of_them() -> list[object]:
+        async with contextlib.aclosing(http.client(connection, retries=retries)) as client:
+            return [
+                (
+                    await asyncio.gather(
+                        http.ask(
+                            client, client.request("GET", server.url),
+                            where="here", what="it", limit=limit, seconds=10,
+                        ),
+                        return_exceptions=True,
+                    )
+                )[0]
+                for _ in range(times)
+            ]  # fmt: skip
+
+    return asyncio.run(all_of_them())
+
+
+def test_a_moment_is_cured_and_an_outage_costs_a_quarter_more(numb: tuple[Numb, Server]) -> None:
+    """Two tries again at most, and over time one for four requests."""
+    server, place = numb
+    server.fail(status=503, times=2)
+    (answer,) = ask(place)
+    assert isinstance(answer, http.Answer)
+    assert answer.status == 200
+    server.heal()
+    server.requests.clear()
+    server.fail(status=503)
+    ask(place, 12)
+    assert len(server.requests) <= 12 + MOST_AT_ONCE + 12 * SHARE
+
+
+def test_a_server_that_wants_to_be_left_alone_is(numb: tuple[Numb, Server]) -> None:
+    """A wait longer than a request may take is for the caller to keep."""
+    server, place = numb
+    server.fail(status=429, headers={"Retry-After": "60"})
+    (answer,) = ask(place)
+    assert isinstance(answer, http.Answer)
+    assert answer.status == 429
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3])
+def test_a_gzip_bomb_takes_no_memory(numb: tuple[Numb, Server], layers: int) -> None:
+    """Little that stands for gigabytes, under one gzip and under several."""
+    server, place = numb
+    encoding = ", ".join(["gzip"] * layers)
+    server.fail(status=200, body=bomb(layers), headers={**JSON, "Content-Encoding": encoding})
+    tracemalloc.start()
+    (error,) = ask(place)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert isinstance(error, BadAnswer)
+    assert most < 8 * MIB
+
+
+@pytest.mark.parametrize("size", [0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE])
+def test_pieces_are_the_body(size: int) -> None:
+    """Whatever the parts in which it comes."""
+    body = bytes(size)
+    packed = gzip.compress(body)
+    for step in (1, 7, len(packed)):
+        gzipped = unpacker("gzip")
+        parts = [packed[at : at + step] for at in range(0, len(packed), step)]
+        pieces = [piece for part in parts for piece in gzipped.feed(part)]
+        gzipped.end()
+        assert b"".join(pieces) == body
+        assert max(map(len, pieces), default=0) <= PIECE
+
+
+@pytest.mark.parametrize("body", [b"{}", gzip.compress(b"{}")[:-1], gzip.compress(b"{}") + b"{}"])
+def test_no_gzip_of_one_piece_is_refused(body: bytes) -> None:
+    """Not packed at all, cut off, or with something behind."""
+    with pytest.raises(NotUnpacked):
+        unpacked(body)
+
+
+def unpacked(packed: bytes) -> bytes:
+    """All of it at once."""
+    gzipped = unpacker("gzip")
+    body = b"".join(gzipped.feed(packed))
+    gzipped.end()
+    return body
+
+
+@pytest.mark.parametrize("length", ["many", "-5", "1, 2", "9" * 30, "\xb2"])
+def test_a_length_that_is_none_is_an_error_of_ours(numb: tuple[Numb, Server], length: str) -> None:
+    """Never a traceback."""
+    server, place = numb
+    raw = f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{{}}".encode("latin-1")
+    server.faults.append(lambda _request: Answer(None, raw=raw))
+    (error,) = ask(place, retries=0)
+    assert isinstance(error, Unreachable | BadAnswer)
