@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
+
 from poller.errors import ConfigError
 from poller.extract import Extraction
 from poller.globs import Globs
@@ -182,9 +184,15 @@ def harness_api(
 
 
 def connection(server: Controller | Sei | Harness, on_try: OnTry | None = None) -> Connection:
-    """How to reach a server, from its table of the config."""
+    """How to reach a server, from its table of the config. Raises ConfigError for an address whose
+    host no URL can have."""
+    url = server.url if isinstance(server, Controller) else server.base
+    try:
+        httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise ConfigError([f"{url}: no web address: {error}"]) from None
     return Connection(
-        url=server.url if isinstance(server, Controller) else server.base,
+        url=url,
         timeout=server.timeout,
         max_connections=server.max_connections,
         ca_file=server.ca_file,

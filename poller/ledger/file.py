@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from poller.ledger.schema import migrations
 from poller.private import open_private
 
 BUSY_TIMEOUT_MS = 30_000
+RESTORE = "move the file away and restore it from a backup; nothing was overwritten"
 WAL_LIMIT = 64 * 1024 * 1024
 """Bytes that the write-ahead log keeps on disk after a long transaction."""
 
@@ -96,6 +98,10 @@ class File:
         """Every SQLite error inside becomes a LedgerError that says what could not be done."""
         try:
             yield
+        except (zlib.error, UnicodeDecodeError) as error:
+            raise LedgerError(
+                f"ledger {self.path}: can't {doing}: it is malformed: {error}", RESTORE
+            ) from error
         except sqlite3.Error as error:
             raise LedgerError(
                 f"ledger {self.path}: can't {doing}: {error}", _cure(error)
@@ -129,7 +135,7 @@ def _connect(path: Path, read_only: bool) -> sqlite3.Connection:
 def _cure(error: sqlite3.Error) -> str:
     text = str(error)
     if "malformed" in text or "not a database" in text:
-        return "move the file away and restore it from a backup; nothing was overwritten"
+        return RESTORE
     if "full" in text:
         return "make room on its disk; nothing collected is lost"
     if "readonly" in text or "read-only" in text or "unable to open" in text:

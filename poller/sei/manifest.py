@@ -85,12 +85,19 @@ def _metadata(value: Any) -> dict[str, str] | UnsetType:
     if not isinstance(value, dict):
         return UNSET
     texts = {
-        key: _text(part)
-        if not isinstance(part, dict | list)
-        else msgspec.json.encode(part).decode()
+        key: _text(part) if not isinstance(part, dict | list) else _json(part)
         for key, part in value.items()
     }
     return {key: text for key, text in texts.items() if text is not None} or UNSET
+
+
+def _json(value: Any) -> str | None:
+    """As JSON; None where that can't be written: a whole number of more than 64 bits, or what is
+    nested more deeply than can be."""
+    try:
+        return msgspec.json.encode(value).decode()
+    except (OverflowError, RecursionError):
+        return None
 
 
 def _text(value: Any) -> str | None:
