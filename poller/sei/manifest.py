@@ -9,7 +9,7 @@ out, those beside it are not.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -45,21 +45,24 @@ def read(body: bytes, file_name: str) -> tuple[tuple[Artifact, ...], list[str]]:
         return (), []
     found: list[Artifact] = []
     wrong: list[str] = []
+    more = 0
     for place, entry in _entries(root):
         artifact = _artifact(entry)
         if isinstance(artifact, Artifact):
             found.append(artifact)
-        else:
+        elif len(wrong) < MOST_FAULTS:
             wrong.append(f"{place} {artifact}".strip())
-    if len(wrong) > MOST_FAULTS:
-        wrong[MOST_FAULTS:] = [f"and {len(wrong) - MOST_FAULTS} more"]
+        else:
+            more += 1
+    if more:
+        wrong.append(f"and {more} more")
     return tuple(found), wrong
 
 
-def _entries(root: Mapping[str, Any]) -> Sequence[tuple[str, Any]]:
+def _entries(root: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
     many, one = root.get("artifacts"), root.get("artifact")
     if isinstance(many, list):
-        return [(f"artifacts[{place}]", entry) for place, entry in enumerate(many)]
+        return ((f"artifacts[{place}]", entry) for place, entry in enumerate(many))
     return [("artifact", one)] if isinstance(one, dict) else [("", root)]
 
 
