@@ -85,7 +85,10 @@ async def _piece_by_piece(
     start = read = 0
     until = asyncio.get_running_loop().time() + seconds
     while True:
-        left = max(0.0, until - asyncio.get_running_loop().time())
+        left = until - asyncio.get_running_loop().time()
+        if left <= 0:
+            what = f"console log of {full_name} #{number}"
+            raise Unreachable(api.where, what, f"not done in {seconds:g} s")
         part = await api.log(
             full_name, number, capture.feed, start=start, limit=READ_LIMIT - read, seconds=left
         )

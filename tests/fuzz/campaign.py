@@ -24,8 +24,9 @@ from tests.fuzz.workbench import Broken, Workbench
 HANG_SECONDS = 2.0
 """Of processor time for one input. A guard against hangs, and no measure of speed."""
 
-STUCK_SECONDS = 60.0
-"""Of the clock, after which even what never comes back to Python is told of, and the process ends."""
+STUCK_SECONDS, ALIVE = 300.0, 200
+"""Of the clock for so many inputs, after which even what never comes back to Python is told of, and
+the process ends."""
 
 ANEW = 1_500
 """Inputs after which there is a new ledger."""
@@ -77,6 +78,8 @@ def run(directory: Path, count: int, seed: int, only: str | None = None) -> Camp
     before, began = peak(), time.monotonic()
     with watchdog():
         for place, name in enumerate(names, 1):
+            if place % ALIVE == 1:
+                faulthandler.dump_traceback_later(STUCK_SECONDS, exit=True)
             body = mutated(
                 chance, chance.choice(pool[SEEDS_OF.get(name, name)]), is_json=name not in TEXTUAL
             )
@@ -156,7 +159,6 @@ def watchdog() -> Iterator[None]:
 @contextlib.contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
     """Raise Hang in what is inside once it has had so much processor time."""
-    faulthandler.dump_traceback_later(STUCK_SECONDS, exit=True)
     signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield

@@ -110,9 +110,11 @@ class Hostile:
         head = await reader.readuntil(b"\r\n\r\n")
         line, *rest = head.decode("latin-1").split("\r\n")
         method, target, _ = line.split(" ", 2)
-        given = dict(one.partition(": ")[::2] for one in rest if one)
-        body = await reader.readexactly(int(given.get("Content-Length", 0)))
-        given["Accept-Encoding"] = "identity"
+        given = {
+            name.lower(): value for name, _, value in (one.partition(": ") for one in rest) if name
+        }
+        body = await reader.readexactly(int(given.get("content-length", 0)))
+        given["accept-encoding"] = "identity"
         url = httpx.URL("http://inner.test/").copy_with(raw_path=target.encode("latin-1"))
         answer = await self._app.request(method, url, headers=given, content=body)
         spared = self._spares(target) or self._chance.random() >= self.share

@@ -171,7 +171,7 @@ OTHER: Mapping[str, tuple[Target, int]] = {
     "execution": (executions, 3),
     "page-headers": (page_headers, 4),
     "satellite": (satellite_yml, 4),
-    "config": (config, 4),
+    "config": (config, 2),
     "ledger": (ledger, 1),
 }
 """By name: the target, and its share of a campaign."""

@@ -117,9 +117,8 @@ def manifest(bench: Workbench, body: bytes) -> None:
 def console(bench: Workbench, body: bytes) -> None:
     """A console log: kept, searched, and read by the rules."""
     _collected(bench, body, builds=bench.seeds["builds"][-2], console=body)
-    words = body.decode("utf-8", "replace")[:200]
-    query = log_search.parse(words)
-    if query is not None:
+    query = log_search.parse(body[-30:].decode("utf-8", "replace"))
+    if query is not None and zlib.crc32(body) % 5 == 0:
         log_search.first_line(query, body.decode("utf-8", "replace").encode())
 
 
