@@ -12,6 +12,7 @@ import pytest
 from poller.errors import LedgerError
 from poller.jenkins import console
 from poller.ledger import Ledger
+from poller.logs.capture import Log
 from tests.fuzz import targets
 from tests.fuzz.campaign import Campaign, told, try_one, watchdog
 from tests.fuzz.corpus import seeds
@@ -68,7 +69,7 @@ def test_a_log_that_never_ends_is_left(bench: Workbench) -> None:
     (build, *_) = bench.run(watched.api.builds("team/app", 1))
     endless = Endless()
 
-    async def read() -> console.Log | None:
+    async def read() -> Log | None:
         return await reader.read(InMemory(endless), "team/app", build)
 
     log = bench.run(read())
