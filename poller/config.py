@@ -52,7 +52,9 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
         document = tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"{path}: can't read it: {getattr(error, 'strerror', error)}"]) from None
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise ConfigError([f"{path}: not TOML: nested too deeply"]) from None
+    except ValueError as error:  # TOMLDecodeError is one, a number of 5,000 digits another
         raise ConfigError([f"{path}: not TOML: {error}"]) from None
     try:
         settings = Settings.model_validate(_as_python(document))

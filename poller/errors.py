@@ -73,6 +73,14 @@ class LedgerUnwritable(LedgerError):
     away, or another program holds the file. Worth another try."""
 
 
+LONGEST_WHAT, LONGEST_REASON = 300, 2_000
+"""Characters of a line that a server has a part in: an answer may hold a name of a megabyte."""
+
+
+def _short(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
 class RemoteError(PollerError):
     """A server did not give what was asked. ``where`` names it: ``controller main``, ``SEI``;
     ``reason`` is what happened, without where and what; ``status`` the HTTP status, where known."""
@@ -81,6 +89,7 @@ class RemoteError(PollerError):
     status: int | None = None
 
     def __init__(self, where: str, what: str, message: str, hint: str = "") -> None:
+        what, message = _short(what, LONGEST_WHAT), _short(message, LONGEST_REASON)
         super().__init__(f"{where}: {what}: {message}" if what else f"{where}: {message}", hint)
         self.where = where
         self.what = what

@@ -49,7 +49,9 @@ def search(
     ledger: Ledger, text: str, since: int, job: str | None, controller: str | None, limit: int
 ) -> tuple[list[Hit], bool]:
     """The newest logs in which all words and phrases of ``text`` are; and whether there may be
-    more than ``limit``. Raises UsageError where there is no word in ``text``."""
+    more than ``limit``. Raises UsageError where there is no word in ``text``, or too many."""
+    if len(text) > logs_search.LONGEST:
+        raise UsageError(f"more than {logs_search.LONGEST} characters to search for")
     query = logs_search.parse(text)
     if query is None:
         raise UsageError(f"no word to search for in {text!r}", "letters or digits are needed")

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import httpx
+
 from poller.breaker import Breaker
 from poller.errors import ConfigError
 from poller.extract import Extraction
@@ -204,9 +206,15 @@ def harness_api(
 def connection(
     server: Controller | Sei | Harness, on_try: OnTry | None = None, trust: Trust = trust
 ) -> Connection:
-    """How to reach a server, from its table of the config."""
+    """How to reach a server, from its table of the config. Raises ConfigError for an address whose
+    host no URL can have."""
+    url = server.url if isinstance(server, Controller) else server.base
+    try:
+        httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise ConfigError([f"{url}: no web address: {error}"]) from None
     return Connection(
-        url=server.url if isinstance(server, Controller) else server.base,
+        url=url,
         timeout=server.timeout,
         max_connections=server.max_connections,
         ca_file=server.ca_file,

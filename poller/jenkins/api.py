@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Callable, Hashable
+from collections.abc import AsyncGenerator, Callable, Hashable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -14,7 +14,16 @@ import msgspec
 
 from poller import http
 from poller.errors import BadAnswer, RemoteError, Unreachable
-from poller.jenkins.model import BUILD_TREE, CAUSES_TREE, Build, Origin, StageTree
+from poller.jenkins.model import (
+    BUILD_TREE,
+    CAUSES_TREE,
+    Build,
+    Millis,
+    Number,
+    Origin,
+    QueueId,
+    StageTree,
+)
 from poller.jenkins.paths import job_path
 from poller.jenkins.turns import FIRST_WAIT, PROBE, Turns, is_starting
 from poller.known_secrets import wiped
@@ -25,14 +34,19 @@ from poller.watermark import Start
 T = TypeVar("T")
 
 KIB, MIB = 1024, 1024 * 1024
-TREE_LIMIT = 64 * MIB
-PAGE_LIMIT = 64 * MIB
+TREE_LIMIT = 32 * MIB
+PAGE_LIMIT = 32 * MIB
 BUILD_LIMIT = 8 * MIB
 RUNNING_LIMIT = 8 * MIB
 FACTS_LIMIT = 64 * KIB
 ORIGIN_LIMIT = MIB
 MANIFEST_LIMIT = MIB
 NO_LIMIT = 2**63
+MOST_OBJECTS = 1_000_000
+"""Objects and lists in one answer. One of two bytes takes some hundred in memory; a job in the item
+tree, or a build with its actions, are a handful of them."""
+MOST_DIGITS = 18
+"""Of a number in a header: what is longer is none."""
 
 BUILDS_PER_PAGE = 100
 """``builds`` never has more than the 100 newest, whatever range is asked (measured)."""
@@ -48,9 +62,9 @@ class _Builds(msgspec.Struct):
 
 
 class _Head(msgspec.Struct, gc=False):
-    number: int
-    timestamp: int = 0
-    queueId: int | None = None
+    number: Number
+    timestamp: Millis = 0
+    queueId: QueueId | None = None
 
 
 class _Heads(msgspec.Struct):
@@ -182,10 +196,10 @@ class Api:
             raise BadAnswer(self.where, what, "a web page where a file is due", PAGE_HINT)
         return answer.body
 
-    async def headers(self) -> httpx.Headers:
-        """The headers of a small answer: ``X-Jenkins`` and ``Date``."""
+    async def headers(self) -> Mapping[str, str]:
+        """``X-Jenkins``, ``Date`` and the other headers of a small answer; case does not matter."""
         answer = await self._ask("server", "api/json", {"tree": "nodeDescription"}, FACTS_LIMIT)
-        return httpx.Headers(dict(answer.headers))
+        return answer.headers
 
     async def probe(self) -> None:
         """The smallest question that Jenkins answers itself: one value, of no item."""
@@ -255,7 +269,8 @@ class Api:
             raise Unreachable(self.where, what, f"not done in {seconds:g} s") from None
         size = answer.headers.get("X-Text-Size", "")
         more = answer.headers.get("X-More-Data", "") == "true"
-        return LogPart(read, whole, int(size) if size.isdecimal() else None, more)
+        known = size.isdecimal() and len(size) <= MOST_DIGITS
+        return LogPart(read, whole, int(size) if known else None, more)
 
     async def _job(self, full_name: str, tree: str, kind: type[T]) -> T:
         path = job_path(full_name) + "api/json"
@@ -297,7 +312,10 @@ class Api:
     ) -> httpx.Request:
         self.requests += 1
         query = f"?{urlencode(params)}" if params else ""
-        return self._http.request("GET", f"{self._base}/{path}{query}", headers=headers)
+        try:
+            return self._http.request("GET", f"{self._base}/{path}{query}", headers=headers)
+        except httpx.InvalidURL as error:  # of a name of 64 kB
+            raise BadAnswer(self.where, path, f"can't be asked for: {error}") from None
 
 
 def kind_of(path: str, params: dict[str, str]) -> Hashable:
@@ -324,8 +342,11 @@ def refuse_other_text(answer: http.Answer, where: str, what: str) -> None:
 def decode(answer: http.Answer, where: str, what: str, kind: Callable[..., T] | type[T]) -> T:
     """The JSON body as ``kind``. Raises BadAnswer that says what stood there instead."""
     refuse_no_json(answer, where, what)
+    body = answer.body
+    if len(body) > MOST_OBJECTS and body.count(b"{") + body.count(b"[") > MOST_OBJECTS:
+        raise BadAnswer(where, what, f"more than {MOST_OBJECTS:,} objects in it")
     try:
-        decoded: T = msgspec.json.decode(answer.body, type=kind)
+        decoded: T = msgspec.json.decode(body, type=kind)
     except RecursionError:
         raise BadAnswer(where, what, "the JSON is nested too deeply") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from typing import Literal
 
@@ -79,13 +80,21 @@ class Console:
 async def _piece_by_piece(
     api: Api, full_name: str, number: int, capture: Capture, seconds: float
 ) -> LogPart:
-    """By ``progressiveText``: while run listeners work, Jenkins sends 10,000 lines at once."""
-    start = 0
+    """By ``progressiveText``: while run listeners work, Jenkins sends 10,000 lines at once. All
+    pieces together are no more, and take no longer, than the log at once may."""
+    start = read = 0
+    until = asyncio.get_running_loop().time() + seconds
     while True:
+        left = until - asyncio.get_running_loop().time()
+        if left <= 0:
+            what = f"console log of {full_name} #{number}"
+            raise Unreachable(api.where, what, f"not done in {seconds:g} s")
         part = await api.log(
-            full_name, number, capture.feed, start=start, limit=READ_LIMIT, seconds=seconds
+            full_name, number, capture.feed, start=start, limit=READ_LIMIT - read, seconds=left
         )
-        if not (part.whole and part.more and part.size is not None and part.size > start):
+        read += part.read
+        goes_on = part.whole and part.more and part.read > 0
+        if not (goes_on and part.size is not None and part.size > start):
             return part
         start = part.size
 

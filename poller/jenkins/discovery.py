@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from poller.errors import BadAnswer, NotFound, RemoteError, Unauthorized
 from poller.jenkins.api import Api
+from poller.jenkins.model import LAST_MS, MOST_BUILDS
 from poller.jenkins.paths import build_of_url, is_name
 from poller.watermark import JobState, Start
 
@@ -25,6 +26,9 @@ MOST_LEVELS = 60
 
 DEEPEST = 200
 """Levels of folders that are gone down to: no Jenkins has so many, but an answer may say so."""
+
+MOST_ASKED = 10_000
+"""Folders that are asked for by themselves in one look; the next look goes deeper at once."""
 
 MULTIBRANCH = "MultiBranchProject"
 PIPELINE_JOB = "org.jenkinsci.plugins.workflow.job.WorkflowJob"
@@ -84,8 +88,15 @@ async def look(api: Api, depth: int | None, *, first: bool) -> Look:
             api.where, "item tree", "there are no jobs in it", "is the url Jenkins' own?"
         )
     deeper = walk(top, found)
+    asked: set[str] = set()
     while deeper:
         folder, level = deeper.pop()
+        if folder in asked:
+            continue
+        asked.add(folder)
+        if len(asked) > MOST_ASKED:
+            found.unread[folder] = f"{api.where}: {folder}: not asked for, there are too many"
+            continue
         try:
             answer = await api.items(folder, tree(levels, first=first))
         except (NotFound, Unauthorized) as error:
@@ -132,7 +143,9 @@ def walk(answer: Any, found: Look, *, at: int = 0, folder: str = "") -> list[tup
             elif "nextBuildNumber" not in child:
                 kind = str(child.get("_class") or "")
                 stack.append((child, level + 1, kind.endswith(MULTIBRANCH), full_name))
-            elif type(number := child["nextBuildNumber"]) is not int or number < 1:
+            elif type(number := child["nextBuildNumber"]) is not int or not (
+                0 < number <= MOST_BUILDS
+            ):
                 found.malformed += 1
             else:
                 found.items[full_name] = Item(
@@ -149,7 +162,13 @@ def _start(last: Any) -> Start:
     if not isinstance(last, dict):
         return Start(0, 0)
     number, timestamp, queue_id = (last.get(key) for key in ("number", "timestamp", "queueId"))
-    return Start(*(v if isinstance(v, int) and v > 0 else 0 for v in (number, timestamp, queue_id)))
+    return Start(
+        _within(number, MOST_BUILDS), _within(timestamp, LAST_MS), _within(queue_id, 2**63 - 1)
+    )
+
+
+def _within(value: Any, most: int) -> int:
+    return value if isinstance(value, int) and 0 < value <= most else 0
 
 
 async def in_multibranch(api: Api, full_name: str) -> bool:

@@ -6,11 +6,22 @@ anything (the parts of an action) stays untyped here and is looked at where it i
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from poller.watermark import Start
+
+LAST_MS = 253_402_300_799_999
+"""The end of the year 9999, in epoch milliseconds: no calendar goes further."""
+
+MOST_BUILDS = 2**31 - 1
+"""Jenkins counts builds with Java's int."""
+
+Number = Annotated[int, Meta(ge=1, le=MOST_BUILDS)]
+Millis = Annotated[int, Meta(ge=-LAST_MS, le=LAST_MS)]
+QueueId = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+"""What Jenkins' numbers can be. One that is more is no Jenkins', and fits into no ledger."""
 
 LISTED_FILES = 100
 """Archived files of a build that are listed; there may be more."""
@@ -65,22 +76,22 @@ class ArchivedFile(Struct, frozen=True, gc=False):
 class Origin(Struct, frozen=True, gc=False):
     """``job/…/N/api/json?tree=CAUSES_TREE``: when a build started (epoch ms), and why."""
 
-    number: int
-    timestamp: int = 0
+    number: Number
+    timestamp: Millis = 0
     actions: list[Action | None] = []
 
 
 class Build(Struct, frozen=True, gc=False):
     """``job/…/N/api/json?tree=BUILD_TREE``. Times are epoch ms, durations ms."""
 
-    number: int
-    timestamp: int = 0
+    number: Number
+    timestamp: Millis = 0
     cls: str = field(default="", name="_class")
-    duration: int = 0
+    duration: Millis = 0
     building: bool | None = None
     inProgress: bool | None = None
     result: str | None = None
-    queueId: int | None = None
+    queueId: QueueId | None = None
     url: str | None = None
     actions: list[Action | None] = []
     changeSet: ChangeSet | None = None
@@ -120,8 +131,8 @@ class Step(Struct, frozen=True, gc=False):
     name: str | None = None
     status: str | None = None
     parameterDescription: str | None = None
-    startTimeMillis: int | None = None
-    durationMillis: int | None = None
+    startTimeMillis: Millis | None = None
+    durationMillis: Millis | None = None
     error: NodeError | None = None
 
 
@@ -131,8 +142,8 @@ class Stage(Struct, frozen=True, gc=False):
     id: str | None = None
     name: str | None = None
     status: str | None = None
-    startTimeMillis: int | None = None
-    durationMillis: int | None = None
+    startTimeMillis: Millis | None = None
+    durationMillis: Millis | None = None
     error: NodeError | None = None
     stageFlowNodes: list[Step] = []
 

@@ -6,6 +6,9 @@ from urllib.parse import quote, unquote, urlsplit
 
 from poller.errors import NotFound
 
+MOST_DIGITS = 10
+"""Of a build's number, which is one of Java's ints."""
+
 
 def is_name(full_name: str) -> bool:
     """Whether Jenkins can have a job of that name (jenkins.model.Jenkins.checkGoodName): UTF-8 can
@@ -45,7 +48,11 @@ def build_of_url(url: str, root: str = "") -> tuple[str, int] | None:
     The host and the context path before the first ``job`` are not looked at: Jenkins answers with
     its own idea of its address, which may be another than ours.
     """
-    segments = [segment for segment in urlsplit(url).path.split("/") if segment]
+    try:
+        path = urlsplit(url).path
+    except ValueError:
+        return None
+    segments = [segment for segment in path.split("/") if segment]
     prefix = [segment for segment in urlsplit(root).path.split("/") if segment]
     start = len(prefix) if prefix and segments[: len(prefix)] == prefix else None
     if start is None:
@@ -55,6 +62,6 @@ def build_of_url(url: str, root: str = "") -> tuple[str, int] | None:
     while len(rest) >= 2 and rest[0] == "job":
         names.append(unquote(rest[1]))
         rest = rest[2:]
-    if not names or not rest or not rest[0].isdecimal():
+    if not names or not rest or not rest[0].isdecimal() or len(rest[0]) > MOST_DIGITS:
         return None
     return "/".join(names), int(rest[0])

@@ -12,6 +12,7 @@ from poller.jenkins.api import Api
 from poller.jenkins.extras import Extras
 from poller.jenkins.manifests import manifests
 from poller.jenkins.model import Build, StageTree
+from poller.jenkins.paths import MOST_DIGITS
 from poller.logs.capture import Log
 from poller.sei.evidence import Manifest, UpstreamBuild
 
@@ -118,4 +119,6 @@ async def _ten_stage_trees(api: Api, full_name: str) -> dict[int, StageTree]:
         trees = await api.ten_stage_trees(full_name)
     except (BadAnswer, NotFound):
         return {}  # one bad tree spoils the answer for ten: ask for each alone
-    return {int(tree.id): tree for tree in trees if tree.id.isdecimal()}
+    return {
+        int(tree.id): tree for tree in trees if tree.id.isdecimal() and len(tree.id) <= MOST_DIGITS
+    }

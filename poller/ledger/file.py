@@ -6,6 +6,7 @@ import contextlib
 import os
 import sqlite3
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from poller.ledger.schema import migrations
 from poller.private import open_private
 
 BUSY_TIMEOUT_MS = 30_000
+RESTORE = "move the file away and restore it from a backup; nothing was overwritten"
 WAL_LIMIT = 64 * 1024 * 1024
 """Bytes that the write-ahead log keeps on disk after a long transaction."""
 
@@ -147,6 +149,10 @@ class File:
         """Every SQLite error inside becomes a LedgerError that says what could not be done."""
         try:
             yield
+        except (zlib.error, UnicodeDecodeError) as error:
+            raise LedgerError(
+                f"ledger {self.path}: can't {doing}: it is malformed: {error}", RESTORE
+            ) from error
         except sqlite3.Error as error:
             passing = getattr(error, "sqlite_errorcode", 0) & 0xFF in PASSING
             raise (LedgerUnwritable if passing else LedgerError)(
@@ -209,7 +215,7 @@ NO_ROOM = "make room on its disk; nothing collected is lost"
 def _cure(error: sqlite3.Error) -> str:
     text = str(error)
     if "malformed" in text or "not a database" in text:
-        return "move the file away and restore it from a backup; nothing was overwritten"
+        return RESTORE
     if "full" in text:
         return NO_ROOM
     if "I/O" in text:

@@ -142,7 +142,8 @@ class History:
     def payload(self, build: int) -> bytes | None:
         """The encoded job run of a build, as long as it is kept."""
         rows = self._file.rows("select body from payload where build = ?", build)
-        return zlib.decompress(rows[0]["body"]) if rows else None
+        with self._file.guarded("read a payload"):
+            return zlib.decompress(rows[0]["body"]) if rows else None
 
     def size(self) -> int:
         """Bytes of the ledger's file with its write-ahead log."""

@@ -76,7 +76,7 @@ class Logs:
             row = self._file.conn.execute(
                 "select text from log where build = ?", (build,)
             ).fetchone()
-        return unpack(row[0]) if row is not None and row[0] is not None else b""
+            return unpack(row[0]) if row is not None and row[0] is not None else b""
 
     def forget(self, read_before: int) -> int:
         """Drop the logs that were read before then, and their words. Returns how many."""

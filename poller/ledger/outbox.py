@@ -84,10 +84,10 @@ class Outbox:
                 f" join {bodies} p on p.build = b.id where d.id = ? and d.state = 'queued'",
                 (delivery,),
             ).fetchone()
-        if row is None:
-            return None
-        found, controller, job, name, number, ended, body = row
-        return Queued(found, controller, job, name, number, ended, _body(body))
+            if row is None:
+                return None
+            found, controller, job, name, number, ended, body = row
+            return Queued(found, controller, job, name, number, ended, _body(body))
 
     def settle(
         self,

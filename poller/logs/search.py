@@ -17,6 +17,9 @@ import re2
 _TERM = re.compile(r'"([^"]*)"?|(\S+)')
 _WORD = re.compile(r"[^\W_]+")
 
+LONGEST = 500
+"""Characters that are searched for: RE2 takes a phrase of some thousand words for too large."""
+
 LINES_LOOKED_AT = 100
 """Lines with a word among which the best is looked for."""
 
@@ -58,6 +61,7 @@ def _pattern(words: list[str]) -> Any:
     """Matches the words side by side within a line; the last may go on."""
     options = re2.Options()
     options.never_nl = True
+    options.log_errors = False
     side_by_side = r"[^\pL\pN]+".join(map(re2.escape, words))
     return re2.compile(rf"(?im)(?:^|[^\pL\pN])({side_by_side})", options)
 

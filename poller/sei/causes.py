@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from poller.jenkins.model import Action, Build
+from poller.jenkins.model import MOST_BUILDS, Action, Build
 from poller.sei.evidence import UpstreamBuild
 from poller.sei.payload import Trigger
 from poller.sei.text import NAME, clean
@@ -57,7 +57,7 @@ def parents(found: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:
             isinstance(job, str)
             and job
             and type(number) is int
-            and number > 0
+            and 0 < number <= MOST_BUILDS
             and simple_class(cause) != NO_TRIGGER
         ):
             named[job, number] = None

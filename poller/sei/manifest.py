@@ -9,7 +9,7 @@ out, those beside it are not.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -45,21 +45,24 @@ def read(body: bytes, file_name: str) -> tuple[tuple[Artifact, ...], list[str]]:
         return (), []
     found: list[Artifact] = []
     wrong: list[str] = []
+    more = 0
     for place, entry in _entries(root):
         artifact = _artifact(entry)
         if isinstance(artifact, Artifact):
             found.append(artifact)
-        else:
+        elif len(wrong) < MOST_FAULTS:
             wrong.append(f"{place} {artifact}".strip())
-    if len(wrong) > MOST_FAULTS:
-        wrong[MOST_FAULTS:] = [f"and {len(wrong) - MOST_FAULTS} more"]
+        else:
+            more += 1
+    if more:
+        wrong.append(f"and {more} more")
     return tuple(found), wrong
 
 
-def _entries(root: Mapping[str, Any]) -> Sequence[tuple[str, Any]]:
+def _entries(root: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
     many, one = root.get("artifacts"), root.get("artifact")
     if isinstance(many, list):
-        return [(f"artifacts[{place}]", entry) for place, entry in enumerate(many)]
+        return ((f"artifacts[{place}]", entry) for place, entry in enumerate(many))
     return [("artifact", one)] if isinstance(one, dict) else [("", root)]
 
 
@@ -85,12 +88,19 @@ def _metadata(value: Any) -> dict[str, str] | UnsetType:
     if not isinstance(value, dict):
         return UNSET
     texts = {
-        key: _text(part)
-        if not isinstance(part, dict | list)
-        else msgspec.json.encode(part).decode()
+        key: _text(part) if not isinstance(part, dict | list) else _json(part)
         for key, part in value.items()
     }
     return {key: text for key, text in texts.items() if text is not None} or UNSET
+
+
+def _json(value: Any) -> str | None:
+    """As JSON; None where that can't be written: a whole number of more than 64 bits, or what is
+    nested more deeply than can be."""
+    try:
+        return msgspec.json.encode(value).decode()
+    except (OverflowError, RecursionError):
+        return None
 
 
 def _text(value: Any) -> str | None:

@@ -1,0 +1,249 @@
+"""Every parser of an answer of Jenkins', from the bytes to the ledger, by the kind of the answer."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+import msgspec
+
+from poller import http
+from poller.cycle import LedgerMemory, wanted
+from poller.errors import RemoteError
+from poller.globs import Globs
+from poller.jenkins import discovery, identity
+from poller.jenkins.collect import collect
+from poller.jenkins.console import Console
+from poller.jenkins.discovery import Item
+from poller.jenkins.history import summaries
+from poller.jenkins.model import Build
+from poller.jenkins.paths import build_of_url, job_path
+from poller.jenkins.whole import PIPELINE_RUN
+from poller.logs import search as log_search
+from poller.printable import one_line
+from poller.read_logs import hit_lines, search
+from poller.reconcile import compared, is_due
+from poller.recording import batch, unfinished
+from poller.render import reconcile_line
+from poller.sei.scm import without_credentials
+from poller.tries import retry_after
+from poller.watermark import JobState, Start
+from tests.fuzz.corpus import NOW
+from tests.fuzz.workbench import Workbench
+
+Target: TypeAlias = Callable[[Workbench, bytes], None]
+"""Gives one answer to its parser and what follows. Raises PollerError where it is no good."""
+
+FAR = 10**15
+"""Epoch ms by which every build has ended."""
+
+
+def _name(body: bytes) -> str:
+    """Some inputs meet in one job, which so has a history."""
+    return f"team/job-{zlib.crc32(body) % 40:02}"
+
+
+def _collected(bench: Workbench, body: bytes, **hostile: bytes) -> None:
+    """One job collected and recorded, as a poll does it."""
+    watched, _ = bench.watched(**hostile)
+    name = _name(body)
+    states = bench.ledger.jobs.states(bench.row.id)
+    job = states.get(name, JobState(name))
+    item = Item(name, discovery.PIPELINE_JOB, max(5, job.mark.next_build_number or 1))
+    memory = LedgerMemory(bench.ledger, bench.row.id)
+
+    async def work() -> None:
+        async for page in collect(watched.api, watched.extras, item, job, 0, memory, {}):
+            bench.tells(*map(one_line, unfinished(page)))
+            bench.record(batch(watched, item, page, NOW))
+
+    bench.run(work())
+    # A job that fails is put off; the next look must find it as it was.
+    if "good" not in hostile:
+        bench.ledger.jobs.put_off(bench.row.id, job, item.cls, NOW)
+
+
+def builds(bench: Workbench, body: bytes) -> None:
+    """The newest builds of a job; the same as a page of its whole history."""
+    _collected(bench, body, builds=body)
+
+
+def heads(bench: Workbench, body: bytes) -> None:
+    """The starts of all builds."""
+    watched, _ = bench.watched(heads=body)
+    for start in bench.run(watched.api.heads("team/app")):
+        Start(*start)
+    bench.ledger.builds.same(bench.row.id, JobState("x", 1), bench.run(watched.api.heads("a")))
+
+
+def build(bench: Workbench, body: bytes) -> None:
+    """One build by its number."""
+    watched, _ = bench.watched(build=body)
+    one = bench.run(watched.api.build("team/app", 1))
+    assert one.start.timestamp >= 0
+    _collected(bench, body, builds=b'{"builds":[' + body + b"]}")
+
+
+def start(bench: Workbench, body: bytes) -> None:
+    """What tells a build from another, and a Jenkins from another."""
+    watched, _ = bench.watched(start=body)
+    bench.run(identity.identified(watched.api, "other", [("team/app", Start(1, NOW, 1))]))
+
+
+def origin(bench: Workbench, body: bytes) -> None:
+    """The causes of the builds above."""
+    _collected(bench, body, origin=body)
+
+
+def describe(bench: Workbench, body: bytes) -> None:
+    """One stage tree."""
+    one = json.loads(bench.seeds["builds"][-2])
+    one["builds"] = [b for b in one["builds"] if b["_class"] == PIPELINE_RUN][-1:]
+    _collected(bench, body, builds=json.dumps(one).encode(), describe=body)
+
+
+def runs(bench: Workbench, body: bytes) -> None:
+    """Ten stage trees."""
+    _collected(bench, body, builds=bench.seeds["builds"][-2], runs=body)
+
+
+def manifest(bench: Workbench, body: bytes) -> None:
+    """An archived manifest."""
+    _collected(bench, body, builds=bench.seeds["builds"][-2], manifest=body)
+
+
+def console(bench: Workbench, body: bytes) -> None:
+    """A console log: kept, searched, and read by the rules."""
+    _collected(bench, body, builds=bench.seeds["builds"][-2], console=body)
+    query = log_search.parse(body[-30:].decode("utf-8", "replace"))
+    if query is not None and zlib.crc32(body) % 5 == 0:
+        log_search.first_line(query, body.decode("utf-8", "replace").encode())
+
+
+def progressive(bench: Workbench, body: bytes) -> None:
+    """A console log that comes piece by piece, and whose end is a lie."""
+    watched, answers = bench.watched(builds=bench.seeds["builds"][-2], progressive=body)
+    answers.bodies = {kind: text for kind, text in answers.bodies.items() if kind != "console"}
+    answers.headers = {"X-More-Data": "true", "X-Text-Size": str(len(body))}
+    reader: Console = watched.extras.console
+    (one, *_) = bench.run(watched.api.builds("team/app", 1))
+    log = bench.run(reader.read(watched.api, "team/app", one))
+    bench.tells(one_line(log.absent or ""))
+
+
+def items(bench: Workbench, body: bytes) -> None:
+    """The item tree."""
+    watched, _ = bench.watched(items=body)
+    look = bench.run(discovery.look(watched.api, None, first=True))
+    bench.tells(*map(one_line, look.unread.values()))
+    rows = [(i.full_name, i.cls, i.next_build_number, i.last) for i in look.items.values()]
+    bench.ledger.jobs.pass_over(bench.row.id, rows)
+    states = bench.ledger.jobs.states(bench.row.id)
+    discovery.lost(states.values(), look)
+    running = frozenset({("a", 1)})
+    for item in list(look.items.values())[:100]:
+        wanted(item, states.get(item.full_name), running, NOW)
+        watched.globs.selects(item.full_name)
+        watched.api._request(job_path(item.full_name) + "api/json", {})
+
+
+def running(bench: Workbench, body: bytes) -> None:
+    """What runs now."""
+    watched, _ = bench.watched(running=body)
+    told = bench.run(discovery.running(watched.api))
+    found = discovery.believed(told, bench.ledger.jobs.states(bench.row.id).values(), 0.5)
+    assert found is None or all(number >= 0 for _, number in found)
+
+
+def history(bench: Workbench, body: bytes) -> None:
+    """The summaries that a reconcile compares."""
+    watched, _ = bench.watched(summaries=body)
+    job = next(iter(bench.ledger.jobs.states(bench.row.id).values()), JobState("team/x"))
+    item = Item(job.full_name, discovery.PIPELINE_JOB, 200)
+
+    async def work() -> None:
+        async for part in summaries(watched.api, item, 0):
+            done = [one for one in part if is_due(one, FAR)]
+            entries = bench.ledger.books.entries(bench.row.id, job, [one.start for one in done])
+            for finding in compared(item.full_name, done, entries):
+                bench.tells(one_line(reconcile_line("main", finding)))
+
+    bench.run(work())
+
+
+def url(bench: Workbench, body: bytes) -> None:
+    """Addresses: of builds that run, of repositories."""
+    text = body.decode("utf-8", "replace")
+    build_of_url(text, "/jenkins/")
+    without_credentials(text)
+    Globs(["**/a*?b/**", "team/**"]).selects(text)
+    answer = http.Answer(302, {"Location": text.replace("\n", "")}, b"")
+    _refused(bench, answer)
+
+
+def headers(bench: Workbench, body: bytes) -> None:
+    """The headers of every answer, with a good body."""
+    told = _headers(body)
+    watched, answers = bench.watched(builds=bench.seeds["builds"][-2])
+    answers.headers = told
+    for status in (200, 302, 401, 403, 404, 429, 503):
+        _refused(bench, http.Answer(status, told, b""))
+    one = msgspec.json.decode(bench.seeds["build"][-1], type=Build)
+    for ask in (
+        lambda: watched.api.builds("team/app", 10),
+        lambda: watched.api.identity(),
+        lambda: watched.api.headers(),
+        lambda: watched.extras.console.read(watched.api, "team/app", one),
+    ):
+        try:
+            bench.run(ask())
+        except RemoteError as error:
+            bench.tells(str(error), error.hint)
+
+
+def _headers(body: bytes) -> Mapping[str, str]:
+    """What of the bytes an HTTP client lets through as headers."""
+    pairs = (line.partition(b":")[::2] for line in body.split(b"\n"))
+    return {
+        name.decode(): value.strip().decode("latin-1")
+        for name, value in pairs
+        if name and name.replace(b"-", b"").isalnum() and min(value, default=32) >= 32
+    }
+
+
+def _refused(bench: Workbench, answer: http.Answer) -> None:
+    retry_after(answer.headers)
+    try:
+        http.refuse(answer, "controller main", "x", denied_hint="")
+    except RemoteError as error:
+        bench.tells(str(error))
+
+
+def searched(bench: Workbench, body: bytes) -> None:
+    """What a user types into the search of logs."""
+    text = body.decode("utf-8", "replace").replace("\0", "")
+    hits, _ = search(bench.ledger, text, 0, None, None, 5)
+    bench.shows(*hit_lines(hits))
+
+
+JENKINS: Mapping[str, tuple[Target, int]] = {
+    "builds": (builds, 24),
+    "heads": (heads, 4),
+    "build": (build, 8),
+    "origin": (origin, 6),
+    "describe": (describe, 12),
+    "runs": (runs, 8),
+    "manifest": (manifest, 8),
+    "console": (console, 8),
+    "progressive": (progressive, 3),
+    "items": (items, 12),
+    "running": (running, 5),
+    "summaries": (history, 8),
+    "start": (start, 2),
+    "url": (url, 4),
+    "headers": (headers, 6),
+    "search": (searched, 2),
+}
+"""By name: the target, and its share of a campaign."""
