@@ -274,7 +274,7 @@ async def _parts(
         for chunk in unpack.feed(raw):
             read += len(chunk)
             if read > limit:
-                raise _too_large(where, what, limit)
+                raise _too_large(response, where, what, limit)
             yield chunk
     unpack.end()
 
@@ -282,12 +282,14 @@ async def _parts(
 async def _body(response: httpx.Response, where: str, what: str, limit: int) -> bytes:
     length = response.headers.get("Content-Length", "")
     if length.isdecimal() and int(length[:20]) > limit:
-        raise _too_large(where, what, limit)
+        raise _too_large(response, where, what, limit)
     return b"".join([chunk async for chunk in _parts(response, where, what, limit)])
 
 
-def _too_large(where: str, what: str, limit: int) -> BadAnswer:
-    return BadAnswer(where, what, f"the answer is larger than {limit} bytes")
+def _too_large(response: httpx.Response, where: str, what: str, limit: int) -> BadAnswer:
+    error = BadAnswer(where, what, f"the answer is larger than {limit} bytes")
+    error.status = response.status_code
+    return error
 
 
 def _reason(error: Exception) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from poller.cycle import SHRUNK_MS, put_off, shrunk_since, wanted
 from poller.demo import disaster
 from poller.demo.jenkins import Jenkins
 from poller.demo.server import Server
-from poller.jenkins.discovery import Item
+from poller.jenkins.discovery import Item, Look, walk
 from poller.jenkins.identity import has_one
 from poller.ledger import ControllerRow
 from poller.watermark import JobState, Mark, Start
@@ -127,3 +127,11 @@ def switch(site: Site, jenkins: Jenkins) -> None:
     site.jenkins_server.stop()
     site.jenkins_server = Server(jenkins.app, site.jenkins_server.port)
     site.jenkins_server.start()
+
+
+@pytest.mark.parametrize("kind", [7.5, None, ["hudson.model.FreeStyleProject"]])
+def test_a_class_of_another_type_makes_no_other_job(kind: object) -> None:
+    """The item is left out, as any that is not what Jenkins exports."""
+    look = Look()
+    walk({"jobs": [{"_class": kind, "fullName": "app", "nextBuildNumber": 2}]}, look)
+    assert (look.items, look.malformed) == ({}, 1)

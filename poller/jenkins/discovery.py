@@ -140,8 +140,10 @@ def walk(answer: Any, found: Look, *, at: int = 0, folder: str = "") -> list[tup
             full_name = child.get("fullName") if type(child) is dict else None
             if type(full_name) is not str or not full_name or not is_name(full_name):
                 found.malformed += 1
+            elif type(kind := child.get("_class", "")) is not str:
+                # No text is not another class, which would make it another job.
+                found.malformed += 1
             elif "nextBuildNumber" not in child:
-                kind = str(child.get("_class") or "")
                 stack.append((child, level + 1, kind.endswith(MULTIBRANCH), full_name))
             elif type(number := child["nextBuildNumber"]) is not int or not (
                 0 < number <= MOST_BUILDS
@@ -150,7 +152,7 @@ def walk(answer: Any, found: Look, *, at: int = 0, folder: str = "") -> list[tup
             else:
                 found.items[full_name] = Item(
                     full_name,
-                    str(child.get("_class") or ""),
+                    kind,
                     number,
                     multibranch,
                     _start(child["lastBuild"]) if "lastBuild" in child else None,
