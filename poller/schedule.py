@@ -9,6 +9,7 @@ makes a missed tick harmless.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -87,14 +88,19 @@ class Schedule:
         self,
         name: str,
         when: BaseTrigger,
-        work: Callable[..., Awaitable[None] | None],
+        work: Callable[..., Awaitable[None]],
         *arguments: Any,
         at_once: bool = True,
     ) -> None:
         """Do it, never twice at a time; the first time ``at_once``, or when the trigger says."""
+
+        async def run() -> None:
+            with contextlib.suppress(asyncio.CancelledError):  # the end; no error to be told of
+                await work(*arguments)
+
         first = {"next_run_time": self._now()} if at_once else {}
         self._scheduler.add_job(
-            work, Onward(when), args=arguments, id=name,
+            run, Onward(when), id=name,
             coalesce=True, max_instances=1, misfire_grace_time=None, **first,
         )  # fmt: skip
 
@@ -112,8 +118,10 @@ class Schedule:
             if job.id != name:
                 job.remove()
 
-    def shutdown(self) -> None:
-        """Nothing more is begun."""
+    async def aclose(self) -> None:
+        """End what is under way, and begin nothing more."""
+        self._scheduler.remove_all_jobs()
+        await asyncio.sleep(0)  # what was to begin just now has begun, and can be ended
         self._scheduler.shutdown(wait=False)
 
     async def follow_clock(self) -> None:

@@ -123,7 +123,7 @@ class Service:
             )
         finally:
             await end(keepers, 0)
-            self._schedule.shutdown()
+            await self._schedule.aclose()
         if self._failure is not None:
             raise self._failure
         if self._reloading or self._all_settled():
@@ -143,7 +143,7 @@ class Service:
 
     def _plan(self) -> None:
         if self._notify.watchdog is not None:
-            self._schedule.add(FEED, interval(self._notify.watchdog / FEEDS), self._vitals.feed)
+            self._schedule.add(FEED, interval(self._notify.watchdog / FEEDS), self._feed)
         reconcile = self._line.settings.reconcile
         controllers = {one.name: one for one in self._line.settings.controllers}
         for watched in self._line.watched:
@@ -152,6 +152,9 @@ class Service:
             if reconcile.enabled:
                 hourly = interval(reconcile.every / 1000)
                 self._schedule.add(f"{HEAL}{name}", hourly, self._heal, watched, at_once=False)
+
+    async def _feed(self) -> None:
+        self._vitals.feed()
 
     def _tell_room(self, why: str) -> None:
         self._vitals.trouble("ledger", why)
