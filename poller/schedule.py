@@ -9,6 +9,7 @@ makes a missed tick harmless.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -67,14 +68,19 @@ class Schedule:
         self,
         name: str,
         when: BaseTrigger,
-        work: Callable[..., Awaitable[None] | None],
+        work: Callable[..., Awaitable[None]],
         *arguments: Any,
         first: float = 0.0,
     ) -> None:
         """Do it, never twice at a time; the first time in ``first`` seconds."""
+
+        async def run() -> None:
+            with contextlib.suppress(asyncio.CancelledError):  # the end; no error to be told of
+                await work(*arguments)
+
         at = self._now() + timedelta(seconds=first)
         self._scheduler.add_job(
-            work, Onward(when), args=arguments, id=name,
+            run, Onward(when), id=name,
             coalesce=True, max_instances=1, misfire_grace_time=None, next_run_time=at,
         )  # fmt: skip
 
@@ -94,8 +100,10 @@ class Schedule:
             if job.id != name:
                 job.remove()
 
-    def shutdown(self) -> None:
-        """Nothing more is begun."""
+    async def aclose(self) -> None:
+        """End what is under way, and begin nothing more."""
+        self._scheduler.remove_all_jobs()
+        await asyncio.sleep(0)  # what was to begin just now has begun, and can be ended
         self._scheduler.shutdown(wait=False)
 
     async def follow_clock(self) -> None:

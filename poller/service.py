@@ -127,7 +127,7 @@ class Service:
             )
         finally:
             await end(keepers, 0)
-            self._schedule.shutdown()
+            await self._schedule.aclose()
         if self._failure is not None:
             raise self._failure
         if self._reloading or self._all_settled():
@@ -147,7 +147,7 @@ class Service:
 
     def _plan(self) -> None:
         if self._notify.watchdog is not None:
-            self._schedule.add(FEED, interval(self._notify.watchdog / FEEDS), self._vitals.feed)
+            self._schedule.add(FEED, interval(self._notify.watchdog / FEEDS), self._feed)
         reconcile = self._line.settings.reconcile
         every = reconcile.every / 1000
         controllers = {one.name: one for one in self._line.settings.controllers}
@@ -162,6 +162,9 @@ class Service:
                     f"{HEAL}{name}", interval(every), self._tick, self._heal, watched,
                     first=(place + 1) / places * every,
                 )  # fmt: skip
+
+    async def _feed(self) -> None:
+        self._vitals.feed()
 
     def _tell_room(self, why: str) -> None:
         self._vitals.trouble("ledger", why)

@@ -152,9 +152,9 @@ def test_payloads_go_when_they_were_settled_long_ago(path: Path) -> None:
     """And no sooner: what is queued is kept however old."""
     ledger = Ledger(path)
     record(ledger, [complete(1), complete(2)], 2)
-    ledger.outbox.settle(queued(ledger, "sei", 1)[0].id, "delivered", 50, 202)
-    assert ledger.outbox.forget_payloads(50) == 0
-    assert ledger.outbox.forget_payloads(51) == 1
+    ledger.outbox.settle(queued(ledger, "sei", 1)[0].id, "delivered", 5_000, 202)
+    assert ledger.outbox.forget_payloads(5_000) == 0
+    assert ledger.outbox.forget_payloads(5_001) == 1
     assert [queued.number for queued in queued(ledger, "sei", 10)] == [2]
     ledger.close()
 
@@ -404,3 +404,25 @@ def test_no_step_of_a_poll_or_delivery_walks_through_all_builds(path: Path) -> N
         ]
     assert walks == []
     assert len(said) > 20
+
+
+def test_a_clock_that_was_behind_makes_nothing_old(path: Path) -> None:
+    """What was settled before its build began, by our clock, is as old as the build."""
+    with Ledger(path) as ledger:
+        record(ledger, [complete(3)], 3)
+        ledger.outbox.settle(queued(ledger, "sei", 1)[0].id, "delivered", 1, 202)
+        assert ledger.outbox.forget_payloads(start(3).timestamp) == 0
+        assert ledger.outbox.forget_payloads(start(3).timestamp + 1) == 1
+
+
+def test_compared_by_a_clock_that_was_ahead(path: Path) -> None:
+    """Counts as not compared: the job does not wait until the clock is there."""
+    with Ledger(path) as ledger:
+        record(ledger, [complete(1)], 1)
+        controller = ledger.controllers.get("main", 0).id
+        ledger.jobs.pass_over(controller, [("web", "Job", 2, start(1))])
+        jobs = ledger.jobs.states(controller)
+        ledger.books.checked(jobs["app"].id, 9_000_000)
+        ledger.books.checked(jobs["web"].id, 5_000)
+        assert ledger.books.least_checked(controller, 1, 6_000) == ["app"]
+        assert ledger.books.least_checked(controller, 1, 9_000_001) == ["web"]

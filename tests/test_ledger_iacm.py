@@ -66,7 +66,7 @@ def test_it_outlives_the_payload(ledger: Ledger) -> None:
     controller = record(ledger, with_body(1))
     for sink in SINKS:
         ledger.outbox.settle(queued(ledger, sink, 1)[0].id, "delivered", 2, 200)
-    assert ledger.outbox.forget_payloads(10) == 1
+    assert ledger.outbox.forget_payloads(10_000) == 1
     (kept,) = ledger.executions.recorded(controller, 0)
     assert (kept.number, kept.state, kept.body) == (1, "delivered", BODY)
     ledger.executions.queue_again(kept.build, 3)
@@ -99,10 +99,10 @@ def test_a_build_waits_for_both(ledger: Ledger) -> None:
     """It is settled, and its payload dropped, when both sinks have had their word."""
     controller = record(ledger, with_body(1))
     ledger.outbox.settle(queued(ledger, "sei", 1)[0].id, "delivered", 2, 200)
-    assert ledger.outbox.forget_payloads(10) == 0
+    assert ledger.outbox.forget_payloads(10_000) == 0
     assert [entry.queued for entry in entries(ledger, controller)] == [("iacm",)]
     ledger.outbox.settle(queued(ledger, "iacm", 1)[0].id, "rejected", 3, 400, "no")
-    assert ledger.outbox.forget_payloads(10) == 1
+    assert ledger.outbox.forget_payloads(10_000) == 1
     assert [entry.queued for entry in entries(ledger, controller)] == [()]
 
 

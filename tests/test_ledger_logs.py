@@ -119,11 +119,11 @@ def test_a_search_may_be_narrowed(ledger: Ledger) -> None:
 
 def test_logs_go_when_they_were_read_long_ago(ledger: Ledger) -> None:
     """And their words with them; those that are younger stay."""
-    keep(ledger, 1, log("boom old\n"), at=10)
-    keep(ledger, 2, Log(absent="HTTP 404"), at=10)
-    keep(ledger, 3, log("boom young\n"), at=20)
-    assert ledger.logs.forget(10) == 0
-    assert ledger.logs.forget(11) == 2
+    keep(ledger, 1, log("boom old\n"), at=10_000)
+    keep(ledger, 2, Log(absent="HTTP 404"), at=10_000)
+    keep(ledger, 3, log("boom young\n"), at=20_000)
+    assert ledger.logs.forget(10_000) == 0
+    assert ledger.logs.forget(10_001) == 2
     assert found(ledger, "boom") == [3]
     assert found(ledger, "old") == []
     assert ledger.logs.of_build("app", 1) == ledger.logs.of_build("app", 2) == []
@@ -136,7 +136,7 @@ def test_the_index_shrinks_when_logs_go(ledger: Ledger) -> None:
         keep(ledger, number, log(text), at=number)
     ledger.file.conn.execute("pragma wal_checkpoint")
     full = pages(ledger.path)
-    assert ledger.logs.forget(121) == 120
+    assert ledger.logs.forget(120_001) == 120
     ledger.file.conn.execute("pragma wal_checkpoint")
     left = pages(ledger.path)
     assert left - empty < (full - empty) / 4

@@ -185,10 +185,13 @@ class Outbox:
             )
 
     def forget_payloads(self, settled_before: int) -> int:
-        """Drop the payloads that were settled before then. Returns how many."""
+        """Drop the payloads that were settled before then. Returns how many. Those of a build that
+        began later were settled by a clock that was behind."""
         with self._file.write("drop payloads") as conn:
             dropped = conn.execute(
-                "delete from payload where settled_at < ?", (settled_before,)
+                "delete from payload where settled_at < ?1"
+                " and (select timestamp from build where id = payload.build) < ?1",
+                (settled_before,),
             ).rowcount
         with self._file.guarded("give room back"):
             self._file.conn.execute(f"pragma incremental_vacuum({PAGES_GIVEN_BACK})").fetchall()

@@ -1,0 +1,136 @@
+"""A wall clock that is set by a year, and a machine that was asleep: nothing waits for it, nothing
+is made up for more than once, nothing is forgotten for it."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from poller.housekeeping import believed
+from poller.schedule import Onward, jump
+from poller.settings import Controller
+from poller.triggers import interval, trigger
+from tests.conftest import GUID, Site, simulated
+from tests.preload import Preload, need_gcc
+from tests.status.conftest import Service, serve
+from tests.test_notify import Systemd
+from tests.test_run import wait_for
+
+YEAR = 365 * 86_400
+NOW = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
+
+
+@pytest.fixture
+def elsewhen(tmp_path: Path) -> Iterator[tuple[Site, Preload, Systemd]]:
+    """A site whose command has a clock of its own, and a watchdog."""
+    need_gcc()
+    with simulated(tmp_path) as site:
+        preload = Preload(tmp_path, site.ledger)
+        systemd = Systemd(str(site.directory / "notify"))
+        site.environ.update(preload.environ)
+        site.environ["NOTIFY_SOCKET"] = str(site.directory / "notify")
+        site.environ["WATCHDOG_USEC"] = "2000000"
+        yield site, preload, systemd
+        systemd.close()
+
+
+@pytest.mark.parametrize("seconds", [YEAR, -YEAR])
+def test_the_clock_is_set_by_a_year(elsewhen: tuple[Site, Preload, Systemd], seconds: int) -> None:
+    """Back or forward, and right again: polls, deliveries and the watchdog go on."""
+    site, preload, systemd = elsewhen
+    controller = site.controller(every="1s", logs="all")
+    with serve(site, controller) as service:
+        for number, shift in enumerate((0, seconds, 0), 1):
+            preload.shift_clock(shift)
+            asked = len(site.jenkins.requests)
+            fed = systemd.count("WATCHDOG=1")
+            built(site, service, number)
+            time.sleep(3)
+            assert len(site.jenkins.requests) - asked < 60, "missed polls are made up for at once"
+            wait_for(lambda fed=fed: systemd.count("WATCHDOG=1") >= fed + 4)  # type: ignore[misc]
+            assert service.get("/healthz").text == "ok\n"
+            service.process.send_signal(signal.SIGHUP)  # what is old is forgotten at each start
+            wait_for(lambda number=number: systemd.count("READY=1") == number + 1)  # type: ignore[misc]
+        payloads = [service.get(f"/builds/{build}/payload.json") for build in (1, 2, 3)]
+        logs = [service.get(f"/builds/{build}/log.txt") for build in (1, 2, 3)]
+    assert {200} == {answer.status_code for answer in (*payloads, *logs)}
+    assert len(site.sei.received) == 3
+    assert site.run("reconcile").returncode == 0
+    assert "last answer" in site.run("status").stdout
+
+
+def built(site: Site, service: Service, count: int) -> None:
+    """A build more, which SEI has soon."""
+    site.jenkins.job("app").build()
+    wait_for(lambda: len(site.sei.runs) == count)
+    service.wait(lambda: service.get(f"/builds/{count}/payload.json").status_code == 200)
+
+
+def test_asleep_for_an_hour(elsewhen: tuple[Site, Preload, Systemd]) -> None:
+    """Both servers have given its connections up meanwhile; there is one poll, at once."""
+    site, preload, systemd = elsewhen
+    with serve(site, site.controller(every="5s")) as service:
+        built(site, service, 1)
+        service.process.send_signal(signal.SIGSTOP)
+        preload.shift_clock(3600)
+        for server in (site.jenkins_server, site.sei_server):
+            server.stop()
+            server.start()
+        time.sleep(2)
+        asked, fed = len(site.jenkins.requests), systemd.count("WATCHDOG=1")
+        service.process.send_signal(signal.SIGCONT)
+        began = time.monotonic()
+        built(site, service, 2)
+        assert len(site.jenkins.requests) - asked < 12 + 6 * (time.monotonic() - began) / 5
+        wait_for(lambda: systemd.count("WATCHDOG=1") >= fed + 4)
+        service.wait(lambda: service.get("/healthz").text == "ok\n")
+    assert len(site.sei.received) == 2
+
+
+def test_what_was_missed_counts_as_one() -> None:
+    """However long ago it was due, and whatever the trigger."""
+    year = timedelta(seconds=YEAR)
+    for when in (interval(60), trigger(controller(cron="*/5 * * * *"))):
+        ahead = Onward(when).get_next_fire_time(NOW - year, NOW)
+        assert ahead is not None
+        assert NOW < ahead <= NOW + timedelta(minutes=5)
+        back = Onward(when).get_next_fire_time(NOW + year, NOW)
+        assert back is not None
+        assert NOW < back <= NOW + timedelta(minutes=5)
+
+
+def test_polls_spread() -> None:
+    """An interval of ten seconds or more has some jitter, a shorter one has none."""
+    for every, latest in (("60s", 66), ("9s", 9)):
+        following = Onward(trigger(controller(every=every))).get_next_fire_time(NOW, NOW)
+        assert following is not None
+        assert int(every[:-1]) <= (following - NOW).total_seconds() <= latest
+
+
+def controller(**keys: object) -> Controller:
+    """One with these keys."""
+    return Controller.model_validate(
+        {
+            "name": "main", "url": "http://localhost/", "user": "reader", "token_env": "TOKEN",
+            "instance_guid": GUID, **keys,
+        }
+    )  # fmt: skip
+
+
+def test_a_clock_that_is_drawn_right_slowly_was_not_set() -> None:
+    """As NTP does it: half a millisecond a second."""
+    assert jump(100.0, 100.0005) == 0
+    assert jump(100.0, 100.0 - YEAR) == -YEAR
+    assert jump(100.0, 3700.0) == 3600
+
+
+def test_what_is_old_is_old_by_jenkins_clock_too() -> None:
+    """Ours may be ahead by a year; one that is behind keeps more."""
+    assert believed(1_000, None) == 1_000
+    assert believed(1_000, 900) == 900
+    assert believed(1_000, 5_000) == 1_000
