@@ -258,6 +258,20 @@ def test_the_text_loads(tmp_path: Path) -> None:
     assert os.listdir(path.parent) == ["poller.toml"]
 
 
+def test_http_is_written_down_where_it_was_allowed(tmp_path: Path) -> None:
+    """By its flag, and only in the table whose address needs it; without the flag it is refused."""
+    draft = {
+        "name": "main", "url": "http://jenkins.example.com/", "user": "reader",
+        "token": "env T", "place": "http://127.0.0.1:8080/", "key": "env K", "guid": "",
+    }  # fmt: skip
+    with pytest.raises(ConfigError, match="allow_http = true"):
+        write(tmp_path / "poller.toml", text_of(draft, None))
+    text = text_of({**draft, "allow_http": "true"}, None)
+    assert text.count("allow_http = true") == 1
+    write(tmp_path / "poller.toml", text)
+    assert load(tmp_path / "poller.toml", {}).controllers[0].allow_http
+
+
 @pytest.mark.parametrize("text", ["", "env", "env ", "vault x", "s3cret"])
 def test_what_is_no_source(text: str) -> None:
     """Refused, without repeating it: it may be the secret itself."""
