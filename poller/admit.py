@@ -1,19 +1,34 @@
-"""May a controller be asked now? One that was left alone is asked for one small thing first."""
+"""May a controller be asked for much now? One that was left alone is asked for one small thing
+first.
+
+Who asks for little, as `preview` does, need not ask here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from poller.ledger import Ledger
+from poller.watched import Watched
 
-from poller.jenkins.api import Api
 
+async def admit(watched: Watched, ledger: Ledger, *, keep: bool = False) -> None:
+    """Return when the controller answers, at once where it has. ``keep``: note that it is tried.
 
-async def admit(api: Api, trying: Callable[[], None] = lambda: None) -> None:
-    """Return when the controller answers, at once where it has. ``trying`` is told before the
-    small request. Raises Unreachable where it does not, or is not to be tried yet; RemoteError
-    where it answers with another error."""
-    if not api.turns.left_alone:
+    What another process knew of it counts once. Raises LeftAlone where it is not to be tried yet,
+    RemoteError where the try fails.
+    """
+    turns = watched.api.turns
+    if not turns.resumed:
+        turns.resume(ledger.breakers.get("controller", watched.name))
+    if not turns.left_alone:
         return
-    if not api.turns.is_due():
-        raise api.turns.refusal()
-    trying()
-    await api.probe()
+    if not turns.is_due():
+        raise turns.refusal()
+    if keep:
+        note_breaker(watched, ledger)
+    await watched.api.probe()
+
+
+def note_breaker(watched: Watched, ledger: Ledger) -> None:
+    """Keep the controller's breaker for whoever looks, and for the next process. For the process
+    that polls: another one would not come to close it again."""
+    ledger.breakers.keep("controller", watched.name, watched.api.turns.breaker)

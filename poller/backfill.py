@@ -85,6 +85,7 @@ async def backfill(
     """Collect what is missing of a window. A job that is done is remembered, so that a backfill
     that was stopped goes on where it was. Raises RemoteError where the item tree can't be had."""
     row = ledger.controllers.get(watched.name, watched.since)
+    await admit(watched, ledger)
     items = await _items(watched, row, globs)
     await recognise(watched, ledger, row)
     done = Backfilled(watched.name, len(items))
@@ -118,6 +119,7 @@ async def estimate(watched: Watched, ledger: Ledger, window: Window, globs: Glob
     known = row or ControllerRow(0, watched.since, None)
     found = Estimate(watched.name)
     jobs = ledger.jobs.states(known.id)
+    await admit(watched, ledger)
     items = await _items(watched, known, globs)
     turns = asyncio.Semaphore(watched.parallel)
 
@@ -143,7 +145,6 @@ async def estimate(watched: Watched, ledger: Ledger, window: Window, globs: Glob
 
 
 async def _items(watched: Watched, row: ControllerRow, globs: Globs) -> list[Item]:
-    await admit(watched.api)
     look = await discovery.look(watched.api, row.depth, first=False)
     return [
         item

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from poller import backoff
-from poller.admit import admit
+from poller.admit import admit, note_breaker
 from poller.errors import NotFound, RemoteError
 from poller.jenkins import discovery
 from poller.jenkins.collect import collect
@@ -97,7 +97,7 @@ async def poll(
     cycle = Cycle(watched.name)
     api = watched.api
     try:
-        await admit(api, lambda: note_breaker(watched, ledger))
+        await admit(watched, ledger, keep=True)
         news = await _discover(watched, ledger, row, clock(), cycle)
     except RemoteError as error:
         return _failed(watched, ledger, row, clock(), cycle, error)
@@ -154,11 +154,6 @@ def _failed(
     ledger.controllers.poll_failed(row.id, now, str(error))
     note_breaker(watched, ledger)
     return cycle
-
-
-def note_breaker(watched: Watched, ledger: Ledger) -> None:
-    """Keep the controller's breaker for whoever looks, and for the next process."""
-    ledger.breakers.keep("controller", watched.name, watched.api.turns.breaker)
 
 
 async def _discover(

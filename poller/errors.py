@@ -8,6 +8,7 @@ PollerError
 │   └── LedgerUnwritable     … now: no room, a failing disk, another program
 └── RemoteError          a server did not give what was asked              exit 69
     ├── Unreachable      no answer: refused, timed out, broken off, 5xx, 429
+    ├── LeftAlone        not asked: it did not answer others
     ├── Unauthorized     401, 403: the credentials are wrong or not enough
     ├── NotFound         404
     └── BadAnswer        an answer that can't be used
@@ -105,6 +106,11 @@ class Unreachable(RemoteError):
 
     retry_after: float | None = None
     starting: bool = False
+
+
+class LeftAlone(RemoteError):
+    """Not asked at all, as the server has not answered lately: it says nothing of what was to be
+    asked. Whoever does without an answer must not do without this one."""
 
 
 class Unauthorized(RemoteError):

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from poller.cycle import note_breaker
+from poller.admit import note_breaker
 from poller.errors import RemoteError
 from poller.jenkins.discovery import Item
 from poller.ledger import Ledger

@@ -83,7 +83,7 @@ async def reconcile(
     than ``pace``; findings are told as they come, and not kept. Raises RemoteError where the tree
     can't be had, or where the controller is down by now; that a job can't be had is in its
     :class:`Checked`."""
-    await admit(watched.api)
+    await admit(watched, ledger)
     look = await discovery.look(watched.api, row.depth, first=False)
     await recognise(watched, ledger, row)
     settled_before = (row.last_success or clock()) - GRACE_MS

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import httpx
 
-from poller.breaker import Breaker
 from poller.errors import ConfigError
 from poller.extract import Extraction
 from poller.globs import Globs
@@ -98,9 +97,7 @@ async def open_line(
         stack.callback(ledger.close)
         locks = Locks(ledger.path)
         stack.callback(locks.close)
-        breakers = ledger.breakers.all("controller")
         for one in watched:
-            one.api.turns.resume(breakers.get(one.name, Breaker()))
             one.api.turns.share(Places(locks, one.name, one.parallel, time.monotonic))
         yield Line(settings, ledger, watched, sinks, harness)
 

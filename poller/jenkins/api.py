@@ -13,7 +13,7 @@ import httpx
 import msgspec
 
 from poller import http
-from poller.errors import BadAnswer, RemoteError, Unreachable
+from poller.errors import BadAnswer, LeftAlone, RemoteError, Unreachable
 from poller.jenkins.model import (
     BUILD_TREE,
     CAUSES_TREE,
@@ -85,8 +85,8 @@ class LogPart(msgspec.Struct, frozen=True):
 
 
 class Api:
-    """One controller's API. All methods raise RemoteError, with what was asked in it; Unreachable
-    while the controller is left alone. ``every`` is in seconds, ``clock`` gives epoch milliseconds.
+    """One controller's API. All methods raise RemoteError, with what was asked in it; LeftAlone
+    while nobody is to ask. ``every`` is in seconds, ``clock`` gives epoch milliseconds.
     """
 
     def __init__(
@@ -210,7 +210,7 @@ class Api:
         (measured). None where the page can't be had or a proxy took the header away."""
         try:
             answer = await self._ask("identity", "login", {}, PAGE_LIMIT)
-        except Unreachable:
+        except (Unreachable, LeftAlone):
             raise
         except RemoteError:
             return None

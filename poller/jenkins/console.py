@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 from typing import Literal
 
-from poller.errors import BadAnswer, NotFound, RemoteError, Unreachable
+from poller.errors import BadAnswer, LeftAlone, NotFound, RemoteError, Unreachable
 from poller.extract import Extraction
 from poller.jenkins.api import Api, LogPart
 from poller.jenkins.model import Build
@@ -45,8 +45,8 @@ class Console:
     async def read(self, api: Api, full_name: str, build: Build) -> Log | None:
         """What is kept of a completed build's log, with what the rules found in it.
 
-        None when the config asks for none. Never raises RemoteError: a log that can't be had is a
-        :class:`Log` that says why.
+        None when the config asks for none. Raises LeftAlone, but no other RemoteError: a log that
+        can't be had is a :class:`Log` that says why.
         """
         patterns = self.extraction.of_job(full_name)
         keep = self.keep if wanted(self.policy, build.result) else 0
@@ -57,6 +57,8 @@ class Console:
             capture = Capture(self.redactor, keep=keep, values=values, patterns=patterns)
             try:
                 await self._read(api, full_name, build.number, capture)
+            except LeftAlone:
+                raise
             except RemoteError as error:
                 if attempt < TRIES and isinstance(error, Unreachable | BadAnswer):
                     continue

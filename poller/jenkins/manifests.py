@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from poller.errors import BadAnswer, NotFound, RemoteError, Unreachable
+from poller.errors import BadAnswer, LeftAlone, NotFound, RemoteError, Unreachable
 from poller.jenkins.api import Api
 from poller.jenkins.model import LISTED_FILES, Build
 from poller.sei import manifest
@@ -35,6 +35,8 @@ async def manifests(api: Api, full_name: str, build: Build) -> Manifests:
             body = await api.archived_file(full_name, build.number, path)
         except NotFound:
             continue  # not listed, or gone since it was
+        except LeftAlone:
+            raise
         except Unreachable as error:
             return Manifests(tuple(read), tuple(wrong), str(error))
         except RemoteError as error:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from poller.breaker import Breaker, Failure, Rules, State
-from poller.errors import RemoteError, Unreachable
+from poller.errors import LeftAlone, RemoteError, Unreachable
 from poller.places import Places
 from poller.rate import Pace
 from poller.throttle import Throttle
@@ -85,6 +85,7 @@ class Turns:
         self.rules = rules(every)
         self.breaker = Breaker()
         self.throttle = Throttle(most)
+        self.resumed = False
         self._places: Places | None = None
 
     def turn(self, kind: Hashable, *, of_job: bool) -> Turn:
@@ -94,6 +95,7 @@ class Turns:
 
     def resume(self, breaker: Breaker) -> None:
         """Go on with what another process knew of the controller."""
+        self.resumed = True
         self.breaker = breaker.resumed(self._clock())
 
     def share(self, places: Places) -> None:
@@ -116,13 +118,12 @@ class Turns:
             self.breaker = self.breaker.half_opened()
         return self.breaker.state is State.HALF_OPEN
 
-    def refusal(self) -> Unreachable:
+    def refusal(self) -> LeftAlone:
         """What those get who ask nevertheless."""
-        return Unreachable(self._where, "", f"left alone: {self.breaker.why}")
+        return LeftAlone(self._where, "", f"left alone: {self.breaker.why}")
 
     async def enter(self, kind: Hashable) -> int | None:
-        """Wait for the turn; its place, for :meth:`leave`. Raises Unreachable while the controller
-        is left alone."""
+        """Wait for the turn; its place, for :meth:`leave`. Raises LeftAlone."""
         self._refuse(kind)
         await self._slots.acquire()
         try:
@@ -133,7 +134,7 @@ class Turns:
             raise
         try:
             self._refuse(kind)  # it may have failed meanwhile
-        except Unreachable:
+        except LeftAlone:
             self.leave(place)
             raise
         return place

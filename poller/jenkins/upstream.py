@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from poller.errors import BadAnswer, RemoteError, Unreachable
+from poller.errors import BadAnswer, LeftAlone, RemoteError, Unreachable
 from poller.jenkins.api import Api
 from poller.jenkins.model import Build, Origin
 from poller.sei.causes import causes, parents
@@ -99,7 +99,7 @@ class Upstream:
     async def _ask(self, key: Key) -> Origin | str:
         try:
             return await self._api.origin(*key)
-        except (Unreachable, BadAnswer):
+        except (Unreachable, LeftAlone, BadAnswer):
             raise  # a page to log in today may be the answer tomorrow
         except RemoteError as error:
             return str(error)

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from poller.errors import BadAnswer, NotFound, RemoteError
+from poller.errors import BadAnswer, LeftAlone, NotFound, RemoteError
 from poller.jenkins.api import Api
 from poller.jenkins.extras import Extras
 from poller.jenkins.manifests import manifests
@@ -65,7 +65,7 @@ async def make_whole(
     newest: Collection[int] = (),
 ) -> list[Whole | Failure]:
     """Each of the completed ``builds`` of a job, whole, or why it is not. A log that can't be had
-    keeps no build back.
+    keeps no build back. Raises LeftAlone: then nothing is known of any of them.
 
     ``newest`` are the job's newest numbers: ten stage trees can be had of those at once.
     """
@@ -83,6 +83,8 @@ async def make_whole(
             return Whole(build, None)
         try:
             tree = at_once.get(build.number) or await _stage_tree(api, full_name, build)
+        except LeftAlone:
+            raise
         except RemoteError as error:
             return Failure(build, str(error))
         return await _with_evidence(api, extras, full_name, build, tree)
