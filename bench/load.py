@@ -124,16 +124,15 @@ class Process:
         text = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(text[11]) + int(text[12])) / TICKS
 
-    def stop(self) -> float:
-        """SIGTERM; how long the end took."""
-        began = time.monotonic()
+    def close(self) -> None:
+        """SIGTERM, unless it has ended."""
         self._ended.set()
         self._sampler.join()
         self._process.terminate()
-        if self._process.wait(90):
-            raise SystemExit(f"run ended with {self._process.returncode}")
+        code = self._process.wait(90)
         self._told.close()
-        return time.monotonic() - began
+        if code:
+            raise SystemExit(f"run ended with {code}")
 
     def take(self) -> list[Sample]:
         """The samples since the last time."""
@@ -276,10 +275,12 @@ def spread(values: Sequence[float], form: str = ".1f") -> str:
 
 def main(controllers: int, jobs: int, rate: float, seconds: float) -> None:
     """Measure and print."""
-    with servers(controllers, jobs) as url, tempfile.TemporaryDirectory() as name:
+    with contextlib.ExitStack() as stack:
+        url = stack.enter_context(servers(controllers, jobs))
+        name = stack.enter_context(tempfile.TemporaryDirectory())
         load = os.getloadavg()[0]
         config, page = write_config(Path(name), controllers, url)
-        process = Process(config, page)
+        process = stack.enter_context(contextlib.closing(Process(config, page)))
         first, start_cpu = wait_for_polls(process), process.cpu()
         start = process.take()
         idle = phase(process, url, EVERY)
@@ -289,7 +290,7 @@ def main(controllers: int, jobs: int, rate: float, seconds: float) -> None:
         middle = os.getloadavg()[0]
         begun = busy.servers["begun"]
         twice, lost = ended(url)
-        process.stop()
+        process.close()
         lines = (Path(name) / "journal").read_text().splitlines()
         ledger = sum(path.stat().st_size for path in Path(name).glob("ledger.db*"))
     table = Table("figure", "measured", "limit")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections import Counter
 from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
@@ -92,6 +93,37 @@ def test_one_that_hangs_delays_no_other(tmp_path: Path) -> None:
     )
     assert set(came.values()) == {1}
     assert {instance for instance, _, _ in came} == {guid(place) for place in range(CONTROLLERS)}
+
+
+def test_a_fleet_is_parted_with_a_copy_of_its_ledger_each(tmp_path: Path) -> None:
+    """When one process no longer serves: with nothing queued, each part goes on where the whole
+    was, with what ran then, and sends nothing anew."""
+    fleet, sei = Fleet(), Sei()
+    fleet.hangs = False
+    with Server(fleet.app) as jenkins_server, Server(sei.app) as sei_server:
+        site = Site(tmp_path, fleet.all[0], sei, jenkins_server, sei_server)
+        tables = [
+            site.controller(
+                name=f"c-{place}",
+                url=f"{jenkins_server.url}{place}/",
+                instance_guid=guid(place),
+            )
+            for place in (0, 1)
+        ]
+        site.configure(*tables)
+        running = fleet.start()
+        assert site.run("once").returncode == 0
+        assert len(sei.received) == 2 * BEFORE
+        for build in running:
+            build.finish()
+        for place, table in enumerate(tables):
+            (tmp_path / f"part-{place}").mkdir()
+            part = Site(tmp_path / f"part-{place}", fleet.all[0], sei, jenkins_server, sei_server)
+            shutil.copy(site.ledger, part.ledger)
+            part.configure(table)
+            assert part.run("once").returncode == 0
+            assert len(sei.received) == 2 * BEFORE + (place + 1) * LIVE
+    assert len(sei.runs) == len(sei.received)
 
 
 def guid(place: int) -> str:
