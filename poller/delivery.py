@@ -115,7 +115,7 @@ class Drain:
         """A run could not be handed over now."""
         self.failures += 1
         self.last_failure = why
-        self.retry_after = retry_after
+        self.retry_after = max(self.retry_after or 0, retry_after or 0) or None
         self.breaker = self.breaker.failed(Failure(now, why, jitter, retry_after), RULES)
         if not self.breaker.closed:
             self.stopped = why

@@ -106,12 +106,12 @@ def test_what_sei_took_is_not_sent_again_for_want_of_room(full: tuple[Site, Prel
     site, preload = full
     for name in range(9):
         site.jenkins.job(f"job-{name}").build()
-    site.sei.fail(status=None, delay=2)
+    site.sei.fail(status=None, delay=1.5)
     with site.start("run") as process:
         queued(site, 9)
         preload.refuse(errno.ENOSPC)
         wait_for(lambda: len(site.sei.received) >= 1)
-        time.sleep(4)
+        time.sleep(2.5)
         taken = len(site.sei.received)
         assert taken <= 4
         preload.accept()
@@ -145,7 +145,7 @@ def test_a_stop_while_there_is_no_room_says_what_will_be_sent_again(
     """At most what was under way, and with the same id."""
     site, preload = full
     site.jenkins.job("app").build()
-    site.sei.fail(status=None, delay=2)
+    site.sei.fail(status=None, delay=1.5)
     with site.start("run") as process:
         queued(site, 1)
         preload.refuse(errno.ENOSPC)
