@@ -116,7 +116,7 @@ class Drain:
         self.failures += 1
         self.last_failure = why
         self.retry_after = max(self.retry_after or 0, retry_after or 0) or None
-        self.breaker = self.breaker.failed(Failure(now, why, jitter, retry_after), RULES)
+        self.breaker = self.breaker.failed(Failure(now, why, jitter, self.retry_after), RULES)
         if not self.breaker.closed:
             self.stopped = why
 

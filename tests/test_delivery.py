@@ -51,3 +51,11 @@ def test_many_rejections_in_a_row_stop_the_sink() -> None:
         assert not done.stopped
         done.note_rejected(Receipt(400), 1, 0.5)
     assert "HTTP 400" in done.stopped
+
+
+def test_the_longest_wait_that_was_asked_for_counts() -> None:
+    """Several runs are under way at once: a failure that says nothing takes no Retry-After back."""
+    done = Drain()
+    for retry_after in (120.0, None, 30.0):
+        done.note_failure("HTTP 429", retry_after, now=1_000, jitter=0.0)
+    assert done.wait(1_000) == 120
