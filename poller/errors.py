@@ -47,7 +47,7 @@ class ConfigError(PollerError):
 
     def __init__(self, findings: list[str], hint: str = "") -> None:
         super().__init__("", hint)
-        self.findings = [harmless(finding) for finding in findings]
+        self.findings = [_short(harmless(finding), LONGEST_REASON) for finding in findings]
         self.args = ("\n".join(self.findings),)
 
 

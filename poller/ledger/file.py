@@ -59,6 +59,12 @@ class File:
             self.conn = _connect(path, read_only)
             try:
                 self._bring_up_to_date(read_only)
+            except (LookupError, TypeError, ValueError, AssertionError) as error:
+                # sqlite-utils takes the schema of a damaged file as it comes.
+                self.conn.close()
+                raise LedgerError(
+                    f"ledger {path}: can't open: its schema is malformed: {error!r}", RESTORE
+                ) from error
             except BaseException:
                 self.conn.close()
                 raise
