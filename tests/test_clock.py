@@ -10,12 +10,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from apscheduler.triggers.cron import CronTrigger
 
 from poller.housekeeping import believed
 from poller.schedule import Onward, jump
-from poller.settings import Controller
-from poller.triggers import interval, trigger
-from tests.conftest import GUID, Site, simulated
+from poller.triggers import Spread, interval
+from tests.conftest import Site, simulated
 from tests.preload import Preload, need_gcc
 from tests.status.conftest import Service, serve
 from tests.test_notify import Systemd
@@ -98,26 +98,14 @@ def test_asleep_for_an_hour(elsewhen: tuple[Site, Preload, Systemd]) -> None:
 
 def test_what_was_missed_counts_as_one() -> None:
     """However long ago it was due, and whatever the trigger."""
-    year = timedelta(seconds=YEAR)
-    cron, every = controller(cron="*/5 * * * *"), controller(every="60s")
-    start = NOW.timestamp()
-    for when in (interval(60), trigger(cron, start, 0, 1), trigger(every, start, 3, 7)):
+    year, cron = timedelta(seconds=YEAR), CronTrigger.from_crontab("*/5 * * * *", timezone="UTC")
+    for when in (interval(60), cron, Spread(60, NOW.timestamp())):
         ahead = Onward(when).get_next_fire_time(NOW - year, NOW)
         assert ahead is not None
         assert NOW < ahead <= NOW + timedelta(minutes=5)
         back = Onward(when).get_next_fire_time(NOW + year, NOW)
         assert back is not None
         assert NOW < back <= NOW + timedelta(minutes=5)
-
-
-def controller(**keys: object) -> Controller:
-    """One with these keys."""
-    return Controller.model_validate(
-        {
-            "name": "main", "url": "http://localhost/", "user": "reader", "token_env": "TOKEN",
-            "instance_guid": GUID, **keys,
-        }
-    )  # fmt: skip
 
 
 def test_a_clock_that_is_drawn_right_slowly_was_not_set() -> None:
