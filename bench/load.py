@@ -306,7 +306,7 @@ def main(controllers: int, jobs: int, rate: float, seconds: float) -> None:
         ("until every controller was polled, s", f"{first:.1f}", ""),
         ("CPU until then, s", f"{start_cpu:.1f}", ""),
         ("lag of a build, s: median / 99 % / most", spread(lags), f"99 %: {EVERY:.0f}"),
-        ("builds: begun, came twice, never came", f"{begun:,}, {twice}, {lost}", "0, 0"),
+        ("builds: begun, came twice, not come within 3 intervals", f"{begun:,}, {twice}, {lost}", "0, 0"),
         ("idle: CPU, % of a core", f"{100 * idle.share:.1f}", ""),
         ("… a poll, ms", f"{1000 * poll:.1f}", ""),
         ("… requests a second", f"{idle.servers['asked'] / idle.seconds:.1f}", ""),
