@@ -9,7 +9,7 @@ import asyncio
 import random
 import time
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeAlias
 
 import structlog
@@ -29,6 +29,7 @@ from poller.service_log import log_cycle, log_drain, log_healed, log_manners
 from poller.settling import Settling
 from poller.sinks import Sink
 from poller.status.metrics import Metrics
+from poller.together import end, first
 from poller.triggers import interval, start_gap, trigger
 from poller.vitals import Vitals, patience
 from poller.watched import Watched
@@ -340,20 +341,3 @@ class Service:
                 self._lost(failure)
                 continue
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
-
-
-async def first(*events: asyncio.Event, seconds: float | None = None) -> None:
-    """Until one of the events is set, or ``seconds`` have passed."""
-    waits = [asyncio.create_task(event.wait()) for event in events]
-    await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    await end(waits, 0)
-
-
-async def end(tasks: Iterable[asyncio.Task[Any]], seconds: float) -> None:
-    """Wait so long for the tasks to end, then cancel them."""
-    if pending := set(tasks):
-        _, late = await asyncio.wait(pending, timeout=seconds)
-        for task in late:
-            # Cancelled at an await, never inside a transaction: it is asked, or sent, again.
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Several coroutines at once, failing as one would alone."""
+"""Several coroutines at once: failing as one would alone, waited for, and ended."""
 
 from __future__ import annotations
 
@@ -15,3 +15,20 @@ async def together(coroutines: Iterable[Coroutine[Any, Any, None]]) -> None:
                 group.create_task(coroutine)
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
+
+
+async def first(*events: asyncio.Event, seconds: float | None = None) -> None:
+    """Until one of the events is set, or ``seconds`` have passed."""
+    waits = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    await end(waits, 0)
+
+
+async def end(tasks: Iterable[asyncio.Task[Any]], seconds: float) -> None:
+    """Wait so long for the tasks to end, then cancel them."""
+    if pending := set(tasks):
+        _, late = await asyncio.wait(pending, timeout=seconds)
+        for task in late:
+            # Cancelled at an await, never inside a transaction: it is asked, or sent, again.
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
