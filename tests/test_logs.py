@@ -252,6 +252,7 @@ def test_logs_go_when_their_time_is_over(site: Site) -> None:
     site.config.write_text(
         site.config.read_text().replace("[ledger]", '[ledger]\nkeep_logs = "1ms"')
     )
+    site.jenkins.job("app").build()  # what is old is so by Jenkins' clock, too
     site.run("once")
     assert site.run("logs", "app", "1").returncode == 65
     assert site.read("logs", "--search", "boom")["hits"] == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from poller.jenkins.extras import Extras
 from poller.jenkins.model import Build
 from poller.jenkins.whole import Failure, Whole, make_whole
 from poller.lineage import Known, Source
+from poller.together import together
 from poller.watermark import JobState, Mark, Start
 
 LOADS_WORTH_A_REQUEST = 50
@@ -250,7 +250,7 @@ class Walk:
                     self._at_hand.setdefault(build.number, build)
             # A build may have begun or been deleted in between, and moved the places.
             left = [number for number in missing if number not in self._at_hand]
-            await asyncio.gather(*(self._one(number) for number in left))
+            await together(self._one(number) for number in left)
         return [self._at_hand.pop(number) for number in numbers if number in self._at_hand]
 
     async def _one(self, number: int) -> None:

@@ -15,6 +15,7 @@ from poller.jenkins.model import Build, StageTree
 from poller.jenkins.paths import MOST_DIGITS
 from poller.logs.capture import Log
 from poller.sei.evidence import Manifest, UpstreamBuild
+from poller.together import together
 
 PIPELINE_RUN = "org.jenkinsci.plugins.workflow.job.WorkflowRun"
 """The one class of build that has stages; wfapi answers 404 for all others (measured)."""
@@ -89,17 +90,20 @@ async def make_whole(
             return Failure(build, str(error))
         return await _with_evidence(api, extras, full_name, build, tree)
 
-    return await asyncio.gather(*(one(build) for build in builds))
+    return await together(one(build) for build in builds)
 
 
 async def _with_evidence(
     api: Api, extras: Extras, full_name: str, build: Build, tree: StageTree | None
 ) -> Whole | Failure:
-    above, archived, log = await asyncio.gather(
-        extras.upstream.of(full_name, build),
-        manifests(api, full_name, build),
-        extras.console.read(api, full_name, build),
-    )
+    try:
+        async with asyncio.TaskGroup() as group:
+            asked_above = group.create_task(extras.upstream.of(full_name, build))
+            asked_archive = group.create_task(manifests(api, full_name, build))
+            asked_log = group.create_task(extras.console.read(api, full_name, build))
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    above, archived, log = asked_above.result(), asked_archive.result(), asked_log.result()
     retry = [why for why in (above.retry, archived.retry) if why]
     no_log = [f"console log: {log.absent}"] if log is not None and log.absent else []
     lacking = (*archived.wrong, *retry, *no_log)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from poller.jenkins.model import MOST_BUILDS
 from poller.jenkins.paths import build_of_url, job_path
 
 
@@ -27,7 +28,7 @@ def test_job_path(full_name: str, path: str) -> None:
 
 @given(
     st.lists(st.text("ab/%+ é日", min_size=1).filter(lambda s: "/" not in s), min_size=1),
-    st.integers(1),
+    st.integers(1, MOST_BUILDS),
 )
 def test_a_path_leads_back_to_its_name(segments: list[str], number: int) -> None:
     """Whatever the names are, below whatever context path."""
