@@ -1,6 +1,6 @@
 """The real process, killed at random points while builds complete and SEI answers slowly.
 
-``KILLS`` is how often, 200 by default.
+``KILLS`` is how often, 80 by default.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.conftest import GUID, Site
 from tests.iacm import HARNESS_KEY, Place
 
 SITES = 4
-KILLS = int(os.environ.get("KILLS", "200")) // SITES
+KILLS = int(os.environ.get("KILLS", "80")) // SITES
 """A site."""
 
 BUILDS_A_KILL = 12
