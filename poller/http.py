@@ -11,17 +11,16 @@ import base64
 import contextlib
 import socket
 import ssl
-import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import httpx
 
 from poller import __version__, known_secrets
-from poller.addresses import is_loopback, without_password
 from poller.errors import BadAnswer, ConfigError, NotFound, Unauthorized, Unreachable
+from poller.proxies import proxy_of
 from poller.tls import untrusted
 from poller.transport import Transport
 from poller.tries import Tries, retry_after
@@ -31,7 +30,6 @@ USER_AGENT = f"sei-poller/{__version__} (jenkins-sei-poller)"
 """Says in every server's log who asks: the command, its version, and the project to look for."""
 
 CA_FILE_FORM = "ca_file is a readable file of certificates in PEM form"
-PROXY_FORM = "a proxy is http://host:port; `proxy` of the config goes before the environment"
 DNS_HINT = "is the name right, and does this machine's DNS know it?"
 TRANSIENT = frozenset({408, 425, 429})
 
@@ -131,13 +129,13 @@ def client(
     """A client for one server; ``retries`` above the transport, for what a moment cures: with
     ``only_broken``, for a connection that broke under a request, and nothing that was answered.
 
-    Its proxy is :func:`proxy_of`. Nothing else of the environment counts but OpenSSL's own
-    variables: no ``~/.netrc``. Raises ConfigError for a CA bundle or a proxy that can't be used.
+    Its proxy is that of :mod:`poller.proxies`. Nothing else of the environment counts but OpenSSL's
+    own variables: no ``~/.netrc``. Raises ConfigError for a CA bundle or proxy that can't be used.
     """
     transport: httpx.AsyncBaseTransport = Transport(
         connection.trust(connection.ca_file),
         connection.max_connections,
-        proxy_of(connection),
+        proxy_of(connection.url, connection.proxy),
     )
     if connection.on_try is not None:
         transport = _Told(transport, connection.on_try)
@@ -174,38 +172,6 @@ class _Told(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close the connections."""
         await self._transport.aclose()
-
-
-def proxy_of(connection: Connection) -> str | None:
-    """The proxy on the way: the config's, else the environment's. Raises ConfigError."""
-    proxy = connection.proxy or environment_proxy(connection.url)
-    if proxy is not None and (password := urlsplit(proxy).password):
-        known_secrets.remember(unquote(password))
-        known_secrets.remember(password)
-    return proxy
-
-
-def environment_proxy(url: str) -> str | None:
-    """What ``https_proxy`` says, for http addresses ``http_proxy``, but for those in ``no_proxy``,
-    as curl reads them, and for loopback, never: nobody else has to see what stays on this machine.
-
-    Raises ConfigError for what is no HTTP proxy.
-    """
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    proxy = urllib.request.getproxies_environment().get(parts.scheme)
-    bypass: Callable[[str], int] = urllib.request.proxy_bypass_environment  # type: ignore[attr-defined]
-    if not proxy or is_loopback(host) or bypass(host):
-        return None
-    if "://" not in proxy:
-        proxy = f"http://{proxy}"
-    try:
-        if urlsplit(proxy).scheme in ("http", "https") and httpx.Proxy(proxy).url.host:
-            return proxy
-        shown = without_password(proxy)
-    except (ValueError, httpx.InvalidURL):
-        shown = "what it says"
-    raise ConfigError([f"{parts.scheme}_proxy of the environment: {shown} is no proxy"], PROXY_FORM)
 
 
 async def ask(

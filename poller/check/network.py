@@ -20,6 +20,7 @@ from poller import http
 from poller.addresses import goes_in_clear, without_password
 from poller.check.finding import UNAVAILABLE, Finding
 from poller.errors import ConfigError
+from poller.proxies import proxy_of
 from poller.tls import untrusted
 
 SKEW_MS = 60_000
@@ -39,7 +40,7 @@ class Reached:
 async def reach(where: str, connection: http.Connection, now: int) -> Reached:
     """Ask for the server's address, without credentials. ``now`` is epoch milliseconds."""
     reached = Reached()
-    proxy = http.proxy_of(connection)
+    proxy = proxy_of(connection.url, connection.proxy)
     if proxy:
         source = "" if connection.proxy else ", of the environment"
         reached.findings.append(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncGenerator, Callable, Hashable, Mapping
 from typing import Any, TypeVar
@@ -14,6 +13,13 @@ import msgspec
 
 from poller import http
 from poller.errors import BadAnswer, LeftAlone, RemoteError, Unreachable
+from poller.jenkins.answers import (
+    PAGE_HINT,
+    decode,
+    refuse_no_json,
+    refuse_other_text,
+    running_urls,
+)
 from poller.jenkins.model import (
     BUILD_TREE,
     CAUSES_TREE,
@@ -26,7 +32,6 @@ from poller.jenkins.model import (
 )
 from poller.jenkins.paths import job_path
 from poller.jenkins.turns import FIRST_WAIT, PROBE, Turns, is_starting
-from poller.known_secrets import wiped
 from poller.rate import Pace
 from poller.tries import retry_after
 from poller.watermark import Start
@@ -42,9 +47,6 @@ FACTS_LIMIT = 64 * KIB
 ORIGIN_LIMIT = MIB
 MANIFEST_LIMIT = MIB
 NO_LIMIT = 2**63
-MOST_OBJECTS = 1_000_000
-"""Objects and lists in one answer. One of two bytes takes some hundred in memory; a job in the item
-tree, or a build with its actions, are a handful of them."""
 MOST_DIGITS = 18
 """Of a number in a header: what is longer is none."""
 
@@ -53,7 +55,6 @@ BUILDS_PER_PAGE = 100
 
 RUNNING_TREE = "computer[executors[currentExecutable[url]],oneOffExecutors[currentExecutable[url]]]"
 DENIED = "are user and token right, and does the user have Overall/Read and Job/Read?"
-PAGE_HINT = "is it a login page, or a proxy's?"
 
 
 class _Builds(msgspec.Struct):
@@ -131,7 +132,7 @@ class Api:
             dict[str, Any],
             RUNNING_LIMIT,
         )
-        return _running_urls(answer)
+        return running_urls(answer)
 
     async def builds(self, full_name: str, count: int) -> list[Build]:
         """The ``count`` newest builds, newest first, at most 100 whatever is asked."""
@@ -327,60 +328,5 @@ def kind_of(path: str, params: dict[str, str]) -> Hashable:
     return path.rpartition("/")[2], tree[:9], len(tree)
 
 
-def refuse_other_text(answer: http.Answer, where: str, what: str) -> None:
-    """Raise BadAnswer for an answer that is no plain text, or is compressed."""
-    kind = _content_type(answer)
-    if kind != "text/plain":
-        raise BadAnswer(
-            where, what, f"{kind or 'no content type'} where plain text is due",
-            PAGE_HINT,
-        )  # fmt: skip
-    if answer.headers.get("Content-Encoding", "identity") != "identity":
-        raise BadAnswer(where, what, "compressed, which was not asked for")
-
-
-def decode(answer: http.Answer, where: str, what: str, kind: Callable[..., T] | type[T]) -> T:
-    """The JSON body as ``kind``. Raises BadAnswer that says what stood there instead."""
-    refuse_no_json(answer, where, what)
-    body = answer.body
-    if len(body) > MOST_OBJECTS and body.count(b"{") + body.count(b"[") > MOST_OBJECTS:
-        raise BadAnswer(where, what, f"more than {MOST_OBJECTS:,} objects in it")
-    try:
-        decoded: T = msgspec.json.decode(body, type=kind)
-    except RecursionError:
-        raise BadAnswer(where, what, "the JSON is nested too deeply") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadAnswer(where, what, str(error)) from None
-    return decoded
-
-
-def refuse_no_json(answer: http.Answer, where: str, what: str) -> None:
-    """Raise BadAnswer where the answer says that it is something else than JSON."""
-    if "json" not in answer.headers.get("Content-Type", ""):
-        raise BadAnswer(
-            where,
-            what,
-            f"{_content_type(answer) or 'no content type'} where JSON is due",
-            PAGE_HINT,
-        )
-
-
-def _content_type(answer: http.Answer) -> str:
-    return wiped(answer.headers.get("Content-Type", "")).partition(";")[0][:80]
-
-
 def _start(head: _Head) -> Start:
     return Start(head.number, max(0, head.timestamp), max(0, head.queueId or 0))
-
-
-def _running_urls(answer: dict[str, Any]) -> list[str]:
-    urls: list[str] = []
-    # A plugin's computer may export anything: what is not as expected runs nothing that we know.
-    with contextlib.suppress(AttributeError, TypeError):
-        for computer in answer.get("computer") or []:
-            for executors in ("executors", "oneOffExecutors"):
-                for executor in computer.get(executors) or []:
-                    url = (executor.get("currentExecutable") or {}).get("url")
-                    if isinstance(url, str):
-                        urls.append(url)
-    return urls

@@ -1,0 +1,77 @@
+"""What Jenkins answered, as what was asked for, or the error that says what stood there instead."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from poller import http
+from poller.errors import BadAnswer
+from poller.known_secrets import wiped
+
+T = TypeVar("T")
+
+MOST_OBJECTS = 1_000_000
+"""Objects and lists in one answer. One of two bytes takes some hundred in memory; a job in the item
+tree, or a build with its actions, are a handful of them."""
+
+PAGE_HINT = "is it a login page, or a proxy's?"
+
+
+def refuse_other_text(answer: http.Answer, where: str, what: str) -> None:
+    """Raise BadAnswer for an answer that is no plain text, or is compressed."""
+    kind = _content_type(answer)
+    if kind != "text/plain":
+        raise BadAnswer(
+            where, what, f"{kind or 'no content type'} where plain text is due",
+            PAGE_HINT,
+        )  # fmt: skip
+    if answer.headers.get("Content-Encoding", "identity") != "identity":
+        raise BadAnswer(where, what, "compressed, which was not asked for")
+
+
+def decode(answer: http.Answer, where: str, what: str, kind: Callable[..., T] | type[T]) -> T:
+    """The JSON body as ``kind``. Raises BadAnswer that says what stood there instead."""
+    refuse_no_json(answer, where, what)
+    body = answer.body
+    if len(body) > MOST_OBJECTS and body.count(b"{") + body.count(b"[") > MOST_OBJECTS:
+        raise BadAnswer(where, what, f"more than {MOST_OBJECTS:,} objects in it")
+    try:
+        decoded: T = msgspec.json.decode(body, type=kind)
+    except RecursionError:
+        raise BadAnswer(where, what, "the JSON is nested too deeply") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadAnswer(where, what, str(error)) from None
+    return decoded
+
+
+def refuse_no_json(answer: http.Answer, where: str, what: str) -> None:
+    """Raise BadAnswer where the answer says that it is something else than JSON."""
+    if "json" not in answer.headers.get("Content-Type", ""):
+        raise BadAnswer(
+            where,
+            what,
+            f"{_content_type(answer) or 'no content type'} where JSON is due",
+            PAGE_HINT,
+        )
+
+
+def _content_type(answer: http.Answer) -> str:
+    return wiped(answer.headers.get("Content-Type", "")).partition(";")[0][:80]
+
+
+def running_urls(answer: dict[str, Any]) -> list[str]:
+    """The URLs in ``computer``'s answer."""
+    urls: list[str] = []
+    # A plugin's computer may export anything: what is not as expected runs nothing that we know.
+    with contextlib.suppress(AttributeError, TypeError):
+        for computer in answer.get("computer") or []:
+            for executors in ("executors", "oneOffExecutors"):
+                for executor in computer.get(executors) or []:
+                    url = (executor.get("currentExecutable") or {}).get("url")
+                    if isinstance(url, str):
+                        urls.append(url)
+    return urls
