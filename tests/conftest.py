@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -136,6 +137,11 @@ def simulated(directory: Path) -> Iterator[Site]:
         site = Site(directory, jenkins, sei, jenkins_server, sei_server)
         site.configure()
         yield site
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell that starts the tests in the background has all that they start ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

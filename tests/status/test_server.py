@@ -258,7 +258,7 @@ def test_slow_connections_do_not_keep_others_out(site: Site) -> None:
             every += [await slow(says) for says in SLOW]
             unread, writer = await slow(NEVER_READ)
             size = len((await http.get(url.replace("livez", "static/style.css"))).content)
-            await asyncio.sleep(2.5)
+            await asyncio.sleep(6)  # until writing has come to its end, too, on a busy machine
             for reader, one in every:
                 await asyncio.wait_for(read(reader), 5)
                 one.close()
