@@ -393,6 +393,8 @@ def test_no_step_of_a_poll_or_delivery_walks_through_all_builds(path: Path) -> N
         ledger.outbox.oldest_queued()
         ledger.outbox.forget_payloads(1)
         ledger.controllers.all()
+        ledger.lacking.count("main")
+        ledger.lacking.newest("main", 5)
         ledger.jobs.give_up_in_flight(state)
         ledger.file.conn.set_trace_callback(None)
         walks = [

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 
+import httpx
+
 from poller import http
 from poller.rate import Pace
 
@@ -20,6 +22,7 @@ class Api:
 
     def __init__(self, connection: http.Connection, key: str, *, request_rate: float) -> None:
         self._base = connection.url.rstrip("/")
+        self._runs = httpx.URL(f"{self._base}/custom-cicd")
         self._seconds = connection.timeout / 1000
         # No retries below: every try is one that the delivery decides on and counts.
         self._http = http.client(
@@ -33,23 +36,23 @@ class Api:
 
     async def post_run(self, body: bytes) -> http.Answer:
         """POST one job run (encoded JSON) to ``custom-cicd``."""
-        return await self._ask("POST", "custom-cicd", "custom-cicd", body)
+        return await self._ask("POST", self._runs, "custom-cicd", body)
 
     async def instance(self, guid: str) -> http.Answer:
         """GET ``cicd/instances/{guid}``: 404 and 405 are possible."""
-        return await self._ask("GET", f"cicd/instances/{guid}", "instance GUID")
+        return await self._ask("GET", f"{self._base}/cicd/instances/{guid}", "instance GUID")
 
     async def new_instance(self, body: bytes) -> http.Answer:
         """POST to ``cicd/instances``: makes an instance of an integration, and its GUID."""
-        return await self._ask("POST", "cicd/instances", "new instance", body)
+        return await self._ask("POST", f"{self._base}/cicd/instances", "new instance", body)
 
     async def _ask(
-        self, method: str, path: str, what: str, body: bytes | None = None
+        self, method: str, url: httpx.URL | str, what: str, body: bytes | None = None
     ) -> http.Answer:
         await self._pace.turn()
         request = self._http.request(
             method,
-            f"{self._base}/{path}",
+            url,
             content=body,
             headers={"Content-Type": "application/json"} if body is not None else None,
         )
