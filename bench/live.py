@@ -72,7 +72,7 @@ def figures(size: Size, say: Say) -> Iterator[Figure]:
     yield from _latencies(ended, began_at, size)
     for_them = [target for target in asked if not str(target).startswith(POLLS_OWN)]
     total = len(ended)
-    yield Figure("requests to Jenkins a build, trickle", [len(for_them) / total], "", 2, 2,
+    yield Figure("requests to Jenkins a build, trickle", [len(for_them) / total], "", 2, 1.2,
                  short="requests a build, trickle",
                  note=f"{total:,} builds; beside the 2 of each poll")  # fmt: skip
     yield Figure("… all in", [len(asked) / total], "", 2)
