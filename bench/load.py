@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import os
 import platform
 import re
@@ -30,6 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.load_servers import guid
+from bench.started import serving
 
 EVERY = 60.0
 """Seconds between two polls of a controller: the default."""
@@ -70,20 +70,8 @@ listen = "{port}"
 @contextlib.contextmanager
 def servers(controllers: int, jobs: int) -> Iterator[str]:
     """The fleet and SEI, filled."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bench.load_servers", str(controllers), str(jobs)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    assert process.stdin is not None
-    try:
-        yield json.loads(process.stdout.readline())["url"]
-    finally:
-        process.stdin.close()
-        process.wait(30)
-        process.stdout.close()
+    with serving("bench.load_servers", str(controllers), str(jobs)) as urls:
+        yield urls["url"]
 
 
 class Process:
@@ -299,7 +287,10 @@ def main(controllers: int, jobs: int, rate: float, seconds: float) -> None:
     build = (busy.cpu - busy.polls * poll) / max(1, len(lags))
     cost = poll / EVERY + rate / controllers * build
     files = max(s.files for s in (*start, *idle.samples, *busy.samples))
-    memory = [max(s.memory for s in part) / 2**20 for part in (start, idle.samples, busy.samples)]
+    memory = [
+        max((s.memory for s in part), default=0) / 2**20
+        for part in (start, idle.samples, busy.samples)
+    ]
     tail = busy.samples[-1].memory / 2**20
     rows: list[tuple[str, str, str]] = [
         ("until READY=1, s", f"{process.ready:.1f}", ""),

@@ -110,10 +110,11 @@ class Simulated:
 
 
 @contextlib.contextmanager
-def simulated(scene: Scene) -> Iterator[Simulated]:
-    """The simulated servers in their own process, filled."""
+def serving(module: str, *arguments: str) -> Iterator[dict[str, str]]:
+    """A module that serves in its own process until its stdin is closed, and the addresses that it
+    prints."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "bench.servers", json.dumps(dataclasses.asdict(scene))],
+        [sys.executable, "-m", module, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -121,15 +122,22 @@ def simulated(scene: Scene) -> Iterator[Simulated]:
     assert process.stdout is not None
     assert process.stdin is not None
     try:
-        servers = Simulated(json.loads(process.stdout.readline()))
-        try:
-            yield servers
-        finally:
-            servers.close()
+        yield json.loads(process.stdout.readline())
     finally:
         process.stdin.close()
         process.wait(30)
         process.stdout.close()
+
+
+@contextlib.contextmanager
+def simulated(scene: Scene) -> Iterator[Simulated]:
+    """The simulated servers in their own process, filled."""
+    with serving("bench.servers", json.dumps(dataclasses.asdict(scene))) as urls:
+        servers = Simulated(urls)
+        try:
+            yield servers
+        finally:
+            servers.close()
 
 
 def measured(command: Sequence[str], *, codes: Sequence[int] = (0,)) -> Cost:

@@ -20,6 +20,7 @@ from poller.lineup import Lineup
 from poller.lock import only_sender
 from poller.settling import Settling, Word
 from poller.sinks import Receipt, Sink
+from poller.together import group
 
 BATCH = 500
 """Deliveries that are lined up at once."""
@@ -197,7 +198,7 @@ async def _drain(
             last = more[-1][0]
             lineup.add(more)
 
-    def start(group: asyncio.TaskGroup) -> None:
+    def start(tasks: asyncio.TaskGroup) -> None:
         nonlocal under_way
         line_up()
         while under_way < sink.in_flight and not (done.stopped or settling.failure or stopping()):
@@ -205,9 +206,9 @@ async def _drain(
             if following is None:
                 return
             under_way += 1
-            group.create_task(one(group, *following))
+            tasks.create_task(one(tasks, *following))
 
-    async def one(group: asyncio.TaskGroup, delivery: int, job: int) -> None:
+    async def one(tasks: asyncio.TaskGroup, delivery: int, job: int) -> None:
         nonlocal under_way
         with settling.noting_failure():  # answers that are on their way are still waited for
             queued = ledger.outbox.queued(sink.name, delivery)
@@ -219,13 +220,10 @@ async def _drain(
             else:
                 lineup.done(job)
             under_way -= 1
-            start(group)
+            start(tasks)
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            start(group)
-    except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from None
+    async with group() as tasks:
+        start(tasks)
     settling.check()
 
 

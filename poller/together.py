@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+import contextlib
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
-async def together(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Run all, and give what each gives, in their order; when one raises, end the others and raise
-    its error, not a group of one."""
+@contextlib.asynccontextmanager
+async def group() -> AsyncIterator[asyncio.TaskGroup]:
+    """A task group that raises the first error of its tasks, not a group of one, and has ended the
+    others by then."""
     try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(coroutine) for coroutine in coroutines]
+        async with asyncio.TaskGroup() as tasks:
+            yield tasks
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
+
+
+async def together(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Run all, and give what each gives, in their order; when one raises, end the others and raise
+    its error."""
+    async with group() as running:
+        tasks = [running.create_task(coroutine) for coroutine in coroutines]
     return [task.result() for task in tasks]
 
 

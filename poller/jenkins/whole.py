@@ -3,7 +3,6 @@ builds above it, the artifact manifests that it archived, its log."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ from poller.jenkins.model import Build, StageTree
 from poller.jenkins.paths import MOST_DIGITS
 from poller.logs.capture import Log
 from poller.sei.evidence import Manifest, UpstreamBuild
-from poller.together import together
+from poller.together import group, together
 
 PIPELINE_RUN = "org.jenkinsci.plugins.workflow.job.WorkflowRun"
 """The one class of build that has stages; wfapi answers 404 for all others (measured)."""
@@ -96,13 +95,10 @@ async def make_whole(
 async def _with_evidence(
     api: Api, extras: Extras, full_name: str, build: Build, tree: StageTree | None
 ) -> Whole | Failure:
-    try:
-        async with asyncio.TaskGroup() as group:
-            asked_above = group.create_task(extras.upstream.of(full_name, build))
-            asked_archive = group.create_task(manifests(api, full_name, build))
-            asked_log = group.create_task(extras.console.read(api, full_name, build))
-    except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from None
+    async with group() as asking:
+        asked_above = asking.create_task(extras.upstream.of(full_name, build))
+        asked_archive = asking.create_task(manifests(api, full_name, build))
+        asked_log = asking.create_task(extras.console.read(api, full_name, build))
     above, archived, log = asked_above.result(), asked_archive.result(), asked_log.result()
     retry = [why for why in (above.retry, archived.retry) if why]
     no_log = [f"console log: {log.absent}"] if log is not None and log.absent else []

@@ -18,17 +18,21 @@ class Breakers:
 
     def get(self, kind: Kind, name: str) -> Breaker:
         """The breaker of a server, closed where none was kept."""
-        return self.all(kind).get(name, Breaker())
+        return self._kept(kind, name).get(name, Breaker())
 
     def all(self, kind: Kind) -> dict[str, Breaker]:
         """Those that were kept, by the server's name."""
+        return self._kept(kind, None)
+
+    def _kept(self, kind: Kind, name: str | None) -> dict[str, Breaker]:
+        """Of one server, or of all: what is kept of each poll must not read of 200 others."""
         with self._file.guarded("read the breakers"):
             return {
                 name: Breaker(State(state), *rest)
                 for name, state, *rest in self._file.conn.execute(
                     "select name, state, since, failures, tries, next_try, why from breaker"
-                    " where kind = ?",
-                    (kind,),
+                    " where kind = ?1 and (?2 is null or name = ?2)",
+                    (kind, name),
                 )
             }
 
