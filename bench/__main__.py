@@ -41,6 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.pop("SEI_POLLER_CONFIG", None)
     given = sys.argv[1:] if arguments is None else arguments
     asked = parser().parse_args(given)
+    if unknown := [name for name in asked.only.split(",") if name not in SECTIONS]:
+        parser().error(f"no section {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
     out = Path(asked.out)
     if asked.remake:
         results = decoded((out / "results.json").read_bytes())

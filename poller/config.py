@@ -59,7 +59,8 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
     try:
         settings = Settings.model_validate(_as_python(document))
     except ValidationError as invalid:
-        raise ConfigError([_told(path, text, error) for error in invalid.errors()]) from None
+        findings = [_told(path, text, error) for error in _causes(invalid.errors())]
+        raise ConfigError(findings) from None
     if settings.ledger.path:
         return settings
     ledger = settings.ledger.model_copy(update={"path": str(default_ledger(environ))})
@@ -125,6 +126,17 @@ def _written(value: Any, key: str = "") -> Any:
     if key in SPANS:
         return span_text(value)
     return size_text(value) if key in SIZES else value
+
+
+def _causes(errors: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Without those that only follow: pydantic counts items that are wrong as not there."""
+    places = [error["loc"] for error in errors]
+    return [
+        error
+        for error in errors
+        if error["type"] != "too_short"
+        or not any(place[:-1][: len(error["loc"])] == error["loc"] for place in places)
+    ]
 
 
 def _told(path: Path, text: str, error: ErrorDetails) -> str:

@@ -317,3 +317,15 @@ def test_exclude_wins() -> None:
 def test_a_secret_is_hidden_in_containers() -> None:
     """Also where a whole structure is printed."""
     assert "pw" not in str([Secret("pw")])
+
+
+def test_a_controller_that_is_wrong_is_not_also_missing(tmp_path: Path) -> None:
+    """One mistake is one line; none at all is one, too."""
+    path = tmp_path / "poller.toml"
+    path.write_text('[[controllers]]\nname = "main"\nurll = "https://ci.example.com/"\n')
+    with pytest.raises(ConfigError) as caught:
+        load(path, {})
+    assert not [finding for finding in caught.value.findings if "at least 1 item" in finding]
+    path.write_text("controllers = []\n")
+    with pytest.raises(ConfigError, match="at least 1 item"):
+        load(path, {})
