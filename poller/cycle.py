@@ -15,7 +15,7 @@ from poller.admit import admit, note_breaker
 from poller.errors import NotFound, RemoteError
 from poller.jenkins import discovery
 from poller.jenkins.collect import collect
-from poller.jenkins.discovery import Item, Look
+from poller.jenkins.discovery import Builds, Item, Look
 from poller.ledger import ControllerRow, Ledger
 from poller.lineage import Known
 from poller.recognise import recognise
@@ -190,7 +190,16 @@ async def _discover(
     jobs = ledger.jobs.stirring(row.id, names)
     lost = discovery.lost(jobs.values(), look) if shrunk_at is None else {}
     running = discovery.believed(told, jobs.values(), random.random())  # noqa: S311
-    chosen = [item for item in stirring if wanted(item, jobs.get(item.full_name), running, now)]
+    chosen, begun = [], []
+    for item in stirring:
+        job = jobs.get(item.full_name)
+        if wanted(item, job, running, now):
+            chosen.append(item)
+        elif job is not None and running:
+            starts = discovery.begun(item, job.mark, running, row.since)
+            begun += [(job, start) for start in starts]
+    if begun:
+        ledger.builds.note_begun(begun)
     return News(look, chosen, jobs, lost, shrunk_at)
 
 
@@ -211,7 +220,7 @@ def quiet_since(item: Item, since: int) -> bool:
 def wanted(
     item: Item,
     job: JobState | None,
-    running: frozenset[tuple[str, int]] | None,
+    running: Builds | None,
     now: int,
 ) -> bool:
     """Whether to ask the job in this cycle."""
@@ -221,7 +230,7 @@ def wanted(
         return False
     if job.missing and item.next_build_number > 1:
         return True
-    return discovery.has_news(item, job.mark.next_build_number, job.mark.in_flight, running)
+    return discovery.has_news(item, job.mark, running)
 
 
 def put_off(job: JobState, now: int) -> bool:

@@ -76,7 +76,8 @@ def begin(
     """
     mark = Mark()
     source = None
-    newest = max((one for one in known if _is(one, started)), key=_number, default=None)
+    same = (one for one in known if _is(one, started) and not _only_seen(one, job, lost))
+    newest = max(same, key=_number, default=None)
     before = job if newest is not None and newest.job == job.id else None
     if newest is not None:
         moved = before is None and newest.job in lost
@@ -120,6 +121,18 @@ def unsettled(
 
 def _is(known: Known, started: Mapping[int, Start]) -> bool:
     return known.start.number in started and known.start.is_same(started[known.start.number])
+
+
+def _only_seen(known: Known, job: JobState, lost: Mapping[int, JobState]) -> bool:
+    """Whether it was only seen to run: what lay before it was not looked at, and may be another
+    job's."""
+    owner = job if known.job == job.id else lost.get(known.job)
+    return (
+        owner is not None
+        and not known.settled
+        and known.generation == owner.generation
+        and known.start.number > owner.mark.examined
+    )
 
 
 def _number(known: Known) -> int:

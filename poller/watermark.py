@@ -39,8 +39,8 @@ class Mark:
     """What the ledger knows of one job's present generation.
 
     ``next_build_number`` is the one that Jenkins showed when ``examined`` was last moved, None for
-    a job never collected; ``in_flight`` are the builds ≤ ``examined`` still to be collected;
-    ``newest`` is the newest build known, to know the job again.
+    a job never collected; ``in_flight`` are the builds still to be collected, those > ``examined``
+    seen running since; ``newest`` is the newest build collected, to know the job again.
     """
 
     examined: int = 0
@@ -129,7 +129,7 @@ def gone(mark: Mark, present: Collection[int], lowest: int) -> list[int]:
     return sorted(number for number in mark.in_flight if number >= lowest and number not in present)
 
 
-def gaps(examined: int, upto: int, present: Collection[int]) -> int:
+def gaps(examined: int, upto: int, present: Iterable[int]) -> int:
     """How many of the numbers after ``examined`` and up to ``upto`` no build has (any more):
     deleted before they were seen, or jumped over by a counter that was set."""
     there = sum(examined < number <= upto for number in present)

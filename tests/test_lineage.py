@@ -105,6 +105,15 @@ def test_builds_of_a_job_that_is_still_there_are_no_sign_of_a_rename() -> None:
     assert (0, Mark(), None) == (job.base, job.mark, source)
 
 
+def test_a_build_that_was_only_seen_to_run_continues_nothing() -> None:
+    """A job created anew past the number has it, too; what lies before is still to be looked at."""
+    shown, seen = started(4, 5, 6), known(6, settled=False)
+    job, source = begin(JOB, shown, [known(4), known(5), seen], {}, another=True)
+    assert (source, job.mark.examined) == (Source(1, 0, 5, moved=False), 5)
+    job, source = begin(JOB, shown, [seen], {}, another=True)
+    assert (source, job.mark) == (None, Mark())
+
+
 def test_a_newest_build_beyond_the_mark_continues_nothing() -> None:
     """A backfill may have recorded it; what lies before is still to be looked at."""
     assert Mark(newest=at(9)) == continued(JOB.mark, at(9))

@@ -68,4 +68,9 @@ def computer_set(asked: Asked) -> dict[str, Any]:
 
 def _executor(build: Build, class_name: str, asked: Asked) -> dict[str, Any]:
     url = f"{asked.url(build.job)}{build.number}/"
-    return {"currentExecutable": {"_class": class_name, "number": build.number, "url": url}}
+    executable = {"_class": class_name, "number": build.number, "url": url}
+    if class_name == PLACEHOLDER:  # it waited for its node
+        executable["timestamp"] = build.timestamp + 2
+    else:
+        executable |= {"timestamp": build.timestamp, "queueId": build.queue_id}
+    return {"currentExecutable": executable}

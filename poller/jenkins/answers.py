@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from poller import http
 from poller.errors import BadAnswer
+from poller.jenkins.model import LAST_MS, LONG
 from poller.known_secrets import wiped
 
 T = TypeVar("T")
@@ -63,15 +64,34 @@ def _content_type(answer: http.Answer) -> str:
     return wiped(answer.headers.get("Content-Type", "")).partition(";")[0][:80]
 
 
-def running_urls(answer: dict[str, Any]) -> list[str]:
-    """The URLs in ``computer``'s answer."""
-    urls: list[str] = []
+class Executable(NamedTuple):
+    """What an executor works on: its ``url``, when it started (epoch milliseconds), and its place
+    in Jenkins' queue.
+
+    Only a build itself has a ``queueId``; a pipeline's node step, at the same address, has none and
+    a start of its own (measured). What there is not, or is no number of Jenkins', is 0.
+    """
+
+    url: str
+    timestamp: int
+    queue_id: int
+
+
+def executables(answer: dict[str, Any]) -> list[Executable]:
+    """What runs by ``computer``'s answer."""
+    found: list[Executable] = []
     # A plugin's computer may export anything: what is not as expected runs nothing that we know.
     with contextlib.suppress(AttributeError, TypeError):
         for computer in answer.get("computer") or []:
             for executors in ("executors", "oneOffExecutors"):
                 for executor in computer.get(executors) or []:
-                    url = (executor.get("currentExecutable") or {}).get("url")
-                    if isinstance(url, str):
-                        urls.append(url)
-    return urls
+                    one = executor.get("currentExecutable") or {}
+                    if isinstance(url := one.get("url"), str):
+                        timestamp = within(one.get("timestamp"), LAST_MS)
+                        found.append(Executable(url, timestamp, within(one.get("queueId"), LONG)))
+    return found
+
+
+def within(value: Any, most: int) -> int:
+    """A number of 1 to ``most``, 0 for anything else."""
+    return value if type(value) is int and 0 < value <= most else 0

@@ -15,10 +15,11 @@ from poller import http
 from poller.errors import BadAnswer, LeftAlone, RemoteError, Unreachable
 from poller.jenkins.answers import (
     PAGE_HINT,
+    Executable,
     decode,
+    executables,
     refuse_no_json,
     refuse_other_text,
-    running_urls,
 )
 from poller.jenkins.model import (
     BUILD_TREE,
@@ -53,7 +54,8 @@ MOST_DIGITS = 18
 BUILDS_PER_PAGE = 100
 """``builds`` never has more than the 100 newest, whatever range is asked (measured)."""
 
-RUNNING_TREE = "computer[executors[currentExecutable[url]],oneOffExecutors[currentExecutable[url]]]"
+_EXECUTABLE = "[currentExecutable[url,timestamp,queueId]]"
+RUNNING_TREE = f"computer[executors{_EXECUTABLE},oneOffExecutors{_EXECUTABLE}]"
 DENIED = "are user and token right, and does the user have Overall/Read and Job/Read?"
 
 
@@ -123,8 +125,9 @@ class Api:
         path = job_path(folder) + "api/json"
         return await self._get(folder or "item tree", path, {"tree": tree}, Any, TREE_LIMIT)
 
-    async def running(self) -> list[str]:
-        """The URLs of the builds that hold an executor now; doubles are possible (measured)."""
+    async def running(self) -> list[Executable]:
+        """What holds an executor now; doubles are possible (measured). Jenkins has all that runs in
+        memory, so nothing is loaded for it."""
         answer = await self._get(
             "running builds",
             "computer/api/json",
@@ -132,7 +135,7 @@ class Api:
             dict[str, Any],
             RUNNING_LIMIT,
         )
-        return running_urls(answer)
+        return executables(answer)
 
     async def builds(self, full_name: str, count: int) -> list[Build]:
         """The ``count`` newest builds, newest first, at most 100 whatever is asked."""

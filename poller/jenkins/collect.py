@@ -91,7 +91,7 @@ async def collect(
     async for numbers, page in pages(api, extras, item.full_name, planned):
         last = not numbers or numbers[-1] == planned.numbers[-1]
         page.examined = planned.covered if last else max(numbers[-1], planned.job.mark.examined)
-        page.gaps = watermark.gaps(done, page.examined, planned.started)
+        page.gaps = watermark.gaps(done, page.examined, {*planned.started, *planned.gone})
         page.gone = planned.gone if last else []
         done = max(done, page.examined)
         yield page

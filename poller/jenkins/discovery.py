@@ -6,17 +6,18 @@ which builds run now is the other half.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec import Struct
 
 from poller.errors import BadAnswer, NotFound, RemoteError, Unauthorized
+from poller.jenkins.answers import Executable, within
 from poller.jenkins.api import Api
-from poller.jenkins.model import LAST_MS, MOST_BUILDS
+from poller.jenkins.model import LAST_MS, LONG, MOST_BUILDS
 from poller.jenkins.paths import build_of_url, is_name
-from poller.watermark import JobState, Start
+from poller.watermark import JobState, Mark, Start
 
 LEVELS = 4
 """Levels of the tree that are asked at once before the depth of a controller is known."""
@@ -62,8 +63,8 @@ class Look:
     depth: int = 1
 
 
-Builds = frozenset[tuple[str, int]]
-"""Full name, in lower case, and number of each."""
+Builds = Mapping[tuple[str, int], Start]
+"""By full name, in lower case, and number. A start without a queue id is not that of the build."""
 
 
 @dataclass(frozen=True)
@@ -164,13 +165,7 @@ def _start(last: Any) -> Start:
     if not isinstance(last, dict):
         return Start(0, 0)
     number, timestamp, queue_id = (last.get(key) for key in ("number", "timestamp", "queueId"))
-    return Start(
-        _within(number, MOST_BUILDS), _within(timestamp, LAST_MS), _within(queue_id, 2**63 - 1)
-    )
-
-
-def _within(value: Any, most: int) -> int:
-    return value if isinstance(value, int) and 0 < value <= most else 0
+    return Start(within(number, MOST_BUILDS), within(timestamp, LAST_MS), within(queue_id, LONG))
 
 
 async def in_multibranch(api: Api, full_name: str) -> bool:
@@ -189,12 +184,12 @@ async def running(api: Api) -> Running:
     URL is compared.
     """
     try:
-        urls = await api.running()
+        told = await api.running()
     except (NotFound, Unauthorized):
         return Running(None)
     except RemoteError:
         return Running(None, passing=True)
-    return Running(frozenset(named_builds(urls, api.root)))
+    return Running(named_builds(told, api.root))
 
 
 def believed(told: Running, jobs: Iterable[JobState], chance: float) -> Builds | None:
@@ -205,37 +200,49 @@ def believed(told: Running, jobs: Iterable[JobState], chance: float) -> Builds |
         return told.builds
     in_flight = [job for job in jobs if job.mark.in_flight]
     left_out = int(chance * len(in_flight))
-    return frozenset(
-        (job.full_name.lower(), number)
+    return {
+        (job.full_name.lower(), number): Start(number, 0)
         for place, job in enumerate(in_flight)
         if place != left_out
         for number in job.mark.in_flight
+    }
+
+
+def named_builds(told: Iterable[Executable], root: str) -> Builds:
+    """Those of what runs that have a build's address."""
+    found: dict[tuple[str, int], Start] = {}
+    for one in told:
+        if (named := build_of_url(one.url, root)) is not None:
+            build = (named[0].lower(), named[1])
+            if one.queue_id or build not in found:
+                found[build] = Start(named[1], one.timestamp, one.queue_id)
+    return found
+
+
+def has_news(item: Item, mark: Mark, running_now: Builds | None) -> bool:
+    """Whether to ask the job: a build in flight is not among those that run, or its counter moved
+    by others than builds that run. Those are asked for when the first of them ends."""
+    if mark.next_build_number is None or item.next_build_number < mark.next_build_number:
+        return True
+    new = range(mark.next_build_number, item.next_build_number)
+    if running_now is None:
+        return bool(new or mark.in_flight)
+    name = item.full_name.lower()
+    return any((name, number) not in running_now for number in mark.in_flight) or any(
+        (name, number) not in running_now or not running_now[name, number].queue_id
+        for number in new
     )
 
 
-def named_builds(urls: Iterable[str], root: str) -> Iterator[tuple[str, int]]:
-    """Full name in lower case and number of each URL that is a build's."""
-    for url in urls:
-        if (build := build_of_url(url, root)) is not None:
-            yield build[0].lower(), build[1]
-
-
-def has_news(
-    item: Item,
-    recorded: int | None,
-    in_flight: Iterable[int],
-    running_now: frozenset[tuple[str, int]] | None,
-) -> bool:
-    """Whether to ask the job: its counter moved, or a build in flight is not among those that run.
-
-    ``recorded`` is the ``nextBuildNumber`` of the last collection, None for a job never seen.
-    """
-    if recorded != item.next_build_number:
-        return True
-    if running_now is None:
-        return any(True for _ in in_flight)
+def begun(item: Item, mark: Mark, running_now: Builds, since: int) -> list[Start]:
+    """The builds that began since the job's last collection and run now, as far as they are ours
+    and not known to be in flight. ``since`` is epoch milliseconds."""
+    new = range(mark.next_build_number or item.next_build_number, item.next_build_number)
+    if len(new) > len(running_now):
+        return []  # a counter that was set: more numbers than builds
     name = item.full_name.lower()
-    return any((name, number) not in running_now for number in in_flight)
+    starts = (running_now.get((name, number)) for number in new if number not in mark.in_flight)
+    return [start for start in starts if start and start.queue_id and start.timestamp >= since]
 
 
 def unlike(at_rest: Mapping[str, int], look: Look) -> list[str]:

@@ -18,9 +18,12 @@ LAST_MS = 253_402_300_799_999
 MOST_BUILDS = 2**31 - 1
 """Jenkins counts builds with Java's int."""
 
+LONG = 2**63 - 1
+"""Jenkins counts what waits with Java's long."""
+
 Number = Annotated[int, Meta(ge=1, le=MOST_BUILDS)]
 Millis = Annotated[int, Meta(ge=-LAST_MS, le=LAST_MS)]
-QueueId = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+QueueId = Annotated[int, Meta(ge=-LONG - 1, le=LONG)]
 """What Jenkins' numbers can be. One that is more is no Jenkins', and fits into no ledger."""
 
 LISTED_FILES = 100

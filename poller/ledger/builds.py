@@ -133,6 +133,17 @@ class Builds:
             advance(conn, job)
         return Recorded(saved.count("collected"), saved.count("skipped"))
 
+    def note_begun(self, builds: Iterable[tuple[JobState, Start]]) -> None:
+        """Note builds that run, of each job's present generation, in flight. No mark moves: what
+        lies before them was not looked at."""
+        with self._file.write("note builds that began") as conn:
+            conn.executemany(
+                "insert into build (job, generation, number, timestamp, queue_id, duration, state)"
+                " select id, generation, ?3, ?4, nullif(?5, 0), 0, 'in_flight' from job"
+                " where id = ?1 and generation = ?2 on conflict do nothing",
+                ((job.id, job.generation, *start) for job, start in builds),
+            )
+
     def _known(self, query: str, *values: Any) -> list[Known]:
         with self._file.guarded("read builds"):
             return [_as_known(row) for row in self._file.conn.execute(query, values)]

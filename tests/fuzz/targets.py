@@ -142,7 +142,7 @@ def items(bench: Workbench, body: bytes) -> None:
     bench.ledger.jobs.pass_over(bench.row.id, rows)
     states = bench.ledger.jobs.states(bench.row.id)
     discovery.lost(states.values(), look)
-    running = frozenset({("a", 1)})
+    running = {("a", 1): Start(1, 10, 7)}
     for item in list(look.items.values())[:100]:
         wanted(item, states.get(item.full_name), running, NOW)
         watched.globs.selects(item.full_name)
@@ -153,8 +153,10 @@ def running(bench: Workbench, body: bytes) -> None:
     """What runs now."""
     watched, _ = bench.watched(running=body)
     told = bench.run(discovery.running(watched.api))
-    found = discovery.believed(told, bench.ledger.jobs.states(bench.row.id).values(), 0.5)
-    assert found is None or all(number >= 0 for _, number in found)
+    jobs = bench.ledger.jobs.states(bench.row.id).values()
+    found = discovery.believed(told, jobs, 0.5) or {}
+    assert all(number == start.number >= 0 for (_, number), start in found.items())
+    bench.ledger.builds.note_begun((job, start) for start in found.values() for job in jobs)
 
 
 def history(bench: Workbench, body: bytes) -> None:
