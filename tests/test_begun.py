@@ -156,7 +156,10 @@ def test_one_that_began_before_since_is_not_ours(site: Site) -> None:
 
 def test_a_build_is_told_from_the_node_step_at_its_address() -> None:
     """In whatever order they come; a step alone is not the build's start."""
-    step, build = Executable(f"{ROOT}job/App/7/", 1_002, 0), Executable(f"{ROOT}job/App/7/", 1_000, 9)
+    step, build = (
+        Executable(f"{ROOT}job/App/7/", 1_002, 0),
+        Executable(f"{ROOT}job/App/7/", 1_000, 9),
+    )
     for told in ([step, build], [build, step]):
         assert {("app", 7): Start(7, 1_000, 9)} == named_builds(told, "/")
     assert {("app", 7): Start(7, 1_002)} == named_builds([step], "/")

@@ -191,4 +191,46 @@ def test_another_file_in_its_place_is_not_waited_for(full: tuple[Site, Preload])
         preload.accept()
         _, err = process.communicate(timeout=40)
     assert process.returncode == 73, err
-    assert "not a database" in err
+    assert "another file is in its place" in err
+
+
+def test_a_ledger_that_is_replaced_is_not_written_to(site: Site) -> None:
+    """By a backup, say: the service ends with 73, and the next start goes on with that one."""
+    site.configure(site.controller(every="1s"))
+    site.jenkins.job("app").build()
+    site.run("once")
+    copy = site.directory / "copy.db"
+    with sqlite3.connect(site.ledger) as ledger, sqlite3.connect(copy) as backup:
+        ledger.backup(backup)
+    with site.start("run") as process:
+        site.jenkins.job("app").build()
+        wait_for(lambda: len(site.sei.received) == 2)
+        copy.replace(site.ledger)
+        site.jenkins.job("web").build()
+        _, err = process.communicate(timeout=40)
+    assert process.returncode == 73, err
+    assert "another file is in its place" in err
+    assert "stop the service before you restore one" in err
+    assert len(site.sei.received) == 2, "what can't be recorded is not sent"
+    assert site.run("once").returncode == 0
+    runs = [(run["job_full_name"], run["build_number"]) for run in site.sei.received]
+    assert runs[:2] == [("app", 1), ("app", 2)]
+    assert sorted(runs[2:]) == [("app", 2), ("web", 1)], "the backup does not know the second"
+
+
+def test_a_ledger_that_is_taken_away_is_waited_for(site: Site) -> None:
+    """Its disk may be away: nothing is asked or sent, no other file is made, and it goes on when
+    the file is back."""
+    site.configure(site.controller(every="1s"))
+    away = site.ledger.with_name("away")
+    with serve(site) as service:
+        service.wait_polled()
+        site.ledger.rename(away)
+        site.jenkins.job("app").build()
+        service.wait(lambda: ill(service))
+        service.wait(lambda: "it is gone" in service.get("/").text)
+        assert not site.ledger.exists()
+        assert site.sei.received == []
+        away.rename(site.ledger)
+        service.wait(lambda: len(site.sei.received) == 1)
+        service.wait(lambda: service.get("/healthz").text == "ok\n")

@@ -68,6 +68,7 @@ class File:
             except BaseException:
                 self.conn.close()
                 raise
+            self._place = _place(path)
 
     def _bring_up_to_date(self, read_only: bool) -> None:
         db = Database(self.conn)
@@ -105,6 +106,11 @@ class File:
         """One transaction: committed at the end, rolled back when anything is raised."""
         # BEGIN IMMEDIATE: a service and a backfill on one file wait for each other at the start of
         # a transaction, never in its middle, where SQLite would refuse instead of waiting.
+        if self._place != _place(self.path):
+            # What is open has no name any more: nobody would find what is written to it.
+            raise LedgerUnwritable(
+                f"ledger {self.path}: can't {doing}: it is gone, or another file is in its place"
+            )
         with self.guarded(doing):
             now = time.monotonic()
             sync = now - self._synced >= SYNC_SECONDS
@@ -121,11 +127,20 @@ class File:
 
     def try_writing(self) -> None:
         """After a write failed: open the file anew and write a little, with as much room beside it
-        as work takes. Raises LedgerUnwritable while that fails; another file is not taken, nor is
-        one made."""
+        as work takes. Raises LedgerUnwritable while that fails, LedgerError where another file has
+        taken its place; none is made."""
         with self.guarded("write"):
-            if not self.path.exists():
+            place = _place(self.path)
+            if place is None:
                 raise LedgerUnwritable(f"ledger {self.path}: it is gone", "is its disk mounted?")
+            if self._place is None or place[1] != self._place[1]:
+                # The log beside it is of the file before, and would be played back into this one.
+                with contextlib.suppress(sqlite3.Error):
+                    self.conn.execute("pragma wal_checkpoint(truncate)")
+                raise LedgerError(
+                    f"ledger {self.path}: another file is in its place",
+                    "the next start goes on with that one; stop the service before you restore one",
+                )
             # A file system that was away has let go of what was open on it.
             conn = _connect(self.path, read_only=False)
             try:
@@ -137,7 +152,7 @@ class File:
             except BaseException:
                 conn.close()
                 raise
-            self.conn, before = conn, self.conn
+            self.conn, before, self._place = conn, self.conn, place
             before.close()
         _need_room(self.path)
         with self.write("write"):
@@ -164,6 +179,16 @@ class File:
             raise (LedgerUnwritable if passing else LedgerError)(
                 f"ledger {self.path}: can't {doing}: {error}", _cure(error)
             ) from error
+
+
+def _place(path: Path) -> tuple[int, int] | None:
+    """Which file is there: device and inode. A disk that was away may come back as another device.
+    None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _create(path: Path) -> None:

@@ -153,6 +153,13 @@ class Pages:
         """200 whenever the program's loop turns."""
         return PlainTextResponse("ok\n")
 
+    async def no_ledger(self, _request: Request, error: LedgerError) -> Response:
+        """503, and why: what the service itself came upon, or else the page."""
+        text = f"{error}. {error.hint}" if error.hint else str(error)
+        text = self._metrics.unwritable or text
+        body = render("error.html", 0, title="The ledger does not answer", text=text)
+        return Response(body, 503, media_type="text/html; charset=utf-8")
+
     async def _page(self, look: Callable[[Ledger], bytes]) -> Response:
         return Response(await self._reader.ask(look), media_type="text/html; charset=utf-8")
 
@@ -177,19 +184,13 @@ def application(pages: Pages, hosts: frozenset[str]) -> Starlette:
             Mount("/static", StaticFiles(directory=HERE / "static")),
         ],
         middleware=[Middleware(Guard, hosts=hosts)],
-        exception_handlers={HTTPException: _refused, LedgerError: _no_ledger},  # type: ignore[dict-item]
+        exception_handlers={HTTPException: _refused, LedgerError: pages.no_ledger},  # type: ignore[dict-item]
     )
 
 
 async def _refused(_request: Request, error: HTTPException) -> Response:
     body = render("error.html", 0, title=str(error.status_code), text=error.detail)
     return Response(body, error.status_code, error.headers, "text/html; charset=utf-8")
-
-
-async def _no_ledger(_request: Request, error: LedgerError) -> Response:
-    text = f"{error}. {error.hint}" if error.hint else str(error)
-    body = render("error.html", 0, title="The ledger does not answer", text=text)
-    return Response(body, 503, media_type="text/html; charset=utf-8")
 
 
 def _id(request: Request) -> int:
