@@ -31,6 +31,9 @@ USER_AGENT = f"sei-poller/{__version__} (jenkins-sei-poller)"
 
 CA_FILE_FORM = "ca_file is a readable file of certificates in PEM form"
 DNS_HINT = "is the name right, and does this machine's DNS know it?"
+HEADERS = "latin-1"
+"""Of headers both ways (RFC 9110, 5.5); unsaid, httpx tries one after the other at each look."""
+
 TRANSIENT = frozenset({408, 425, 429})
 
 
@@ -87,12 +90,8 @@ class Client:
     ) -> None:
         self._transport = transport
         self._extensions = {"timeout": httpx.Timeout(timeout, pool=None).as_dict()}
-        self._headers = {
-            "Accept": "*/*",
-            "Accept-Encoding": ACCEPTED,
-            "User-Agent": USER_AGENT,
-            **credentials,
-        }
+        every = {"Accept": "*/*", "Accept-Encoding": ACCEPTED, "User-Agent": USER_AGENT}
+        self._headers = httpx.Headers({**every, **credentials})
 
     def request(
         self,
@@ -103,15 +102,21 @@ class Client:
         content: bytes | None = None,
     ) -> httpx.Request:
         """A request that can be sent once."""
-        every = {**self._headers, **headers} if headers else self._headers
-        return httpx.Request(
-            method, url, headers=every, content=content, extensions=dict(self._extensions)
-        )
+        # As a stream it is not looked at for headers that the transport knows to add.
+        made = httpx.Request(
+            method, url, headers=self._headers, stream=httpx.ByteStream(content or b""),
+            extensions=dict(self._extensions),
+        )  # fmt: skip
+        made.headers.encoding = HEADERS
+        if headers:
+            made.headers.update(headers)
+        return made
 
     async def send(self, request: httpx.Request) -> httpx.Response:
         """The head of the answer. Raises httpx.TransportError; the answer has to be closed."""
         response = await self._transport.handle_async_request(request)
         response.request = request
+        response.headers.encoding = HEADERS
         return response
 
     async def aclose(self) -> None:

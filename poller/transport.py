@@ -44,12 +44,13 @@ class Transport(httpx.AsyncBaseTransport):
         if self._session is None:
             self._session = self._open()
         seconds = request.extensions.get("timeout", {})
+        assert isinstance(request.stream, httpx.ByteStream)  # noqa: S101 - all that is sent is small
         with _errors():
             response = await self._session.request(
                 request.method,
                 URL(str(request.url), encoded=True),
                 headers=request.headers.multi_items(),
-                data=request.content or None,
+                data=b"".join(request.stream) or None,
                 allow_redirects=False,
                 proxy=self._proxy,
                 timeout=aiohttp.ClientTimeout(

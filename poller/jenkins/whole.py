@@ -14,7 +14,7 @@ from poller.jenkins.model import Build, StageTree
 from poller.jenkins.paths import MOST_DIGITS
 from poller.logs.capture import Log
 from poller.sei.evidence import Manifest, UpstreamBuild
-from poller.together import group, together
+from poller.together import together
 
 PIPELINE_RUN = "org.jenkinsci.plugins.workflow.job.WorkflowRun"
 """The one class of build that has stages; wfapi answers 404 for all others (measured)."""
@@ -95,11 +95,10 @@ async def make_whole(
 async def _with_evidence(
     api: Api, extras: Extras, full_name: str, build: Build, tree: StageTree | None
 ) -> Whole | Failure:
-    async with group() as asking:
-        asked_above = asking.create_task(extras.upstream.of(full_name, build))
-        asked_archive = asking.create_task(manifests(api, full_name, build))
-        asked_log = asking.create_task(extras.console.read(api, full_name, build))
-    above, archived, log = asked_above.result(), asked_archive.result(), asked_log.result()
+    # One after the other: other builds are asked for beside this one, and most have none of it.
+    above = await extras.upstream.of(full_name, build)
+    archived = await manifests(api, full_name, build)
+    log = await extras.console.read(api, full_name, build)
     retry = [why for why in (above.retry, archived.retry) if why]
     no_log = [f"console log: {log.absent}"] if log is not None and log.absent else []
     lacking = (*archived.wrong, *retry, *no_log)
