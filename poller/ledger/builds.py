@@ -276,6 +276,12 @@ def _save_build(
     return None if saved is None else int(saved[0])
 
 
+def packed(payload: bytes) -> bytes:
+    """A payload as it is kept: zlib, with a window of 8 KiB, about the size of one. Clearing the
+    usual one of 32 KiB takes half of the time (measured)."""
+    return zlib.compress(payload, level=3, wbits=13)
+
+
 def put_in_outbox(
     conn: sqlite3.Connection,
     controller: int,
@@ -285,9 +291,7 @@ def put_in_outbox(
     at: int,
 ) -> None:
     """Keep a build's payload, and queue it for each sink."""
-    conn.execute(
-        "insert or replace into payload values (?, ?, null)", (build, zlib.compress(payload))
-    )
+    conn.execute("insert or replace into payload values (?, ?, null)", (build, packed(payload)))
     conn.executemany(
         "insert into delivery (build, controller, sink, state, at) values (?, ?, ?, 'queued', ?)"
         " on conflict do update set state = 'queued', at = excluded.at",
@@ -309,4 +313,4 @@ def advance(conn: sqlite3.Connection, job: int) -> None:
         (job,),
     ).fetchone()
     mark = watermark.watermark(examined, unsettled or ())
-    conn.execute("update job set watermark = ? where id = ?", (mark, job))
+    conn.execute("update job set watermark = ?1 where id = ?2 and watermark <> ?1", (mark, job))

@@ -53,6 +53,7 @@ class File:
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
         self._synced = -SYNC_SECONDS
+        self._syncs: bool | None = None
         with self.guarded("open"):
             if not read_only:
                 _create(path)
@@ -104,8 +105,6 @@ class File:
     @contextlib.contextmanager
     def write(self, doing: str) -> Iterator[sqlite3.Connection]:
         """One transaction: committed at the end, rolled back when anything is raised."""
-        # BEGIN IMMEDIATE: a service and a backfill on one file wait for each other at the start of
-        # a transaction, never in its middle, where SQLite would refuse instead of waiting.
         if self._place != _place(self.path):
             # What is open has no name any more: nobody would find what is written to it.
             raise LedgerUnwritable(
@@ -114,7 +113,11 @@ class File:
         with self.guarded(doing):
             now = time.monotonic()
             sync = now - self._synced >= SYNC_SECONDS
-            self.conn.execute(f"pragma synchronous = {'full' if sync else 'normal'}")
+            if sync is not self._syncs:
+                self.conn.execute(f"pragma synchronous = {'full' if sync else 'normal'}")
+                self._syncs = sync
+            # A service and a backfill on one file wait for each other at the start of a
+            # transaction, never in its middle, where SQLite would refuse instead of waiting.
             self.conn.execute("begin immediate")
             try:
                 yield self.conn
@@ -153,6 +156,7 @@ class File:
                 conn.close()
                 raise
             self.conn, before, self._place = conn, self.conn, place
+            self._syncs = None
             before.close()
         _need_room(self.path)
         with self.write("write"):
