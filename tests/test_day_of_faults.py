@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from random import Random
 
@@ -109,7 +109,7 @@ def test_after_three_days_without_sei_the_oldest_goes_first(stage: Stage, tmp_pa
     sei = stage.sei = Sei(guids={GUID})
     life = Life(jenkins, Random(3))
     program = Paced(stage, tmp_path, now)
-    polled: list[int] = []
+    poll_of: dict[tuple[str, int], int] = {}
     stage.sei_server.stop()
     for minute in range(3 * 24 * 60):
         now += MINUTE
@@ -118,32 +118,40 @@ def test_after_three_days_without_sei_the_oldest_goes_first(stage: Stage, tmp_pa
         if minute % 120 == 0:
             program.now = now
             program.poll()
-            polled.append(len(life.ended))
+            for build in collected(tmp_path):
+                poll_of.setdefault(build, minute)
             assert not program.drained().delivered
-    for build in list(jenkins.running):
-        life.finish(build)
+    for running in list(jenkins.running):
+        life.finish(running)
     program.poll()
+    for build in collected(tmp_path):
+        poll_of.setdefault(build, minute + 1)
     stage.sei_server.start()
     assert program.drained().clean
     program.close()
-    assert_oldest_first(sei, life, polled)
+    assert sorted(map(uid, sei.received)) == sorted(life.ended)
+    assert_oldest_first(sei, poll_of)
     posts = [request.at for request in sei.requests]
     for place in range(len(posts) - Paced.rate):
         # One second's worth and a few: when requests leave is kept, when they arrive varies.
         assert posts[place + Paced.rate] - posts[place] > 0.9
 
 
-def assert_oldest_first(sei: Sei, life: Life, polled: list[int]) -> None:
-    """Within a job by the polls that saw them end; over all of them about so, too. ``polled`` says
-    how many had ended at each poll."""
-    sent = [uid(run) for run in sei.received]
-    assert sorted(sent) == sorted(life.ended)
+def collected(directory: Path) -> list[tuple[str, int]]:
+    """The job and number of each collected build, from the ledger."""
+    with sqlite3.connect(directory / "ledger.db") as ledger:
+        rows = ledger.execute("select job, number from job_runs where state = 'collected'")
+        return [(str(job), int(number)) for job, number in rows]
+
+
+def assert_oldest_first(sei: Sei, poll_of: Mapping[tuple[str, int], int]) -> None:
+    """Within a job by the polls that collected them; over all of them about so, too."""
+    sent = [(run["job_full_name"], run["build_number"]) for run in sei.received]
     assert len(sent) > BATCH
-    poll_of = {name: bisect_right(polled, at) for at, name in enumerate(life.ended)}
     by_job = defaultdict(list)
-    for run in sei.received:
-        by_job[run["job_full_name"]].append(poll_of[uid(run)])
+    for build in sent:
+        by_job[build[0]].append(poll_of[build])
     assert all(polls == sorted(polls) for polls in by_job.values())
     due = sorted(poll_of.values())
-    for at, name in enumerate(sent):
-        assert due[max(0, at - BATCH)] <= poll_of[name] <= due[min(len(due) - 1, at + BATCH)]
+    for at, build in enumerate(sent):
+        assert due[max(0, at - BATCH)] <= poll_of[build] <= due[min(len(due) - 1, at + BATCH)]
