@@ -129,7 +129,7 @@ def gone(mark: Mark, present: Collection[int], lowest: int) -> list[int]:
     return sorted(number for number in mark.in_flight if number >= lowest and number not in present)
 
 
-def gaps(examined: int, upto: int, present: Iterable[int]) -> int:
+def gaps(examined: int, upto: int, present: Collection[int]) -> int:
     """How many of the numbers after ``examined`` and up to ``upto`` no build has (any more):
     deleted before they were seen, or jumped over by a counter that was set."""
     there = sum(examined < number <= upto for number in present)

@@ -155,8 +155,8 @@ class Pages:
 
     async def no_ledger(self, _request: Request, error: LedgerError) -> Response:
         """503, and why: what the service itself came upon, or else the page."""
-        text = f"{error}. {error.hint}" if error.hint else str(error)
-        text = self._metrics.unwritable or text
+        told = f"{error}. {error.hint}" if error.hint else str(error)
+        text = self._metrics.unwritable or told
         body = render("error.html", 0, title="The ledger does not answer", text=text)
         return Response(body, 503, media_type="text/html; charset=utf-8")
 
