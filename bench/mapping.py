@@ -13,7 +13,7 @@ from poller.redact import Redactor
 from poller.rule_settings import Rule
 from poller.sei.limits import fit
 from poller.sei.mapping import Identity, JobFacts, Policy, map_build
-from poller.settings import DEFAULT_RESULTS
+from poller.servers import DEFAULT_RESULTS
 
 RUNS = 200
 WARM_UP = 20

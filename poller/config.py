@@ -14,7 +14,8 @@ from pydantic_core import ErrorDetails
 
 from poller.addresses import without_password
 from poller.errors import ConfigError
-from poller.secrets import Owner, read_secret
+from poller.secrets import read_secret
+from poller.servers import Server
 from poller.settings import Settings
 from poller.when import size_text, span_text
 
@@ -75,7 +76,7 @@ def default_ledger(environ: Mapping[str, str]) -> Path:
     return Path(state) / "sei-poller" / "ledger.db"
 
 
-def owners(settings: Settings) -> list[Owner]:
+def owners(settings: Settings) -> list[Server]:
     """The tables that name a secret."""
     receivers = [one for one in (settings.sei, settings.harness) if one is not None]
     return [*settings.controllers, *receivers]
@@ -94,7 +95,9 @@ def check_secrets(settings: Settings, environ: Mapping[str, str]) -> list[str]:
 
 def show(settings: Settings) -> dict[str, Any]:
     """The effective settings as the file would have them. Where secrets come from, never they."""
-    shown: dict[str, Any] = _written(settings.model_dump(mode="json", exclude_none=True))
+    shown: dict[str, Any] = _written(
+        settings.model_dump(mode="json", exclude_none=True, by_alias=True)
+    )
     return shown
 
 
@@ -153,7 +156,8 @@ def _told(path: Path, text: str, error: ErrorDetails) -> str:
 
 
 def _nearest(location: tuple[int | str, ...]) -> str:
-    known = list(table_at(location[:-1]).model_fields)
+    fields = table_at(location[:-1]).model_fields
+    known = [field.alias or name for name, field in fields.items()]
     near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
     if near:
         return f"; did you mean {near[0]}?"

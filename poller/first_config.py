@@ -11,7 +11,7 @@ from pathlib import Path
 from poller.addresses import goes_in_clear
 from poller.config import load
 from poller.errors import ConfigError, UsageError
-from poller.settings import BASES
+from poller.servers import BASES
 
 ETC = Path("/etc/sei-poller")
 KINDS = ("env", "file", "credential")

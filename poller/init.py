@@ -23,7 +23,7 @@ from poller.errors import ConfigError, RemoteError, UsageError
 from poller.first_config import ETC, Draft, source
 from poller.jenkins.api import Api
 from poller.secrets import read_secret
-from poller.settings import BASES, Controller, Sei
+from poller.servers import BASES, ControllerConfig, Sei
 from poller.wiring import connection
 
 M = TypeVar("M", bound=BaseModel)
@@ -191,7 +191,7 @@ async def _try_guid(draft: Draft, environ: Mapping[str, str], _now: int) -> list
     return [await sei.instance(_sei(draft), controller, environ)] if draft["guid"] else []
 
 
-def _controller(draft: Draft) -> Controller:
+def _controller(draft: Draft) -> ControllerConfig:
     """Of the answers so far; what is not answered yet is made up."""
     kind, name = source(draft.get("token", "env NOT_YET"))
     values: dict[str, Any] = {
@@ -203,7 +203,7 @@ def _controller(draft: Draft) -> Controller:
         **{key: draft[key] for key in ("ca_file", "proxy") if key in draft},
         **first_config.in_clear(draft, "url"),
     }
-    return _valid(Controller, values)
+    return _valid(ControllerConfig, values)
 
 
 def _sei(draft: Draft) -> Sei:

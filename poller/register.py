@@ -14,7 +14,8 @@ from poller import http, satellite
 from poller.errors import BadAnswer, ConfigError, UsageError
 from poller.known_secrets import wiped
 from poller.sei.api import WHERE
-from poller.settings import Controller, Sei, Settings
+from poller.servers import ControllerConfig, Sei
+from poller.settings import Settings
 from poller.wiring import sei_api
 
 WHAT = "cicd/instances"
@@ -24,7 +25,7 @@ GUID_KEYS = ("id", "guid", "instance_guid", "uuid")
 WORDS_SHOWN = 300
 
 
-def choose(settings: Settings, name: str | None) -> tuple[Controller, Sei]:
+def choose(settings: Settings, name: str | None) -> tuple[ControllerConfig, Sei]:
     """The controller to register, and where. Raises UsageError or ConfigError."""
     named = [one for one in settings.controllers if name in (None, one.name)]
     if len(named) != 1:
@@ -59,7 +60,7 @@ def integration(given: str | None, file: Path | None) -> str:
 
 
 async def register(
-    controller: Controller, sei: Sei, integration_id: str, environ: Mapping[str, str]
+    controller: ControllerConfig, sei: Sei, integration_id: str, environ: Mapping[str, str]
 ) -> str:
     """The new GUID. Raises RemoteError, or ConfigError when the API key can't be read."""
     body = {

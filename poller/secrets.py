@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeAlias
 
 from poller import known_secrets
 from poller.errors import ConfigError
-from poller.settings import Controller, Harness, Sei
+from poller.servers import ControllerConfig, Server
 
 MOST_BYTES = 64 * 1024
-
-Owner: TypeAlias = Controller | Sei | Harness
 
 
 class Secret:
@@ -31,56 +28,52 @@ class Secret:
     __str__ = __repr__
 
 
-def read_secret(owner: Owner, environ: Mapping[str, str]) -> Secret:
+def read_secret(server: Server, environ: Mapping[str, str]) -> Secret:
     """The token of a controller, or SEI's or Harness' key.
 
     Raises ConfigError that names key and source.
     """
-    key = "token" if isinstance(owner, Controller) else "api_key"
-    table = (
-        f'controller "{owner.name}"'
-        if isinstance(owner, Controller)
-        else f"[{type(owner).__name__.lower()}]"
-    )
-    variable = getattr(owner, f"{key}_env")
-    if variable is not None:
-        value = environ.get(variable, "")
+    if server.secret_env is not None:
+        what = _what(server, "secret_env")
+        value = environ.get(server.secret_env, "")
         if not value.strip():
-            raise ConfigError([f"{table}: {key}_env: the variable {variable} is not set"])
-        return _kept(owner, value, f"{table}: {key}_env {variable}")
-    credential = getattr(owner, f"{key}_credential")
-    if credential is None:
-        return _from_file(owner, Path(getattr(owner, f"{key}_file")), f"{table}: {key}_file")
-    directory = environ.get("CREDENTIALS_DIRECTORY")
-    if not directory:
+            raise ConfigError([f"{what}: the variable {server.secret_env} is not set"])
+        return _kept(server, value, f"{what} {server.secret_env}")
+    what = _what(server, "secret_file" if server.secret_file is not None else "secret_credential")
+    path = file_of(server, environ)
+    if path is None:
         raise ConfigError(
-            [f"{table}: {key}_credential: $CREDENTIALS_DIRECTORY is not set; systemd sets it,"
+            [f"{what}: $CREDENTIALS_DIRECTORY is not set; systemd sets it,"
              " with LoadCredential= in the unit"]
         )  # fmt: skip
-    return _from_file(owner, Path(directory) / credential, f"{table}: {key}_credential")
-
-
-def file_of(owner: Owner, environ: Mapping[str, str]) -> Path | None:
-    """The file that holds the secret; None for an environment variable."""
-    key = "token" if isinstance(owner, Controller) else "api_key"
-    file, credential = getattr(owner, f"{key}_file"), getattr(owner, f"{key}_credential")
-    if credential is not None:
-        return Path(environ.get("CREDENTIALS_DIRECTORY", ""), credential)
-    return None if file is None else Path(file)
-
-
-def _from_file(owner: Owner, path: Path, what: str) -> Secret:
     try:
         raw = path.read_bytes()[:MOST_BYTES]
     except OSError as error:
         raise ConfigError([f"{what}: can't read {path}: {error.strerror}"]) from None
-    return _kept(owner, raw.decode("utf-8", "replace"), f"{what}: {path}")
+    return _kept(server, raw.decode("utf-8", "replace"), f"{what}: {path}")
 
 
-def _kept(owner: Owner, text: str, what: str) -> Secret:
+def file_of(server: Server, environ: Mapping[str, str]) -> Path | None:
+    """The file that holds the secret; None for an environment variable, or a credential where
+    nothing says in which directory it is."""
+    if server.secret_file is not None:
+        return Path(server.secret_file)
+    directory = environ.get("CREDENTIALS_DIRECTORY")
+    credential = server.secret_credential
+    return Path(directory, credential) if credential is not None and directory else None
+
+
+def _what(server: Server, field: str) -> str:
+    """Table and key, as in the file."""
+    name = type(server).__name__.lower()
+    table = f'controller "{server.name}"' if isinstance(server, ControllerConfig) else f"[{name}]"
+    return f"{table}: {type(server).model_fields[field].alias}"
+
+
+def _kept(server: Server, text: str, what: str) -> Secret:
     value = _one_line(text, what)
-    if isinstance(owner, Controller):
-        known_secrets.remember(value, owner.user)
+    if isinstance(server, ControllerConfig):
+        known_secrets.remember(value, server.user)
     elif not value.isascii():  # a header can't hold it
         raise ConfigError([f"{what}: an API key has no such characters"])
     else:

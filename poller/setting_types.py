@@ -13,11 +13,9 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationInfo,
     WithJsonSchema,
 )
 
-from poller.addresses import goes_in_clear
 from poller.regex import compiled
 from poller.when import SIZE_FORM, SPAN_FORM, parse_size, parse_span
 
@@ -79,25 +77,10 @@ def _plain_url(url: str) -> SplitResult:
     return parts
 
 
-def in_clear_only_if_allowed(allowed: bool, others: ValidationInfo) -> bool:
-    """A validator: refuse to send a secret where it can be read on the way, unless ``allowed``.
-
-    To this machine it may go, but not through a proxy, which may be anywhere.
-    """
-    url = others.data.get("url") or others.data.get("base_url") or "https:"
-    if allowed or urlsplit(url).scheme != "http":
-        return allowed
-    if goes_in_clear(url):
-        raise ValueError(
-            "over http:// everybody on the way can read the token or key: use https://, or"
-            " allow_http = true"
-        )
-    if others.data.get("proxy") is not None:
-        raise ValueError(
-            "the proxy can read the token or key for an http:// address: leave it out, or"
-            " allow_http = true"
-        )
-    return allowed
+def _at_least_a_second(span: int) -> int:
+    if span < 1_000:
+        raise ValueError("at least 1s")
+    return span
 
 
 def _guid(text: str) -> str:
@@ -112,6 +95,8 @@ Span = Annotated[
     BeforeValidator(_text(parse_span, SPAN_FORM)),
     WithJsonSchema({"type": "string", "pattern": r"^\d+ ?(ms|s|m|h|d|w)$"}),
 ]
+Interval = Annotated[Span, AfterValidator(_at_least_a_second)]
+"""A span of at least a second."""
 Size = Annotated[
     int,
     BeforeValidator(_text(parse_size, SIZE_FORM)),
@@ -131,15 +116,9 @@ class Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
 
 
-def exactly_one(table: BaseModel, keys: tuple[str, ...]) -> None:
-    """Refuse a table that has none of ``keys``, or several."""
-    given = [key for key in keys if getattr(table, key) is not None]
-    if len(given) != 1:
-        raise ValueError(f"exactly one of {', '.join(keys)} is needed, here {len(given) or 'none'}")
-
-
-def at_least_a_second(span: int) -> int:
-    """Refuse a shorter one."""
-    if span < 1_000:
-        raise ValueError("at least 1s")
-    return span
+def exactly_one(table: BaseModel, fields: tuple[str, ...]) -> None:
+    """Refuse a table that has none of ``fields``, or several."""
+    given = sum(getattr(table, field) is not None for field in fields)
+    if given != 1:
+        keys = ", ".join(type(table).model_fields[field].alias or field for field in fields)
+        raise ValueError(f"exactly one of {keys} is needed, here {given or 'none'}")

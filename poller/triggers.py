@@ -11,7 +11,7 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from poller.settings import Controller
+from poller.servers import ControllerConfig
 
 JITTER_SHARE = 0.05
 """Share of the interval by which a poll may be early or not, so that many pollers spread."""
@@ -42,7 +42,7 @@ class Spread(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 has no types
         return datetime.fromtimestamp(self._phase + beats * self._beat + jitter, UTC)
 
 
-def trigger(controller: Controller, start: float, place: int, places: int) -> BaseTrigger:
+def trigger(controller: ControllerConfig, start: float, place: int, places: int) -> BaseTrigger:
     """When to poll the controller at ``place`` among so many: by its cron line, or each in its own
     part of the interval. ``start`` is seconds since the epoch."""
     if controller.cron is not None:
@@ -51,7 +51,7 @@ def trigger(controller: Controller, start: float, place: int, places: int) -> Ba
     return Spread(every, start + every * place / places)
 
 
-def start_gap(controllers: Sequence[Controller]) -> float:
+def start_gap(controllers: Sequence[ControllerConfig]) -> float:
     """Seconds between the first polls of two controllers, which soon follow the start."""
     shortest = min(one.every for one in controllers) / 1000
     return min(START_GAP, START_SHARE * shortest / len(controllers))

@@ -26,7 +26,8 @@ from poller.redact import Redactor
 from poller.secrets import read_secret
 from poller.sei.api import Api as SeiApi
 from poller.sei.mapping import Identity, Policy, skipped
-from poller.settings import DEFAULT_RESULTS, Controller, Harness, Sei, Settings
+from poller.servers import DEFAULT_RESULTS, ControllerConfig, Harness, Sei
+from poller.settings import Settings
 from poller.sinks import Sink
 from poller.sinks.iacm import IacmSink
 from poller.sinks.jsonl import JsonlSink
@@ -122,7 +123,7 @@ class Common:
 
 
 def watch(
-    controller: Controller,
+    controller: ControllerConfig,
     common: Common,
     environ: Mapping[str, str],
     clock: Callable[[], int],
@@ -155,7 +156,7 @@ def watch(
     )
 
 
-def console(controller: Controller, common: Common) -> Console:
+def console(controller: ControllerConfig, common: Common) -> Console:
     """How a controller's logs are read, from the config."""
     return Console(
         policy=controller.logs,
@@ -201,17 +202,16 @@ def harness_api(
 
 
 def connection(
-    server: Controller | Sei | Harness, on_try: OnTry | None = None, trust: Trust = trust
+    server: ControllerConfig | Sei | Harness, on_try: OnTry | None = None, trust: Trust = trust
 ) -> Connection:
     """How to reach a server, from its table of the config. Raises ConfigError for an address whose
     host no URL can have."""
-    url = server.url if isinstance(server, Controller) else server.base
     try:
-        httpx.URL(url)
+        httpx.URL(server.base)
     except httpx.InvalidURL as error:
-        raise ConfigError([f"{url}: no web address: {error}"]) from None
+        raise ConfigError([f"{server.base}: no web address: {error}"]) from None
     return Connection(
-        url=url,
+        url=server.base,
         timeout=server.timeout,
         max_connections=server.max_connections,
         ca_file=server.ca_file,

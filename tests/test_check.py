@@ -18,7 +18,7 @@ from poller.check.finding import CONFIG_CODE, UNAVAILABLE, Finding, exit_code
 from poller.check.network import clocks
 from poller.check.sei import refusal
 from poller.http import Answer
-from poller.settings import Sei
+from poller.servers import Sei
 from tests.conftest import Site
 from tests.wires import Wire, proxy, to
 

@@ -17,7 +17,8 @@ from poller.errors import ConfigError
 from poller.globs import Globs, matches
 from poller.rule_settings import ArtifactPattern, CommitPattern, Extract, Rule, StageCondition
 from poller.secrets import Secret, read_secret
-from poller.settings import Controller, Jsonl, Ledger, Redact, Sei, Settings, Status
+from poller.servers import ControllerConfig, Jsonl, Sei
+from poller.settings import Ledger, Redact, Settings, Status
 from poller.when import ago, iso, parse_size, parse_span, parse_when, size_text, span_text
 
 ROOT = Path(__file__).parent.parent
@@ -88,7 +89,7 @@ def test_the_commented_keys_of_the_example_are_keys(tmp_path: Path) -> None:
     "table",
     [
         Settings,
-        Controller,
+        ControllerConfig,
         Sei,
         Jsonl,
         Redact,
@@ -104,7 +105,8 @@ def test_the_commented_keys_of_the_example_are_keys(tmp_path: Path) -> None:
 def test_every_key_stands_in_the_example(table: type[BaseModel]) -> None:
     """And has a description in the schema."""
     text = EXAMPLE.read_text()
-    for name, field in table.model_fields.items():
+    for field_name, field in table.model_fields.items():
+        name = field.alias or field_name
         assert re.search(rf"(^|[#\[{{ .]){name}( =|\])", text, re.MULTILINE), name
         assert field.description, name
 
@@ -160,6 +162,9 @@ def test_every_error_is_told_at_once_with_its_line(tmp_path: Path) -> None:
         ('user = "sei-reader"', 'user = "x"\ncron = "0 * * * *"\nevery = "1m"', "not both"),
         ('user = "sei-reader"', 'user = "x"\nsince = "soon"', "WHEN is"),
         ('user = "sei-reader"', 'user = "x"\nevery = "0s"', "at least 1s"),
+        ('user = "sei-reader"', 'user = "x"\ntimeout = "1ms"', "[0].timeout: at least 1s"),
+        ("[sei]", '[sei]\ntimeout = "999ms"', "sei.timeout: at least 1s"),
+        ("[sei]", '[reconcile]\nevery = "0s"\n[sei]', "reconcile.every: at least 1s"),
         ("[sei]", '[redact]\npatterns = ["("]\n[sei]', "redact.patterns[0]: not a regular expr"),
         ("[sei]", '[redact]\npatterns = ["(a)\\\\1"]\n[sei]', "no back references"),
         ("[sei]", '[redact]\npatterns = ["(?<=x)y"]\n[sei]', "no look-around"),

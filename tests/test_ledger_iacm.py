@@ -10,7 +10,7 @@ import pytest
 
 from poller.breaker import Breaker
 from poller.ledger import Batch, BuildRow, Ledger
-from poller.settings import Controller
+from poller.servers import ControllerConfig
 from poller.status.overview import controller_state
 from poller.watermark import JobState
 from tests.outbox import queued
@@ -138,6 +138,6 @@ def test_what_is_skipped_for_iacm_is_no_skipped_build(ledger: Ledger) -> None:
     """It was collected, and SEI gets it: the page counts it as that."""
     record(ledger, with_body(1), without(2, "no stage tree"))
     (row,) = ledger.controllers.all()
-    controller = Controller(name="main", url="https://j/", user="u", token_env="T")
+    controller = ControllerConfig(name="main", url="https://j/", user="u", token_env="T")
     state = controller_state(controller, row, Breaker(), NoNews(), 1)
     assert (state.skipped, state.queued) == (0, 3)

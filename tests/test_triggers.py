@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from poller.settings import Controller
+from poller.servers import ControllerConfig
 from poller.triggers import start_gap, trigger
 
 NOW = datetime(2026, 1, 31, 8, tzinfo=UTC)
 
 
-def controller(**keys: Any) -> Controller:
+def controller(**keys: Any) -> ControllerConfig:
     """One of the config."""
     table = {"name": "main", "url": "http://127.0.0.1/", "user": "u", "token_env": "T"}
-    return Controller.model_validate({**table, **keys})
+    return ControllerConfig.model_validate({**table, **keys})
 
 
 @pytest.mark.parametrize(("every", "least"), [(60, 54), (10, 9), (9, 9), (1, 1)])

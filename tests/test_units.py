@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from poller.settings import Sei
+from poller.servers import Sei
 
 UNITS = Path(__file__).parent.parent / "systemd"
 SERVICES = sorted(path.name for path in UNITS.glob("*.service"))

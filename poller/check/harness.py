@@ -9,7 +9,7 @@ from poller.check.network import reach
 from poller.errors import RemoteError
 from poller.harness.api import WHERE
 from poller.rule_settings import Rule
-from poller.settings import Harness
+from poller.servers import Harness
 from poller.wiring import connection, harness_api
 
 

@@ -16,7 +16,7 @@ from poller.jenkins.discovery import Look
 from poller.jenkins.whoami import whoami
 from poller.known_secrets import wiped
 from poller.secrets import read_secret
-from poller.settings import Controller
+from poller.servers import ControllerConfig
 from poller.wiring import connection
 
 PIPELINE_JOB = "org.jenkinsci.plugins.workflow.job.WorkflowJob"
@@ -33,7 +33,7 @@ class Seen:
     jobs: list[str] | None = None
 
 
-async def controller(settings: Controller, environ: Mapping[str, str], now: int) -> Seen:
+async def controller(settings: ControllerConfig, environ: Mapping[str, str], now: int) -> Seen:
     """Look at one controller; it is asked a handful of small questions. ``now`` is epoch ms.
 
     Raises ConfigError when its token or CA bundle can't be read.
@@ -87,7 +87,7 @@ def answers(where: str, reached: Reached) -> list[Finding]:
     return [Finding("warning", where, "no X-Jenkins header", "is it Jenkins' own url?")]
 
 
-async def login(api: Api, settings: Controller, token: str) -> list[Finding]:
+async def login(api: Api, settings: ControllerConfig, token: str) -> list[Finding]:
     """User, token and Overall/Read. Raises RemoteError for what is no question of rights."""
     try:
         user = await asyncio.to_thread(
@@ -111,7 +111,7 @@ async def login(api: Api, settings: Controller, token: str) -> list[Finding]:
     return [Finding("ok", api.where, f"user {user}, token accepted, Overall/Read")]
 
 
-def jobs(settings: Controller, look: Look, selected: int) -> list[Finding]:
+def jobs(settings: ControllerConfig, look: Look, selected: int) -> list[Finding]:
     """How many jobs there are to watch, the globs that match none, and the folders not readable."""
     where, names = f"controller {settings.name}", list(look.items)
     saw = f"{selected} of {len(names)} jobs to watch"

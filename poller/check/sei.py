@@ -11,7 +11,7 @@ from poller.check.finding import UNAVAILABLE, Finding
 from poller.check.network import reach
 from poller.errors import RemoteError
 from poller.sei.api import WHERE
-from poller.settings import Controller, Sei
+from poller.servers import ControllerConfig, Sei
 from poller.wiring import connection, sei_api
 
 NOBODY = str(uuid.UUID(int=0))
@@ -22,7 +22,7 @@ KEY = "check the key, and that it belongs to this environment"
 
 
 async def sei(
-    settings: Sei, controllers: tuple[Controller, ...], environ: Mapping[str, str], now: int
+    settings: Sei, controllers: tuple[ControllerConfig, ...], environ: Mapping[str, str], now: int
 ) -> list[Finding]:
     """Look at SEI. Raises ConfigError when the API key or CA bundle can't be read."""
     findings = (await reach(WHERE, connection(settings), now)).findings
@@ -41,7 +41,9 @@ async def key_accepted(settings: Sei, environ: Mapping[str, str]) -> Finding:
     return Finding("ok", WHERE, "API key accepted")
 
 
-async def instance(settings: Sei, controller: Controller, environ: Mapping[str, str]) -> Finding:
+async def instance(
+    settings: Sei, controller: ControllerConfig, environ: Mapping[str, str]
+) -> Finding:
     """Whether SEI takes the key and knows the controller's GUID. Raises ConfigError."""
     where = f"{WHERE} for {controller.name}"
     answer = await _ask(settings, controller.instance_guid or NOBODY, environ, where)

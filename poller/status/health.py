@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from apscheduler.triggers.cron import CronTrigger
 
 from poller.breaker import Breaker
-from poller.settings import Controller
+from poller.servers import ControllerConfig
 from poller.when import ago, span_text
 
 INTERVALS = 3
@@ -37,7 +37,7 @@ class Late:
 
 
 def late(
-    controller: Controller,
+    controller: ControllerConfig,
     last_success: int | None,
     error: str | None,
     breaker: Breaker,
@@ -52,7 +52,7 @@ def late(
     return Late(controller.name, last_success, error, breaker)
 
 
-def deadline(controller: Controller, last_success: int) -> int:
+def deadline(controller: ControllerConfig, last_success: int) -> int:
     """Epoch milliseconds of the third poll that is due after ``last_success``."""
     if controller.cron is None:
         return last_success + INTERVALS * controller.every
@@ -62,7 +62,7 @@ def deadline(controller: Controller, last_success: int) -> int:
     return int(moment.timestamp() * 1000)
 
 
-def interval(controller: Controller, now: int) -> int:
+def interval(controller: ControllerConfig, now: int) -> int:
     """Milliseconds between two polls; of a cron line, the longest of its next three gaps."""
     if controller.cron is None:
         return controller.every
@@ -74,7 +74,7 @@ def interval(controller: Controller, now: int) -> int:
     return int(1000 * max(gaps, default=0.0)) or controller.every
 
 
-def every_words(controller: Controller) -> str:
+def every_words(controller: ControllerConfig) -> str:
     """How often it is polled, for people."""
     return f"cron {controller.cron}" if controller.cron else f"every {span_text(controller.every)}"
 

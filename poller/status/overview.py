@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 from poller.breaker import Breaker
 from poller.ledger import Ledger
-from poller.settings import Controller, Settings
+from poller.servers import ControllerConfig
+from poller.settings import Settings
 from poller.status.chart import HOUR_MS, DayChart, day_chart
 from poller.status.health import every_words, late
 from poller.status.summary import SKIPPED
@@ -91,7 +92,7 @@ def controller_states(
 
 
 def controller_state(
-    controller: Controller, row: Mapping[str, Any], breaker: Breaker, news: News, now: int
+    controller: ControllerConfig, row: Mapping[str, Any], breaker: Breaker, news: News, now: int
 ) -> ControllerState:
     """One controller."""
     tally: Mapping[tuple[str, str], int] = row.get("tally", {})

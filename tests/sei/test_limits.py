@@ -21,7 +21,7 @@ from poller.rule_settings import Rule
 from poller.sei.limits import characters, fit
 from poller.sei.mapping import JobFacts, Mapped, map_build
 from poller.sei.payload import JobRun
-from poller.settings import Sei
+from poller.servers import Sei
 from tests.sei.test_mapping import IDENTITY, SHA, git, policy
 
 QUOTE = '"'

@@ -18,7 +18,7 @@ from poller.sei.mapping import Identity, JobFacts, Mapped, Policy, Skip, map_bui
 from poller.sei.payload import encode
 from poller.sei.scm import without_credentials
 from poller.sei.text import clean
-from poller.settings import DEFAULT_RESULTS
+from poller.servers import DEFAULT_RESULTS
 
 IDENTITY = Identity("main", str(uuid.UUID(int=1)), "https://ci.example.com/")
 JOB = JobFacts("team/app", 0, 0, multibranch=False)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from poller.breaker import Breaker, State
-from poller.settings import Controller
+from poller.servers import ControllerConfig
 from poller.status.health import deadline, interval, late
 from tests.conftest import GUID, Site
 from tests.status.conftest import serve
@@ -16,9 +16,9 @@ from tests.status.conftest import serve
 MINUTE, HOUR = 60_000, 3_600_000
 
 
-def controller(**keys: Any) -> Controller:
+def controller(**keys: Any) -> ControllerConfig:
     """One as a config has it."""
-    return Controller(
+    return ControllerConfig(
         name="main", url="https://jenkins/", user="u", token_env="T", instance_guid=GUID, **keys
     )
 
