@@ -168,7 +168,7 @@ async def _try_url(draft: Draft, _environ: Mapping[str, str], now: int) -> list[
 
 async def _try_token(draft: Draft, environ: Mapping[str, str], _now: int) -> list[Finding]:
     settings = _controller(draft)
-    token = read_secret(settings, environ).reveal()
+    token = read_secret(settings, environ).get_secret_value()
     api = Api(settings.name, connection(settings), settings.user, token)
     try:
         return await jenkins.login(api, settings, token)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from poller import known_secrets
 from poller.errors import ConfigError
 from poller.servers import ControllerConfig, Server
@@ -12,23 +14,7 @@ from poller.servers import ControllerConfig, Server
 MOST_BYTES = 64 * 1024
 
 
-class Secret:
-    """Shows its value to nobody who doesn't ask for it by name."""
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        """The value."""
-        return self._value
-
-    def __repr__(self) -> str:
-        return "Secret(***)"
-
-    __str__ = __repr__
-
-
-def read_secret(server: Server, environ: Mapping[str, str]) -> Secret:
+def read_secret(server: Server, environ: Mapping[str, str]) -> SecretStr:
     """The token of a controller, or SEI's or Harness' key.
 
     Raises ConfigError that names key and source.
@@ -70,7 +56,7 @@ def _what(server: Server, field: str) -> str:
     return f"{table}: {type(server).model_fields[field].alias}"
 
 
-def _kept(server: Server, text: str, what: str) -> Secret:
+def _kept(server: Server, text: str, what: str) -> SecretStr:
     value = _one_line(text, what)
     if isinstance(server, ControllerConfig):
         known_secrets.remember(value, server.user)
@@ -78,7 +64,7 @@ def _kept(server: Server, text: str, what: str) -> Secret:
         raise ConfigError([f"{what}: an API key has no such characters"])
     else:
         known_secrets.remember(value)
-    return Secret(value)
+    return SecretStr(value)
 
 
 def _one_line(text: str, what: str) -> str:

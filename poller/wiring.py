@@ -130,7 +130,7 @@ def watch(
     on_try: OnTry | None = None,
 ) -> Watched:
     """One controller, ready to be asked. ``clock`` gives epoch milliseconds."""
-    token = read_secret(controller, environ).reveal()
+    token = read_secret(controller, environ).get_secret_value()
     api = JenkinsApi(
         controller.name, connection(controller, on_try, common.trust), controller.user, token,
         request_rate=controller.request_rate, every=controller.every / 1000, clock=clock,
@@ -188,7 +188,7 @@ def sei_api(
     sei: Sei, environ: Mapping[str, str], on_try: OnTry | None = None, trust: Trust = trust
 ) -> SeiApi:
     """SEI's API with the key of the config."""
-    key = read_secret(sei, environ).reveal()
+    key = read_secret(sei, environ).get_secret_value()
     return SeiApi(connection(sei, on_try, trust), key, request_rate=sei.request_rate)
 
 
@@ -196,7 +196,7 @@ def harness_api(
     harness: Harness, environ: Mapping[str, str], on_try: OnTry | None = None, trust: Trust = trust
 ) -> HarnessApi:
     """The Harness API with the key of the config."""
-    key = read_secret(harness, environ).reveal()
+    key = read_secret(harness, environ).get_secret_value()
     place = connection(harness, on_try, trust)
     return HarnessApi(place, harness.account, harness.org, harness.project, key)
 

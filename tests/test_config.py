@@ -16,7 +16,7 @@ from poller.config import check_secrets, default_ledger, find, line_of, load, sc
 from poller.errors import ConfigError
 from poller.globs import Globs, matches
 from poller.rule_settings import ArtifactPattern, CommitPattern, Extract, Rule, StageCondition
-from poller.secrets import Secret, read_secret
+from poller.secrets import read_secret
 from poller.servers import ControllerConfig, Jsonl, Sei
 from poller.settings import Ledger, Redact, Settings, Status
 from poller.when import ago, iso, parse_size, parse_span, parse_when, size_text, span_text
@@ -249,8 +249,8 @@ def test_secrets_are_read_from_three_places(tmp_path: Path) -> None:
         text = SHORTEST.replace('token_env = "JENKINS_TOKEN"', source)
         controller = load(write(tmp_path, text), {}).controllers[0]
         secret = read_secret(controller, environ)
-        assert secret.reveal() == "s3cret"
-        assert "s3cret" not in f"{secret!r} {secret}"
+        assert secret.get_secret_value() == "s3cret"
+        assert "s3cret" not in f"{secret!r} {secret} {[secret]}"
 
 
 def test_missing_secrets_are_all_told(tmp_path: Path) -> None:
@@ -317,11 +317,6 @@ def test_exclude_wins() -> None:
     globs = Globs(["team/**"], ["team/x/**"])
     assert globs.selects("team/a")
     assert not globs.selects("team/x/a")
-
-
-def test_a_secret_is_hidden_in_containers() -> None:
-    """Also where a whole structure is printed."""
-    assert "pw" not in str([Secret("pw")])
 
 
 def test_a_controller_that_is_wrong_is_not_also_missing(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ async def controller(settings: ControllerConfig, environ: Mapping[str, str], now
     Raises ConfigError when its token or CA bundle can't be read.
     """
     where = f"controller {settings.name}"
-    token = read_secret(settings, environ).reveal()
+    token = read_secret(settings, environ).get_secret_value()
     link = connection(settings)
     reached = await reach(where, link, now)
     seen = Seen(reached.findings + answers(where, reached))
