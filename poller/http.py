@@ -214,7 +214,7 @@ def _told(where: str, what: str, too_slow: str) -> Iterator[None]:
     except NotUnpacked as error:
         raise BadAnswer(where, what, str(error)) from error
     except httpx.TransportError as error:
-        raise Unreachable(where, what, *_reason(error)) from error
+        raise Unreachable(where, what, *reason(error)) from error
 
 
 @contextlib.asynccontextmanager
@@ -263,7 +263,7 @@ def _too_large(response: httpx.Response, where: str, what: str, limit: int) -> B
     return error
 
 
-def _reason(error: Exception) -> tuple[str, str]:
+def reason(error: Exception) -> tuple[str, str]:
     """The words of the innermost cause, as httpx's own are often empty; and the cure."""
     while isinstance(inner := error.__cause__ or error.__context__, Exception):
         error = inner

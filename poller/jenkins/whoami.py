@@ -2,67 +2,107 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import io
 import json
+import ssl
+import time
 from typing import Any
+from urllib.parse import urlsplit
 
 import jenkins
 import requests
+import urllib3
+from requests.adapters import HTTPAdapter
 
 from poller import http
-from poller.errors import BadAnswer
+from poller.errors import BadAnswer, Unreachable
 from poller.jenkins.api import DENIED, FACTS_LIMIT
+from poller.proxies import proxy_of
 
 WHAT = "user"
 
 
-class _Server(jenkins.Jenkins):  # type: ignore[misc]
-    """python-jenkins whose requests go the way of all others: through :mod:`poller.http`.
+class _Trust(HTTPAdapter):
+    """Believes the CAs of the config or the machine; requests would add a bundle of its own."""
 
-    Its own session would read ``~/.netrc``, other proxies and other CAs than we do, and follow
-    redirects.
-    """
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+        super().__init__()
+
+    def build_connection_pool_key_attributes(
+        self, request: requests.PreparedRequest, verify: Any, cert: Any = None
+    ) -> Any:
+        """Of each connection, through a proxy, too."""
+        host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
+        return host, {**pool, "ssl_context": self._context}
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Left to the context."""
+
+
+class _Server(jenkins.Jenkins):  # type: ignore[misc]
+    """python-jenkins without redirects, ``~/.netrc`` or variables; answers of bounded size."""
 
     def __init__(self, where: str, connection: http.Connection, user: str, token: str) -> None:
-        super().__init__(connection.url, timeout=connection.timeout / 1000)
+        seconds = connection.timeout / 1000
+        super().__init__(connection.url, user, token, timeout=seconds)
+        self.crumb = False  # only a POST needs one
+        scheme = urlsplit(connection.url).scheme
+        proxy = proxy_of(connection.url, connection.proxy)
         self._where = where
-        self._connection = connection
-        self._login = http.basic(user, token)
+        self._deadline = time.monotonic() + seconds
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.headers["User-Agent"] = http.USER_AGENT
+        self._session.proxies = {scheme: proxy} if proxy else {}
+        self._session.hooks["response"] = [self._take]
+        self._session.mount(f"{scheme}://", _Trust(connection.trust(connection.ca_file)))
 
-    def jenkins_request(
-        self,
-        req: requests.Request,
-        add_crumb: bool = True,
-        resolve_auth: bool = True,
-        stream: Any = None,
-    ) -> requests.Response:
-        """The answer to one request, whole and within a limit. Raises RemoteError."""
-        del add_crumb, resolve_auth, stream
-        answer = asyncio.run(self._ask(req.url))
-        response = requests.Response()
-        response.status_code, response._content = answer.status, answer.body
-        response.encoding = "utf-8"
-        return response
+    def close(self) -> None:
+        """Close the connection."""
+        self._session.close()
 
-    async def _ask(self, url: str) -> http.Answer:
-        seconds = self._connection.timeout / 1000
-        made = http.client(self._connection, retries=0, credentials=self._login)
-        async with contextlib.aclosing(made) as client:
-            answer = await http.ask(
-                client, client.request("GET", url), where=self._where, what=WHAT,
-                limit=FACTS_LIMIT, seconds=seconds,
-            )  # fmt: skip
-        http.refuse(answer, self._where, WHAT, denied_hint=DENIED)
-        return answer
+    def _take(self, response: requests.Response, **_: Any) -> None:
+        """Read it, before requests does so without limits or follows it. Raises RemoteError."""
+        head = http.Answer(response.status_code, response.headers, b"")
+        body = b""
+        with response:
+            http.refuse(head, self._where, WHAT, denied_hint=DENIED)
+            while part := response.raw.read1(FACTS_LIMIT, decode_content=True):
+                body += part
+                if len(body) > FACTS_LIMIT:
+                    saw = f"the answer is larger than {FACTS_LIMIT} bytes"
+                    raise BadAnswer(self._where, WHAT, saw)
+                if time.monotonic() > self._deadline:
+                    raise requests.Timeout
+        response.raw, response.encoding = io.BytesIO(body), "utf-8"
 
 
 def whoami(where: str, connection: http.Connection, user: str, token: str) -> str:
     """The id of our user, of ``me/api/json``; blocks. Raises RemoteError, also for anonymous."""
     try:
-        answer = _Server(where, connection, user, token).get_whoami()
-    except (jenkins.JenkinsException, json.JSONDecodeError, RecursionError) as error:
+        with contextlib.closing(_Server(where, connection, user, token)) as server:
+            answer = server.get_whoami()
+    except (jenkins.TimeoutException, urllib3.exceptions.TimeoutError) as error:
+        saw = f"no answer in {connection.timeout / 1000:g} s"
+        raise Unreachable(where, WHAT, saw, "is it up, and reachable from here?") from error
+    except (
+        jenkins.JenkinsException, json.JSONDecodeError, RecursionError,
+        urllib3.exceptions.DecodeError,
+    ) as error:  # fmt: skip
         raise BadAnswer(where, WHAT, "no JSON where JSON is due", "is it a login page?") from error
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        raise Unreachable(where, WHAT, *http.reason(_inner(error))) from error
     if not isinstance(answer, dict):
         raise BadAnswer(where, WHAT, "no JSON object")
     return str(answer.get("id") or "of no name")
+
+
+def _inner(error: Exception) -> Exception:
+    """What requests and urllib3 wrapped."""
+    while True:
+        inner = getattr(error, "reason", None) or next(iter(error.args), None)
+        if not isinstance(inner, Exception):
+            return error
+        error = inner
