@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import ssl
 import time
 from typing import Any
@@ -12,8 +11,9 @@ from urllib.parse import urlsplit
 
 import jenkins
 import requests
-import urllib3
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import DecodeError, HTTPError
+from urllib3.exceptions import TimeoutError as TimedOut
 
 from poller import http
 from poller.errors import BadAnswer, Unreachable
@@ -84,15 +84,12 @@ def whoami(where: str, connection: http.Connection, user: str, token: str) -> st
     try:
         with contextlib.closing(_Server(where, connection, user, token)) as server:
             answer = server.get_whoami()
-    except (jenkins.TimeoutException, urllib3.exceptions.TimeoutError) as error:
+    except (jenkins.TimeoutException, TimedOut) as error:
         saw = f"no answer in {connection.timeout / 1000:g} s"
         raise Unreachable(where, WHAT, saw, "is it up, and reachable from here?") from error
-    except (
-        jenkins.JenkinsException, json.JSONDecodeError, RecursionError,
-        urllib3.exceptions.DecodeError,
-    ) as error:  # fmt: skip
+    except (jenkins.JenkinsException, DecodeError, ValueError, RecursionError) as error:
         raise BadAnswer(where, WHAT, "no JSON where JSON is due", "is it a login page?") from error
-    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+    except (requests.RequestException, HTTPError) as error:
         raise Unreachable(where, WHAT, *http.reason(_inner(error))) from error
     if not isinstance(answer, dict):
         raise BadAnswer(where, WHAT, "no JSON object")

@@ -71,6 +71,12 @@ ENDLESS = b"Transfer-Encoding: chunked\r\n\r\n" + 2_000 * (b"400\r\n" + 1024 * b
         ("502 Bad", b"Content-Length: 0\r\n\r\n", Unreachable, "HTTP 502"),
         ("200 OK", b"Content-Length: 9\r\n\r\n<html>hel", BadAnswer, "no JSON"),
         ("200 OK", JSON + b"Content-Length: 2\r\n\r\n[]", BadAnswer, "no JSON object"),
+        (
+            "200 OK",
+            JSON + b"Content-Length: 5007\r\n\r\n" + b'{"id":' + 5000 * b"1" + b"}",
+            BadAnswer,
+            "no JSON",
+        ),
         ("200 OK", ENDLESS, BadAnswer, "larger than 65536 bytes"),
         ("200 OK", JSON + b"Content-Length: 9\r\n\r\n{", Unreachable, "no answer in 1 s"),
         ("200 OK", b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}", BadAnswer, "no JSON"),
