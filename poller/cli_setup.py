@@ -12,7 +12,6 @@ import typer
 from poller.command_line import AsJson, app, clock, config_path, emit, end, read_settings, say, told
 
 if TYPE_CHECKING:
-    from poller.check import Finding
     from poller.init import Question
 
 NEXT_STEPS = """\
@@ -63,7 +62,7 @@ def init(
     ] = False,
 ) -> None:
     """Write a config: asks for what is not given, and tries each answer."""
-    draft = {
+    flags = {
         "url": url,
         "user": user,
         "token": _one_of(env=token_env, file=token_file, credential=token_credential),
@@ -82,14 +81,17 @@ def init(
 
         path = first_config.target(context.find_root().obj, os.environ, root=os.geteuid() == 0)
         os.environ.setdefault("CREDENTIALS_DIRECTORY", str(path.parent))
-        answers = {key: value for key, value in draft.items() if value is not None}
-        at_terminal = sys.stdin.isatty() and sys.stderr.isatty()
-        code = setup.interview(
-            setup.steps(path), answers, os.environ, clock, _ask if at_terminal else None, _tell
+        given = {key: value for key, value in flags.items() if value is not None}
+        code, answers = setup.ask_all(
+            setup.questions(path),
+            given,
+            os.environ,
+            clock,
+            _ask if sys.stdin.isatty() and sys.stderr.isatty() else None,
+            lambda finding: say(finding.text(), err=True),
         )
         if code == 0:
-            text = first_config.text_of(answers, first_config.ledger_for(path))
-            first_config.write(path, text)
+            first_config.write(path, first_config.text_of(answers, first_config.ledger_for(path)))
             say(f"wrote {path}")
             unit = "sei-poller" if path.stem == "poller" else f"sei-poller@{path.stem}"
             say(NEXT_STEPS.format(path=path, unit=unit), err=True)
@@ -107,11 +109,14 @@ def _one_of(*, bare: bool = False, **flags: str | None) -> str | None:
     return next((value if bare else f"{kind} {value}" for kind, value in given), None)
 
 
+_made: set[Path] = set()
+"""The secrets' files made here: a wrong one may be pasted anew."""
+
+
 def _ask(question: Question, default: str) -> str:
     """Ask on the terminal; a secret's file that is not there yet can be made here."""
-    from poller.init import secret_file
+    from poller.first_config import secret_file, write_secret
 
-    default = default or ("" if question.optional else default)
     answer: str = typer.prompt(
         question.text,
         default=default if default or question.optional else None,
@@ -121,32 +126,12 @@ def _ask(question: Question, default: str) -> str:
     answer = answer.strip()
     path = secret_file(answer, os.environ) if question.key in ("token", "key") else None
     if path is not None and (path in _made or not path.exists()):
-        text = f"{path} is not there yet; paste the secret"
-        told(lambda: _keep(path, typer.prompt(text, hide_input=True, err=True)))
+        secret = typer.prompt(
+            f"{path} is not there yet; paste the secret", hide_input=True, err=True
+        )
+        told(lambda: write_secret(path, secret, anew=path in _made))
+        _made.add(path)
     return answer
-
-
-_made: set[Path] = set()
-"""The secrets' files made here: a wrong one may be pasted anew."""
-
-
-def _keep(path: Path, secret: str) -> None:
-    """Write a secret for its owner's eyes only."""
-    from poller.errors import ConfigError
-
-    new = os.O_TRUNC if path in _made else os.O_EXCL
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | new, 0o600)
-    except OSError as error:
-        raise ConfigError([f"{path}: can't write it: {error.strerror}"]) from None
-    _made.add(path)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secret.strip() + "\n")
-
-
-def _tell(finding: Finding) -> None:
-    say(finding.text(), err=True)
 
 
 @app.command()

@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from poller.addresses import goes_in_clear
 from poller.config import load
@@ -16,8 +17,8 @@ from poller.servers import BASES
 ETC = Path("/etc/sei-poller")
 KINDS = ("env", "file", "credential")
 
-Draft = dict[str, str]
-"""The answers, by the key of their question."""
+Answers = dict[str, str]
+"""By the key of their question."""
 
 
 def target(given: Path | None, environ: Mapping[str, str], *, root: bool) -> Path:
@@ -32,37 +33,51 @@ def target(given: Path | None, environ: Mapping[str, str], *, root: bool) -> Pat
     return path.absolute()
 
 
-def text_of(draft: Draft, ledger: Path | None) -> str:
+def tables(answers: Answers) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The tables of Jenkins and of SEI. Raises ConfigError for what says of no secret where it is.
+
+    ``allow_http`` stands only where it was said and the address needs it.
+    """
+    place = answers["place"]
+    environment = place.upper() if place.upper() in BASES else None
+    token, key = source(answers["token"]), source(answers["key"])
+    allowed, proxy = "allow_http" in answers, answers.get("proxy")
+    controller = {
+        "name": answers["name"],
+        "url": answers["url"],
+        "user": answers["user"],
+        f"token_{token[0]}": token[1],
+        "instance_guid": answers["guid"] or None,
+        "ca_file": answers.get("ca_file"),
+        "proxy": proxy,
+        "allow_http": True if allowed and goes_in_clear(answers["url"]) else None,
+    }
+    sei = {
+        "environment": environment,
+        "base_url": None if environment else place,
+        f"api_key_{key[0]}": key[1],
+        "proxy": proxy,
+        "allow_http": True if allowed and not environment and goes_in_clear(place) else None,
+    }
+    return _without_none(controller), _without_none(sei)
+
+
+def text_of(answers: Answers, ledger: Path | None) -> str:
     """The config file."""
-    place = "environment" if draft["place"] in BASES else "base_url"
-    guid = f"instance_guid = {json.dumps(draft['guid'])}"
+    controller, sei = tables(answers)
     lines = [
         "# All other keys have defaults: `sei-poller config show`, `sei-poller config schema`.",
         "",
         "[[controllers]]",
-        f"name = {_quoted(draft['name'])}",
-        f"url = {_quoted(draft['url'])}",
-        f"user = {_quoted(draft['user'])}",
-        f"token_{_assignment(draft['token'])}",
-        guid if draft["guid"] else '#instance_guid = ""  # from `sei-poller register`',
-        *(f"{key} = {_quoted(draft[key])}" for key in ("ca_file", "proxy") if key in draft),
-        *(["allow_http = true"] if in_clear(draft, "url") else []),
+        *_assignments(controller),
+        *([] if answers["guid"] else ['#instance_guid = ""  # from `sei-poller register`']),
         "",
         "[sei]",
-        f"{place} = {_quoted(draft['place'])}",
-        f"api_key_{_assignment(draft['key'])}",
-        *(f"{key} = {_quoted(draft[key])}" for key in ("proxy",) if key in draft),
-        *(["allow_http = true"] if in_clear(draft, "place") else []),
+        *_assignments(sei),
     ]
     if ledger is not None:
-        lines += ["", "[ledger]", f"path = {_quoted(str(ledger))}"]
+        lines += ["", "[ledger]", *_assignments({"path": str(ledger)})]
     return "\n".join(lines) + "\n"
-
-
-def in_clear(draft: Draft, address: str) -> dict[str, bool]:
-    """``allow_http``, where it was said and the address needs it."""
-    needed = "allow_http" in draft and goes_in_clear(draft[address])
-    return {"allow_http": True} if needed else {}
 
 
 def ledger_for(path: Path) -> Path | None:
@@ -102,11 +117,32 @@ def source(text: str) -> tuple[str, str]:
     return kind, str(Path(value).expanduser().absolute()) if kind == "file" else value
 
 
-def _assignment(text: str) -> str:
-    kind, value = source(text)
-    return f"{kind} = {_quoted(value)}"
+def secret_file(text: str, environ: Mapping[str, str]) -> Path | None:
+    """The file that a source means; None for an environment variable, or nonsense."""
+    kind, _, value = text.partition(" ")
+    if kind == "file":
+        return Path(value).expanduser()
+    directory = environ.get("CREDENTIALS_DIRECTORY")
+    return Path(directory) / value if kind == "credential" and value and directory else None
 
 
-def _quoted(text: str) -> str:
+def write_secret(path: Path, secret: str, *, anew: bool) -> None:
+    """Write a secret for its owner's eyes only; never over a file, but for one to be written
+    ``anew``. Raises ConfigError."""
+    flags = os.O_CREAT | os.O_WRONLY | (os.O_TRUNC if anew else os.O_EXCL)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, flags, 0o600)
+    except OSError as error:
+        raise ConfigError([f"{path}: can't write it: {error.strerror}"]) from None
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secret.strip() + "\n")
+
+
+def _without_none(table: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in table.items() if value is not None}
+
+
+def _assignments(table: dict[str, Any]) -> list[str]:
     # JSON's strings are TOML's, but for DEL, which no answer that was tried can hold.
-    return json.dumps(text, ensure_ascii=False)
+    return [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in table.items()]

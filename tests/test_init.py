@@ -10,7 +10,7 @@ import pytest
 from poller.config import load
 from poller.errors import ConfigError, UsageError
 from poller.first_config import ETC, ledger_for, source, target, text_of, write
-from poller.init import missing, steps
+from poller.init import missing, questions
 from tests.conftest import GUID, KEY, TOKEN, Site
 from tests.terminal import Terminal
 
@@ -166,6 +166,20 @@ def test_on_a_terminal(empty: Site) -> None:
     assert empty.run("check").returncode == 0
 
 
+def test_a_wrong_flag_is_asked_for_in_its_turn(empty: Site) -> None:
+    """What was right before it is not asked."""
+    with Terminal(empty, "init", *flags(empty, name="x" * 251)) as terminal:
+        terminal.expect("API key accepted")
+        terminal.answer("its instance GUID", "")
+        terminal.expect("name: String should have at most 250 characters")
+        terminal.answer("the controller's name", "east")
+        terminal.answer("its instance GUID", "")
+        terminal.expect("wrote")
+    assert terminal.code == 0
+    assert "Jenkins' url" not in terminal.shown
+    assert 'name = "east"' in empty.config.read_text()
+
+
 def test_a_secret_can_be_pasted(empty: Site) -> None:
     """It is not shown, and goes into a file of its own, for its owner only; a wrong one, anew."""
     token = empty.directory / "secrets" / "token"
@@ -229,13 +243,13 @@ def test_where_it_goes(tmp_path: Path) -> None:
 
 def test_a_service_has_its_secrets_and_its_ledger_where_its_unit_says() -> None:
     """sei-poller.service, and sei-poller@east.service."""
-    questions = {q.key: q for step in steps(ETC / "east.toml") for q in step.questions}
-    assert questions["token"].default == "credential east-jenkins-token"
-    assert questions["key"].default == "credential sei-api-key"
+    asked = {one.key: one for one in questions(ETC / "east.toml")}
+    assert asked["token"].default == "credential east-jenkins-token"
+    assert asked["key"].default == "credential sei-api-key"
     assert ledger_for(ETC / "poller.toml") == Path("/var/lib/sei-poller/ledger.db")
     assert ledger_for(ETC / "east.toml") == Path("/var/lib/sei-poller-east/ledger.db")
     assert ledger_for(Path("/home/me/poller.toml")) is None
-    assert len(missing(steps(ETC / "poller.toml"), {})) == 5
+    assert len(missing(questions(ETC / "poller.toml"), {})) == 5
 
 
 def test_the_text_loads(tmp_path: Path) -> None:
