@@ -13,11 +13,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from poller.admit import admit
-from poller.cycle import LedgerMemory
 from poller.errors import NotFound, RemoteError
 from poller.globs import Globs
 from poller.jenkins import discovery
-from poller.jenkins.collect import Plan, pages, plan
+from poller.jenkins.collect import LedgerMemory, Plan, pages, plan
 from poller.jenkins.discovery import Item
 from poller.jenkins.history import summaries
 from poller.ledger import ControllerRow, Ledger
@@ -173,7 +172,7 @@ async def _job(
     planned = await _plan(watched, ledger, row, item, job, rest)
     # Where it turns out that the job is another one now, only a part of it was planned.
     whole, runs_since = not is_new_history(planned, job), rest.until
-    async for _, page in pages(watched.api, watched.extras, name, planned):
+    async for _, page in pages(watched, name, planned):
         rows = batch(watched, item, page, clock())
         recorded = ledger.builds.record(row.id, rows, sinks, clock())
         done.collected += recorded.collected

@@ -17,13 +17,12 @@ from poller.harness.api import Api as HarnessApi
 from poller.http import Connection, Trust, trust
 from poller.jenkins.api import Api as JenkinsApi
 from poller.jenkins.console import Console
-from poller.jenkins.extras import Extras
 from poller.jenkins.upstream import Upstream
 from poller.ledger import Ledger
 from poller.redact import Redactor
 from poller.secrets import read_secret
 from poller.sei.api import Api as SeiApi
-from poller.sei.mapping import Identity, Policy, skipped
+from poller.sei.mapping import Identity, Policy
 from poller.settings import DEFAULT_RESULTS, Controller, Harness, Sei, Settings
 from poller.sinks import Sink
 from poller.sinks.iacm import IacmSink
@@ -136,11 +135,8 @@ def watch(
     return Watched(
         name=controller.name,
         api=api,
-        extras=Extras(
-            Upstream(api),
-            console(controller, common),
-            lambda job, build: skipped(job, build, common.policy) is None,
-        ),
+        upstream=Upstream(api),
+        console=console(controller, common),
         globs=Globs(controller.include, controller.exclude),
         since=parse_when(controller.since, clock()),
         identity=Identity(
