@@ -3,7 +3,7 @@
     python -m bench.bare_loop JENKINS SEI FILE
 
 FILE holds ``{"requests": […], "sizes": […]}``. httpx as its users have it, with what it sends by
-itself (keep-alive, ``Accept-Encoding``), as many requests at once as the program makes by default,
+itself (keep-alive, ``Accept-Encoding``), as many requests at once as a backfill makes by default,
 to both servers at the same time; no request waits for another one.
 """
 
@@ -21,7 +21,7 @@ import httpx
 from poller.demo.sei import REQUIRED
 from poller.demo.town import GUID
 
-AT_ONCE = 4
+TO_JENKINS, TO_SEI = 2, 4
 
 RUN = dict.fromkeys(REQUIRED, 1) | {"instance_guid": GUID, "build_number": 1, "fill": ""}
 HEAD, TAIL = json.dumps(RUN).encode()[:-2], b'"}'
@@ -32,7 +32,7 @@ async def main() -> None:
     """Ask and post it all."""
     jenkins, sei, file = sys.argv[1:]
     work = json.loads(Path(file).read_text("utf-8"))
-    limits = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
+    limits = httpx.Limits(max_connections=TO_SEI, max_keepalive_connections=TO_SEI)
     json_key = {"Authorization": "ApiKey demo-key", "Content-Type": "application/json"}
     async with (
         httpx.AsyncClient(auth=("reader", "reader-token"), limits=limits, timeout=60) as one,
@@ -46,17 +46,19 @@ async def main() -> None:
             body = HEAD + b"x" * (size - len(HEAD) - len(TAIL)) + TAIL
             (await other.post(f"{sei}sei/api/v1/custom-cicd", content=body)).raise_for_status()
 
-        await asyncio.gather(_all(work["requests"], ask), _all(work["sizes"], post))
+        await asyncio.gather(
+            _all(work["requests"], ask, TO_JENKINS), _all(work["sizes"], post, TO_SEI)
+        )
 
 
-async def _all(items: list[Any], do: Callable[[Any], Awaitable[None]]) -> None:
+async def _all(items: list[Any], do: Callable[[Any], Awaitable[None]], at_once: int) -> None:
     left = iter(items)
 
     async def worker() -> None:
         for item in left:
             await do(item)
 
-    await asyncio.gather(*(worker() for _ in range(AT_ONCE)))
+    await asyncio.gather(*(worker() for _ in range(at_once)))
 
 
 if __name__ == "__main__":

@@ -13,15 +13,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from poller.admit import admit
-from poller.cycle import LedgerMemory
 from poller.errors import NotFound, RemoteError
 from poller.globs import Globs
 from poller.jenkins import discovery
-from poller.jenkins.api import BUILDS_PER_PAGE
-from poller.jenkins.collect import Plan, in_pages, pages, plan, worth_a_page
-from poller.jenkins.discovery import PIPELINE_JOB, Item
+from poller.jenkins.collect import LedgerMemory, Plan, pages, plan
+from poller.jenkins.discovery import Item
 from poller.jenkins.history import summaries
-from poller.jenkins.whole import NEWEST_RUNS, RUNS_WORTH_IT
 from poller.ledger import ControllerRow, Ledger
 from poller.recognise import recognise
 from poller.recording import batch, unfinished
@@ -53,12 +50,11 @@ class Backfilled:
 
 @dataclass
 class Estimate:
-    """What a backfill would be: builds not in the ledger yet, and requests to Jenkins for them."""
+    """What a backfill would be: ``builds`` of ``jobs`` that are not in the ledger yet."""
 
     controller: str
     jobs: int = 0
     builds: int = 0
-    requests: int = 0
     problems: list[str] = field(default_factory=list)
 
 
@@ -114,7 +110,7 @@ async def backfill(
 
 
 async def estimate(watched: Watched, ledger: Ledger, window: Window, globs: Globs) -> Estimate:
-    """What the same backfill would collect, and ask. Asks each job for its numbers alone."""
+    """What the same backfill would collect. Asks each job for its numbers alone."""
     row = ledger.controllers.find(watched.name)
     known = row or ControllerRow(0, watched.since, None)
     found = Estimate(watched.name)
@@ -132,13 +128,12 @@ async def estimate(watched: Watched, ledger: Ledger, window: Window, globs: Glob
             if watched.api.turns.left_alone:
                 return
             try:
-                builds, requests = await _count(watched, ledger, known, item, job, rest)
+                builds = await _count(watched, ledger, known, item, job, rest)
             except RemoteError as error:
                 found.problems.append(str(error))
                 return
         found.jobs += bool(builds)
         found.builds += builds
-        found.requests += requests
 
     await together(one(item) for item in items)
     return found
@@ -177,7 +172,7 @@ async def _job(
     planned = await _plan(watched, ledger, row, item, job, rest)
     # Where it turns out that the job is another one now, only a part of it was planned.
     whole, runs_since = not is_new_history(planned, job), rest.until
-    async for _, page in pages(watched.api, watched.extras, name, planned):
+    async for _, page in pages(watched, name, planned):
         rows = batch(watched, item, page, clock())
         recorded = ledger.builds.record(row.id, rows, sinks, clock())
         done.collected += recorded.collected
@@ -215,34 +210,14 @@ async def _plan(
 
 async def _count(
     watched: Watched, ledger: Ledger, row: ControllerRow, item: Item, job: JobState, window: Window
-) -> tuple[int, int]:
-    """Builds of a job that would be collected, and requests that they would take."""
-    newest: list[int] = []
-    due: list[int] = []
-    async for part in summaries(watched.api, item, window.since):
-        newest = [*newest, *(one.number for one in part)][:BUILDS_PER_PAGE]
-        starts = [one.start for one in part if one.completed and one.timestamp < window.until]
-        settled = {
-            known.start for known in ledger.builds.same(row.id, job, starts) if known.settled
-        }
-        due += [start.number for start in starts if start not in settled]
-    pipeline = item.cls == PIPELINE_JOB
-    return len(due), requests_for(due, newest, item.next_build_number, pipeline=pipeline)
-
-
-def requests_for(
-    due: Sequence[int], newest: Sequence[int], next_build_number: int, *, pipeline: bool
 ) -> int:
-    """Requests to Jenkins for the builds ``due`` of a job, whose newest hundred are ``newest``."""
-    beyond = len(set(due).difference(newest))
-    requests = 1 + (next_build_number > BUILDS_PER_PAGE + 1 and beyond > 0)
-    if beyond:
-        paged = worth_a_page(next_build_number, min(beyond, BUILDS_PER_PAGE))
-        requests += len(in_pages(range(beyond))) if paged else beyond
-    if not pipeline:
-        return requests
-    at_once = len(set(due).intersection(newest[:NEWEST_RUNS]))
-    return requests + len(due) - (at_once - 1 if at_once >= RUNS_WORTH_IT else 0)
+    """Builds of a job that would be collected."""
+    count = 0
+    async for part in summaries(watched.api, item, window.since):
+        due = {one.start for one in part if one.completed and one.timestamp < window.until}
+        known = ledger.builds.same(row.id, job, due)
+        count += len(due.difference(one.start for one in known if one.settled))
+    return count
 
 
 def _backfilled(ledger: Ledger, job: JobState) -> Window | None:

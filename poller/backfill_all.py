@@ -12,6 +12,7 @@ from poller.backfill import Backfilled, Estimate, Progress, Window, backfill, es
 from poller.delivery import Drain
 from poller.errors import RemoteError
 from poller.globs import Globs
+from poller.ledger import Ledger
 from poller.sending import send_while
 from poller.watched import Watched
 from poller.wiring import Line
@@ -43,12 +44,10 @@ class BackfilledAll:
 
 @dataclass
 class EstimatedAll:
-    """What a backfill would be. ``seconds`` are those that this machine would need: for the
-    requests, as fast as they were answered just now, or for SEI's rate where that is slower."""
+    """What a backfill would be."""
 
     controllers: list[Estimate] = field(default_factory=list)
     errors: list[RemoteError] = field(default_factory=list)
-    seconds: float = 0.0
 
     @property
     def exit_code(self) -> int:
@@ -110,30 +109,13 @@ async def backfill_all(
 
 
 async def estimate_all(
-    watched: Sequence[Watched],
-    line: Line,
-    window: Window,
-    globs: Globs,
-    clock: Callable[[], int],
+    watched: Sequence[Watched], ledger: Ledger, window: Window, globs: Globs
 ) -> EstimatedAll:
     """What the same backfill would be."""
     found = EstimatedAll()
-    began, asked = clock(), sum(one.api.requests for one in watched)
     for one in watched:
         try:
-            found.controllers.append(await estimate(one, line.ledger, window, globs))
+            found.controllers.append(await estimate(one, ledger, window, globs))
         except RemoteError as error:
             found.errors.append(error)
-    asked = sum(one.api.requests for one in watched) - asked
-    builds = sum(one.builds for one in found.controllers)
-    requests = sum(one.requests for one in found.controllers)
-    rate = line.settings.sei.request_rate if line.settings.sei else 0
-    found.seconds = seconds_for(requests, builds, asked, clock() - began, rate)
     return found
-
-
-def seconds_for(requests: int, builds: int, asked: int, took: int, request_rate: float) -> float:
-    """How long ``requests`` to Jenkins and ``builds`` to SEI take, where ``asked`` requests took
-    ``took`` milliseconds and SEI takes ``request_rate`` a second. Pure."""
-    jenkins = requests * took / 1000 / asked if asked else 0.0
-    return max(jenkins, builds / request_rate if request_rate else 0.0)

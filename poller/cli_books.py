@@ -49,7 +49,7 @@ def backfill(
     controller: OneController = None,
     job: Jobs = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say how many builds, requests and minutes.")
+        bool, typer.Option("--dry-run", help="Say how many builds it would be.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -68,7 +68,7 @@ def backfill(
             raise UsageError("--since is not before --until")
         ours = _chosen(line, controller)
         if dry_run:
-            found = await estimate_all(ours, line, window, _globs(job), clock)
+            found = await estimate_all(ours, line.ledger, window, _globs(job))
             emit(estimate_json(found) if as_json else estimate_lines(found))
             return found.exit_code
         with BackfillBar(sys.stderr) as bar:

@@ -35,6 +35,9 @@ app = typer.Typer(
 config_app = typer.Typer(help="The effective settings, and the JSON Schema.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 
+BESIDE_THE_SERVICE = 0.5
+"""Share of ``max_connections`` of a command that may run beside the service, which has all."""
+
 T = TypeVar("T")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -134,12 +137,17 @@ def locked(settings: Settings, work: Callable[[Line], Coroutine[Any, Any, int]])
     def held() -> int:
         path = Path(settings.ledger.path)
         with only_one(path):
-            return with_line(settings, work)
+            return with_line(settings, work, share=1.0)
 
     return told(held)
 
 
-def with_line(settings: Settings, work: Callable[[Line], Coroutine[Any, Any, int]]) -> int:
+def with_line(
+    settings: Settings,
+    work: Callable[[Line], Coroutine[Any, Any, int]],
+    *,
+    share: float = BESIDE_THE_SERVICE,
+) -> int:
     import asyncio
 
     from poller.journal import configure
@@ -148,7 +156,7 @@ def with_line(settings: Settings, work: Callable[[Line], Coroutine[Any, Any, int
     configure()
 
     async def main() -> int:
-        async with open_line(settings, os.environ, clock) as line:
+        async with open_line(settings, os.environ, clock, share=share) as line:
             return await work(line)
 
     return told(lambda: asyncio.run(main()))

@@ -7,22 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from poller import backoff
 from poller.admit import admit, note_breaker
 from poller.errors import NotFound, RemoteError
 from poller.jenkins import discovery
-from poller.jenkins.collect import collect
+from poller.jenkins.collect import LedgerMemory, collect
 from poller.jenkins.discovery import Builds, Item, Look
 from poller.ledger import ControllerRow, Ledger
-from poller.lineage import Known
 from poller.recognise import recognise
 from poller.recording import batch, unfinished
 from poller.together import together
 from poller.watched import Watched
-from poller.watermark import JobState, Start
+from poller.watermark import JobState
 
 FIRST_RETRY, LONGEST_RETRY = 30.0, 900.0
 """Seconds before a job whose answer was bad is asked again."""
@@ -50,22 +49,6 @@ class Cycle:
     def partial(self) -> bool:
         """Something of it has to be tried again."""
         return bool(self.problems) or self.error is not None
-
-
-@dataclass(frozen=True)
-class LedgerMemory:
-    """What the ledger knows of a controller's builds, for :func:`collect`."""
-
-    ledger: Ledger
-    controller: int
-
-    def of_job(self, job: JobState, numbers: Iterable[int]) -> list[Known]:
-        """Those of ``numbers`` that are known in the job's present generation."""
-        return self.ledger.builds.of_job(job, numbers) if job.id else []
-
-    def same(self, job: JobState, starts: Iterable[Start]) -> list[Known]:
-        """Those of ``starts`` that are known under any generation or name."""
-        return self.ledger.builds.same(self.controller, job, starts)
 
 
 @dataclass(frozen=True)
@@ -112,9 +95,7 @@ async def poll(
             retry_at = clock() + retry_delay(job.failures + 1)
             try:
                 memory = LedgerMemory(ledger, row.id)
-                pages = collect(
-                    watched.api, watched.extras, item, job, row.since, memory, news.lost
-                )
+                pages = collect(watched, item, job, row.since, memory, news.lost)
                 async for page in pages:
                     cycle.problems += [f"controller {watched.name}: {w}" for w in unfinished(page)]
                     rows = batch(watched, item, page, retry_at)

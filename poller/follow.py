@@ -39,7 +39,7 @@ async def follow(
     Raises NoSuchBuild; UsageError when several of the controllers have the build; RemoteError.
     """
     one, build = await _find(watched, full_name, number)
-    api, redactor = one.api, one.extras.console.redactor
+    api, redactor = one.api, one.console.redactor
     values = known_values(secrets(build, redactor))
     text = ConsoleText(Stream(redactor, values))
     seen = _Tail(write, tail)

@@ -80,7 +80,7 @@ async def _of(one: Watched, ledger: Ledger, job: str, number: int) -> Preview:
     build = await one.api.build(job, number)
     if not build.completed:
         raise NoSuchBuild(f"{job} #{number} still runs", "it is sent when it is completed")
-    (made,) = await make_whole(one.api, one.extras.for_rules(), job, [build])
+    (made,) = await make_whole(one.for_rules(), job, [build])
     whole = made if isinstance(made, Whole) else _otherwise(one, job, made)
     row = ledger.controllers.find(one.name)
     jobs = ledger.jobs.states(row.id, job) if row else {}

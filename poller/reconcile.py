@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from poller.admit import admit
-from poller.cycle import LedgerMemory, retry_delay
+from poller.cycle import retry_delay
 from poller.errors import NotFound, RemoteError
 from poller.globs import Globs
 from poller.jenkins import discovery
-from poller.jenkins.collect import collect
+from poller.jenkins.collect import LedgerMemory, collect
 from poller.jenkins.discovery import Item
 from poller.jenkins.history import Summary, summaries
 from poller.ledger import ControllerRow, Ledger
@@ -175,7 +175,7 @@ async def fill(
     back = dataclasses.replace(job.mark, examined=min(job.mark.examined, lowest - 1))
     job, count = dataclasses.replace(job, mark=back), 0
     memory = LedgerMemory(ledger, row.id)
-    pages = collect(watched.api, watched.extras, checked.item, job, since, memory, {})
+    pages = collect(watched, checked.item, job, since, memory, {})
     async for page in pages:
         if page.job.generation == job.generation:
             # The job's own mark stays where the polls have brought it, and what they counted.

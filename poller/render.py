@@ -124,13 +124,10 @@ def estimate_lines(found: EstimatedAll) -> list[str]:
     """A line a controller, and the whole."""
     lines = []
     for one in found.controllers:
-        lines.append(
-            f"controller {one.controller}: {one.builds} builds of {one.jobs} jobs,"
-            f" {one.requests} requests to Jenkins"
-        )
+        lines.append(f"controller {one.controller}: {one.builds} builds of {one.jobs} jobs")
         lines += [f"  not counted: {problem}" for problem in one.problems]
     lines += [str(error) for error in found.errors]
-    return [*lines, f"about {max(1, round(found.seconds / 60))} min; nothing was collected or sent"]
+    return [*lines, "nothing was collected or sent"]
 
 
 def estimate_json(found: EstimatedAll) -> dict[str, Any]:
@@ -138,11 +135,10 @@ def estimate_json(found: EstimatedAll) -> dict[str, Any]:
     return {
         "controllers": [
             {"name": one.controller, "jobs": one.jobs, "builds": one.builds,
-             "requests": one.requests, "problems": one.problems}
+             "problems": one.problems}
             for one in found.controllers
         ],
         "errors": [str(error) for error in found.errors],
-        "minutes": round(found.seconds / 60, 1),
     }  # fmt: skip
 
 

@@ -64,7 +64,7 @@ async def _anew(watched: Watched, sent: Sent) -> BuildRow | None:
         return None
     if not build.start.is_same(sent.start):
         return None
-    (whole,) = await make_whole(watched.api, watched.extras.for_rules(), name, [build])
+    (whole,) = await make_whole(watched.for_rules(), name, [build])
     if isinstance(whole, Failure):
         raise RemoteError(watched.api.where, f"{name} #{number}", whole.why)
     multibranch = await in_multibranch(watched.api, name)

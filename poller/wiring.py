@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -18,14 +17,12 @@ from poller.harness.api import Api as HarnessApi
 from poller.http import Connection, Trust, trust
 from poller.jenkins.api import Api as JenkinsApi
 from poller.jenkins.console import Console
-from poller.jenkins.extras import Extras
 from poller.jenkins.upstream import Upstream
 from poller.ledger import Ledger
-from poller.places import Locks, Places
 from poller.redact import Redactor
 from poller.secrets import read_secret
 from poller.sei.api import Api as SeiApi
-from poller.sei.mapping import Identity, Policy, skipped
+from poller.sei.mapping import Identity, Policy
 from poller.servers import DEFAULT_RESULTS, ControllerConfig, Harness, Sei
 from poller.settings import Settings
 from poller.sinks import Sink
@@ -69,9 +66,12 @@ async def open_line(
     environ: Mapping[str, str],
     clock: Callable[[], int],
     requests_to: Callable[[str], OnTry | None] = no_one,
+    *,
+    share: float = 1.0,
 ) -> AsyncIterator[Line]:
     """Everything open; closed at the end. ``clock`` gives epoch milliseconds. ``requests_to`` gives
-    who counts the requests to a server: a controller's name, ``sei``, or ``iacm``.
+    who counts the requests to a server: a controller's name, ``sei``, or ``iacm``. ``share`` is the
+    part of a controller's ``max_connections`` that is used, one at least.
 
     Raises ConfigError for a missing secret or GUID, LedgerError for an unusable ledger.
     """
@@ -79,7 +79,9 @@ async def open_line(
     async with contextlib.AsyncExitStack() as stack:
         watched, common = [], Common(policy(settings), Extraction(settings.extract), cache(trust))
         for controller in settings.controllers:
-            one = watch(controller, common, environ, clock, requests_to(controller.name))
+            at_once = max(1, int(share * controller.max_connections))
+            ours = controller.model_copy(update={"max_connections": at_once})
+            one = watch(ours, common, environ, clock, requests_to(controller.name))
             stack.push_async_callback(one.api.aclose)
             watched.append(one)
         sinks: list[Sink] = []
@@ -96,10 +98,6 @@ async def open_line(
             stack.push_async_callback(sink.aclose)
         ledger = Ledger(Path(settings.ledger.path))
         stack.callback(ledger.close)
-        locks = Locks(ledger.path)
-        stack.callback(locks.close)
-        for one in watched:
-            one.api.turns.share(Places(locks, one.name, one.parallel, time.monotonic))
         yield Line(settings, ledger, watched, sinks, harness)
 
 
@@ -138,11 +136,8 @@ def watch(
     return Watched(
         name=controller.name,
         api=api,
-        extras=Extras(
-            Upstream(api),
-            console(controller, common),
-            lambda job, build: skipped(job, build, common.policy) is None,
-        ),
+        upstream=Upstream(api),
+        console=console(controller, common),
         globs=Globs(controller.include, controller.exclude),
         since=parse_when(controller.since, clock()),
         identity=Identity(

@@ -98,8 +98,8 @@ def test_every_request_says_who_asks(tmp_path: Path) -> None:
 
 
 def test_never_more_at_once_than_configured(tmp_path: Path) -> None:
-    """A first poll of many jobs, comparisons, and a backfill by another process beside them; each
-    of the two gets its turn."""
+    """A first poll of many jobs, comparisons, and a backfill by another process beside them: it
+    takes half as many more."""
     with watched_site(tmp_path) as (site, at_jenkins, _):
         build_jobs(site, 25, 2)
         site.jenkins.fail(status=None, delay=0.02)
@@ -109,11 +109,28 @@ def test_never_more_at_once_than_configured(tmp_path: Path) -> None:
         )
         with site.start("run") as service:
             wait_for(lambda: len(site.sei.runs) > 5, 30)
+            assert at_jenkins.most == 3
             with site.start("backfill", "--since", "all") as backfill:
                 wait_for(lambda: len(site.sei.runs) == 50, 60)
                 assert backfill.wait(60) == 0
             end(service)
-        assert at_jenkins.most == 3
+        assert at_jenkins.most <= 3 + 1
+
+
+def test_a_command_beside_the_service_takes_half(tmp_path: Path) -> None:
+    """At least one request at once; `once`, which is never beside it, takes all."""
+    with watched_site(tmp_path) as (site, at_jenkins, _):
+        build_jobs(site, 25)
+        site.jenkins.fail(status=None, delay=0.02)
+        most = {}
+        for command in ("backfill --since all", "once"):
+            for connections in (5, 1):
+                site.ledger.unlink(missing_ok=True)
+                site.configure(site.controller(max_connections=connections))
+                at_jenkins.most = 0
+                assert site.run(*command.split()).returncode == 0
+                most[command, connections] = at_jenkins.most
+        assert list(most.values()) == [2, 1, 5, 1]
 
 
 def test_one_that_slows_down_is_asked_more_slowly(tmp_path: Path) -> None:

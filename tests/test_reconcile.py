@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import gzip
 import sqlite3
 import time
 
+from poller.demo.faults import Answer, Fault
+from poller.jenkins.api import HISTORY_LIMIT
 from poller.jenkins.history import Summary
 from poller.ledger.books import Entry
 from poller.reconcile import compared, is_due
@@ -156,6 +160,38 @@ def test_bad_answers_are_told_and_stop_no_other_job(site: Site) -> None:
         site.jenkins.heal()
     site.jenkins_server.stop()
     assert site.run("reconcile").returncode == 69
+
+
+def head_first(answer: Answer) -> Answer:
+    """The head of the gzip leaves as a chunk of its own: it stands for no byte of JSON."""
+    assert answer.headers["Content-Encoding"] == "gzip"
+    return dataclasses.replace(
+        answer, body=b"", parts=(answer.body[:10], answer.body[10:]), stall=0.05
+    )
+
+
+def test_a_chunk_that_stands_for_nothing_does_not_end_an_answer(site: Site) -> None:
+    """As a real Jenkins sends them now and then."""
+    build_old(site, 120, kind="freestyle")
+    site.run("once")
+    site.jenkins.faults.append(Fault("/job/app/*", Answer(None, change=head_first)))
+    result = site.run("reconcile")
+    assert "120 completed builds of 1 jobs compared: 0 missing, 0 differing" in result.stdout
+    assert result.returncode == 0
+
+
+def test_a_job_of_too_many_builds_is_not_compared(site: Site) -> None:
+    """Its answer is read no further than its limit; the other jobs are compared."""
+    for job in ("good", "long"):
+        build_old(site, 2, job)
+    site.run("once")
+    body = gzip.compress(b'{"builds":[' + b" " * HISTORY_LIMIT)
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    site.jenkins.fail("/job/long/*", status=200, body=body, headers=headers)
+    result = site.run("reconcile")
+    assert result.returncode == 75
+    assert "not compared: controller main: long: the answer is larger than" in result.stdout
+    assert "2 completed builds" in result.stdout
 
 
 def test_findings_of_one_job() -> None:

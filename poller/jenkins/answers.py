@@ -36,7 +36,9 @@ def refuse_other_text(answer: http.Answer, where: str, what: str) -> None:
 
 def decode(answer: http.Answer, where: str, what: str, kind: Callable[..., T] | type[T]) -> T:
     """The JSON body as ``kind``. Raises BadAnswer that says what stood there instead."""
-    refuse_no_json(answer, where, what)
+    if "json" not in answer.headers.get("Content-Type", ""):
+        kind_told = _content_type(answer) or "no content type"
+        raise BadAnswer(where, what, f"{kind_told} where JSON is due", PAGE_HINT)
     body = answer.body
     if len(body) > MOST_OBJECTS and body.count(b"{") + body.count(b"[") > MOST_OBJECTS:
         raise BadAnswer(where, what, f"more than {MOST_OBJECTS:,} objects in it")
@@ -47,17 +49,6 @@ def decode(answer: http.Answer, where: str, what: str, kind: Callable[..., T] | 
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadAnswer(where, what, str(error)) from None
     return decoded
-
-
-def refuse_no_json(answer: http.Answer, where: str, what: str) -> None:
-    """Raise BadAnswer where the answer says that it is something else than JSON."""
-    if "json" not in answer.headers.get("Content-Type", ""):
-        raise BadAnswer(
-            where,
-            what,
-            f"{_content_type(answer) or 'no content type'} where JSON is due",
-            PAGE_HINT,
-        )
 
 
 def _content_type(answer: http.Answer) -> str:

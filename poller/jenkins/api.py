@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
-from collections.abc import AsyncGenerator, Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -18,7 +19,6 @@ from poller.jenkins.answers import (
     Executable,
     decode,
     executables,
-    refuse_no_json,
     refuse_other_text,
 )
 from poller.jenkins.model import (
@@ -47,6 +47,9 @@ RUNNING_LIMIT = 8 * MIB
 FACTS_LIMIT = 64 * KIB
 ORIGIN_LIMIT = MIB
 MANIFEST_LIMIT = MIB
+HISTORY_LIMIT = 64 * MIB
+"""Some 350,000 builds of one job, a summary each."""
+
 NO_LIMIT = 2**63
 MOST_DIGITS = 18
 """Of a number in a header: what is longer is none."""
@@ -147,18 +150,18 @@ class Api:
         answer = await self._job(full_name, "allBuilds[number,timestamp,queueId]", _Heads)
         return [_start(head) for head in answer.allBuilds]
 
-    async def streamed(self, full_name: str, tree: str, limit: int) -> AsyncGenerator[bytes, None]:
-        """The JSON of a job's ``tree`` in parts, as it comes."""
+    async def history(self, full_name: str, tree: str, kind: type[T]) -> T:
+        """A job's ``tree`` that may be long: the time limit holds for each part of the answer."""
         request = self._request(job_path(full_name) + "api/json", {"tree": tree})
-        async with self.turns.turn(None, of_job=True):
-            streaming = http.stream(
-                self._http, request, where=self.where, what=full_name, limit=limit
-            )
-            async with streaming as (answer, body):
-                http.refuse(answer, self.where, full_name, denied_hint=DENIED)
-                refuse_no_json(answer, self.where, full_name)
-                async for chunk in body:
-                    yield chunk
+        async with (
+            self.turns.turn(None, of_job=True),
+            http.stream(
+                self._http, request, where=self.where, what=full_name, limit=HISTORY_LIMIT
+            ) as (answer, chunks),
+        ):
+            answer = dataclasses.replace(answer, body=b"".join([part async for part in chunks]))
+            self._refuse(answer, full_name)
+        return decode(answer, self.where, full_name, kind)
 
     async def page(self, full_name: str, first: int, last: int) -> list[Build]:
         """The builds at the places ``first`` to ``last`` - 1 of the whole history, newest first."""

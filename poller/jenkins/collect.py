@@ -5,31 +5,37 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from poller import lineage, watermark
 from poller.errors import NotFound
 from poller.jenkins.api import BUILDS_PER_PAGE, Api
 from poller.jenkins.discovery import Item
-from poller.jenkins.extras import Extras
 from poller.jenkins.model import Build
 from poller.jenkins.whole import Failure, Whole, make_whole
+from poller.ledger import Ledger
 from poller.lineage import Known, Source
 from poller.together import together
+from poller.watched import Watched
 from poller.watermark import JobState, Mark, Start
 
 LOADS_WORTH_A_REQUEST = 50
 """Builds that Jenkins may have to load to spare it one more request."""
 
 
-class Memory(Protocol):
-    """What is known of builds already: the ledger's part of the decision."""
+@dataclass(frozen=True)
+class LedgerMemory:
+    """What the ledger knows of a controller's builds, for :func:`collect`."""
+
+    ledger: Ledger
+    controller: int
 
     def of_job(self, job: JobState, numbers: Iterable[int]) -> list[Known]:
         """Those of ``numbers`` that are known in the job's present generation."""
+        return self.ledger.builds.of_job(job, numbers) if job.id else []
 
     def same(self, job: JobState, starts: Iterable[Start]) -> list[Known]:
         """Those of ``starts`` that are known under any generation or name."""
+        return self.ledger.builds.same(self.controller, job, starts)
 
 
 @dataclass
@@ -72,12 +78,11 @@ class Plan:
 
 
 async def collect(
-    api: Api,
-    extras: Extras,
+    watched: Watched,
     item: Item,
     job: JobState,
     since: int,
-    memory: Memory,
+    memory: LedgerMemory,
     lost: Mapping[int, JobState],
 ) -> AsyncIterator[Page]:
     """All news of one job, page by page. ``since`` is epoch milliseconds.
@@ -86,9 +91,9 @@ async def collect(
     may be one of them, renamed. Raises RemoteError when the job's builds can't be had; what was
     yielded stays good.
     """
-    planned = await plan(api, item, job, since, memory, lost)
+    planned = await plan(watched.api, item, job, since, memory, lost)
     done = planned.done
-    async for numbers, page in pages(api, extras, item.full_name, planned):
+    async for numbers, page in pages(watched, item.full_name, planned):
         last = not numbers or numbers[-1] == planned.numbers[-1]
         page.examined = planned.covered if last else max(numbers[-1], planned.job.mark.examined)
         page.gaps = watermark.gaps(done, page.examined, {*planned.started, *planned.gone})
@@ -102,7 +107,7 @@ async def plan(
     item: Item,
     job: JobState,
     since: int,
-    memory: Memory,
+    memory: LedgerMemory,
     lost: Mapping[int, JobState],
 ) -> Plan:
     """Look as far back as is due, and choose what to collect."""
@@ -121,16 +126,23 @@ async def plan(
 
 
 async def pages(
-    api: Api, extras: Extras, full_name: str, plan: Plan
+    watched: Watched, full_name: str, plan: Plan
 ) -> AsyncIterator[tuple[list[int], Page]]:
     """The builds of a plan, a hundred at a time and oldest first; at least one page, if empty.
 
     Oldest first, as log rotation takes the oldest first, too. The pages move no mark.
     """
-    walk = Walk(api, extras, full_name, plan.started, dict(plan.at_hand))
+    walk = Walk(watched.api, full_name, plan.started, dict(plan.at_hand))
     for numbers in in_pages(plan.numbers):
-        page = sorted_out(plan.job, await walk.whole(numbers, plan.newest))
-        page.source = plan.source
+        builds = await walk.builds(numbers)
+        running = [build for build in builds if not build.completed]
+        page = Page(plan.job, source=plan.source, running=running)
+        completed = [build for build in builds if build.completed]
+        for one in await make_whole(watched, full_name, completed, plan.newest):
+            if isinstance(one, Failure):
+                page.failed.append(one)
+            else:
+                page.complete.append(one)
         yield numbers, page
 
 
@@ -151,7 +163,7 @@ async def _history(
     item: Item,
     job: JobState,
     since: int,
-    memory: Memory,
+    memory: LedgerMemory,
     lost: Mapping[int, JobState],
 ) -> History:
     """Look as far back as is due; find out whether the job is the one that is known."""
@@ -217,31 +229,15 @@ class Walk:
     page of the others. ``started`` are all builds that the job has, as far as the walk goes."""
 
     def __init__(
-        self,
-        api: Api,
-        extras: Extras,
-        full_name: str,
-        started: Iterable[int],
-        at_hand: dict[int, Build],
+        self, api: Api, full_name: str, started: Iterable[int], at_hand: dict[int, Build]
     ) -> None:
         self._api = api
-        self._extras = extras
         self._full_name = full_name
         self._at_hand = at_hand
         self._places = {number: at for at, number in enumerate(sorted(started, reverse=True))}
 
-    async def whole(self, numbers: Sequence[int], newest: Collection[int] = ()) -> Seen:
-        """The builds of ``numbers`` that are still there, those completed whole.
-
-        ``newest`` are the job's newest numbers: ten stage trees can be had of those at once.
-        """
-        builds = await self._builds(numbers)
-        completed = [build for build in builds if build.completed]
-        running = [build for build in builds if not build.completed]
-        whole = await make_whole(self._api, self._extras, self._full_name, completed, newest)
-        return Seen(running, whole)
-
-    async def _builds(self, numbers: Sequence[int]) -> list[Build]:
+    async def builds(self, numbers: Sequence[int]) -> list[Build]:
+        """The builds of ``numbers`` that are still there."""
         missing = [number for number in numbers if number not in self._at_hand]
         if missing:
             if worth_a_page(len(self._places), len(missing)):
@@ -262,23 +258,3 @@ def worth_a_page(history: int, wanted: int) -> bool:
     """Whether one request for a page beats one a build: for a page, Jenkins loads the job's whole
     history, some 0.2 ms a build (measured)."""
     return history <= LOADS_WORTH_A_REQUEST * wanted
-
-
-@dataclass(frozen=True)
-class Seen:
-    """Builds as Jenkins has them: those that run, and of those completed the whole ones and the
-    ones that could not be had whole."""
-
-    running: list[Build]
-    completed: list[Whole | Failure]
-
-
-def sorted_out(job: JobState, seen: Seen) -> Page:
-    """A page of these builds that moves no mark."""
-    page = Page(job, running=seen.running)
-    for one in seen.completed:
-        if isinstance(one, Failure):
-            page.failed.append(one)
-        else:
-            page.complete.append(one)
-    return page

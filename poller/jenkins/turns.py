@@ -12,7 +12,6 @@ from types import TracebackType
 
 from poller.breaker import Breaker, Failure, Rules, State
 from poller.errors import LeftAlone, RemoteError, Unreachable
-from poller.places import Places
 from poller.rate import Pace
 from poller.throttle import Throttle
 
@@ -86,7 +85,6 @@ class Turns:
         self.breaker = Breaker()
         self.throttle = Throttle(most)
         self.resumed = False
-        self._places: Places | None = None
 
     def turn(self, kind: Hashable, *, of_job: bool) -> Turn:
         """``async with`` it, ask, and let the error through. ``of_job``: a 500 may be the job's own
@@ -97,10 +95,6 @@ class Turns:
         """Go on with what another process knew of the controller."""
         self.resumed = True
         self.breaker = breaker.resumed(self._clock())
-
-    def share(self, places: Places) -> None:
-        """Ask no more at once than all processes together may."""
-        self._places = places
 
     @property
     def manners(self) -> Manners:
@@ -122,28 +116,19 @@ class Turns:
         """What those get who ask nevertheless."""
         return LeftAlone(self._where, "", f"left alone: {self.breaker.why}")
 
-    async def enter(self, kind: Hashable) -> int | None:
-        """Wait for the turn; its place, for :meth:`leave`. Raises LeftAlone."""
+    async def enter(self, kind: Hashable) -> None:
+        """Wait for the turn. Raises LeftAlone."""
         self._refuse(kind)
         await self._slots.acquire()
         try:
             await self._pace.turn()
-            place = await self._places.take() if self._places is not None else None
-        except BaseException:
-            self._slots.release()
-            raise
-        try:
             self._refuse(kind)  # it may have failed meanwhile
-        except LeftAlone:
-            self.leave(place)
+        except BaseException:
+            self.leave()
             raise
-        return place
 
-    def leave(self, place: int | None) -> None:
-        """Give the place back; the slot, too, unless the controller is to get fewer requests at
-        once."""
-        if self._places is not None:
-            self._places.give(place)
+    def leave(self) -> None:
+        """Give the slot back, unless the controller is to get fewer requests at once."""
         spare = self.throttle.most - self.throttle.limit
         if self._withheld < spare:
             self._withheld += 1
@@ -179,17 +164,16 @@ class Turns:
 class Turn:
     """One request's turn."""
 
-    __slots__ = ("_began", "_kind", "_of_job", "_place", "_turns")
+    __slots__ = ("_began", "_kind", "_of_job", "_turns")
 
     def __init__(self, turns: Turns, kind: Hashable, of_job: bool) -> None:
         self._turns = turns
         self._kind = kind
         self._of_job = of_job
         self._began = 0.0
-        self._place: int | None = None
 
     async def __aenter__(self) -> None:
-        self._place = await self._turns.enter(self._kind)
+        await self._turns.enter(self._kind)
         self._began = time.monotonic()
 
     async def __aexit__(
@@ -206,4 +190,4 @@ class Turn:
             if self._kind is not None:
                 now = time.monotonic()
                 turns.throttle.note(self._kind, now - self._began, now)
-        turns.leave(self._place)
+        turns.leave()

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from poller.errors import BadAnswer, LeftAlone, NotFound, RemoteError
 from poller.jenkins.api import Api
-from poller.jenkins.extras import Extras
 from poller.jenkins.manifests import manifests
 from poller.jenkins.model import Build, StageTree
 from poller.jenkins.paths import MOST_DIGITS
 from poller.logs.capture import Log
 from poller.sei.evidence import Manifest, UpstreamBuild
 from poller.together import together
+from poller.watched import Watched
 
 PIPELINE_RUN = "org.jenkinsci.plugins.workflow.job.WorkflowRun"
 """The one class of build that has stages; wfapi answers 404 for all others (measured)."""
@@ -58,18 +58,15 @@ class Failure:
 
 
 async def make_whole(
-    api: Api,
-    extras: Extras,
-    full_name: str,
-    builds: Sequence[Build],
-    newest: Collection[int] = (),
+    watched: Watched, full_name: str, builds: Sequence[Build], newest: Collection[int] = ()
 ) -> list[Whole | Failure]:
     """Each of the completed ``builds`` of a job, whole, or why it is not. A log that can't be had
     keeps no build back. Raises LeftAlone: then nothing is known of any of them.
 
     ``newest`` are the job's newest numbers: ten stage trees can be had of those at once.
     """
-    wanted = {b.number for b in builds if not b.broken and extras.wanted(full_name, b)}
+    api = watched.api
+    wanted = {b.number for b in builds if not b.broken and watched.wanted(full_name, b)}
     pipelines = [b.number for b in builds if b.cls == PIPELINE_RUN and b.number in wanted]
     ten = sorted(newest, reverse=True)[:NEWEST_RUNS]
     at_once: dict[int, StageTree] = {}
@@ -87,18 +84,18 @@ async def make_whole(
             raise
         except RemoteError as error:
             return Failure(build, str(error))
-        return await _with_evidence(api, extras, full_name, build, tree)
+        return await _with_evidence(watched, full_name, build, tree)
 
     return await together(one(build) for build in builds)
 
 
 async def _with_evidence(
-    api: Api, extras: Extras, full_name: str, build: Build, tree: StageTree | None
+    watched: Watched, full_name: str, build: Build, tree: StageTree | None
 ) -> Whole | Failure:
     # One after the other: other builds are asked for beside this one, and most have none of it.
-    above = await extras.upstream.of(full_name, build)
-    archived = await manifests(api, full_name, build)
-    log = await extras.console.read(api, full_name, build)
+    above = await watched.upstream.of(full_name, build)
+    archived = await manifests(watched.api, full_name, build)
+    log = await watched.console.read(watched.api, full_name, build)
     retry = [why for why in (above.retry, archived.retry) if why]
     no_log = [f"console log: {log.absent}"] if log is not None and log.absent else []
     lacking = (*archived.wrong, *retry, *no_log)

@@ -97,5 +97,4 @@ class InMemory(Api):
 
 def in_memory(watched: Watched, api: InMemory) -> Watched:
     """The same controller, asked in memory, and with nothing remembered of what it said before."""
-    extras = dataclasses.replace(watched.extras, upstream=Upstream(api))
-    return dataclasses.replace(watched, api=api, extras=extras)
+    return dataclasses.replace(watched, api=api, upstream=Upstream(api))

@@ -10,11 +10,11 @@ from typing import TypeAlias
 import msgspec
 
 from poller import http
-from poller.cycle import LedgerMemory, wanted
+from poller.cycle import wanted
 from poller.errors import RemoteError
 from poller.globs import Globs
 from poller.jenkins import discovery, identity
-from poller.jenkins.collect import collect
+from poller.jenkins.collect import LedgerMemory, collect
 from poller.jenkins.console import Console
 from poller.jenkins.discovery import Item
 from poller.jenkins.history import summaries
@@ -55,7 +55,7 @@ def _collected(bench: Workbench, body: bytes, **hostile: bytes) -> None:
     memory = LedgerMemory(bench.ledger, bench.row.id)
 
     async def work() -> None:
-        async for page in collect(watched.api, watched.extras, item, job, 0, memory, {}):
+        async for page in collect(watched, item, job, 0, memory, {}):
             bench.tells(*map(one_line, unfinished(page)))
             bench.record(batch(watched, item, page, NOW))
 
@@ -127,7 +127,7 @@ def progressive(bench: Workbench, body: bytes) -> None:
     watched, answers = bench.watched(builds=bench.seeds["builds"][-2], progressive=body)
     answers.bodies = {kind: text for kind, text in answers.bodies.items() if kind != "console"}
     answers.headers = {"X-More-Data": "true", "X-Text-Size": str(len(body))}
-    reader: Console = watched.extras.console
+    reader: Console = watched.console
     (one, *_) = bench.run(watched.api.builds("team/app", 1))
     log = bench.run(reader.read(watched.api, "team/app", one))
     bench.tells(one_line(log.absent or ""))
@@ -197,7 +197,7 @@ def headers(bench: Workbench, body: bytes) -> None:
         lambda: watched.api.builds("team/app", 10),
         lambda: watched.api.identity(),
         lambda: watched.api.headers(),
-        lambda: watched.extras.console.read(watched.api, "team/app", one),
+        lambda: watched.console.read(watched.api, "team/app", one),
     ):
         try:
             bench.run(ask())

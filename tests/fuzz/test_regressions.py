@@ -64,7 +64,7 @@ def test_a_log_that_never_ends_is_left(bench: Workbench) -> None:
     """All its pieces together take no longer than the whole may."""
     watched, _ = bench.watched()
     reader = console.Console(
-        "all", 1_000, 0.02, watched.policy.redactor, watched.extras.console.extraction
+        "all", 1_000, 0.02, watched.policy.redactor, watched.console.extraction
     )
     (build, *_) = bench.run(watched.api.builds("team/app", 1))
     endless = Endless()
