@@ -47,7 +47,7 @@ class _Server(jenkins.Jenkins):  # type: ignore[misc]
 
     async def _ask(self, url: str) -> http.Answer:
         seconds = self._connection.timeout / 1000
-        made = http.client(self._connection, retries=0, credentials=self._login)
+        made = http.client(self._connection, credentials=self._login)
         async with contextlib.aclosing(made) as client:
             answer = await http.ask(
                 client, client.request("GET", url), where=self._where, what=WHAT,
