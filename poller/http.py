@@ -23,7 +23,7 @@ from poller.errors import BadAnswer, ConfigError, NotFound, Unauthorized, Unreac
 from poller.proxies import proxy_of
 from poller.tls import untrusted
 from poller.transport import Transport
-from poller.tries import RetryTransport, retry_after
+from poller.tries import OnTry, RetryTransport, retry_after
 from poller.unpack import ACCEPTED, NotUnpacked, unpacker
 
 USER_AGENT = f"sei-poller/{__version__} (jenkins-sei-poller)"
@@ -61,8 +61,8 @@ class Connection:
     max_connections: int
     ca_file: str | None = None
     proxy: str | None = None
-    on_try: Callable[[str, int | None], None] | None = None
-    """Told of each attempt, retries too: its path, and the status that came or None."""
+    on_try: OnTry | None = None
+    """Retries are attempts, too."""
     trust: Trust = trust
     """Gives the context for ``ca_file``; clients of one program share those they can."""
 
@@ -136,14 +136,12 @@ def client(
     Its proxy is that of :mod:`poller.proxies`. Nothing else of the environment counts but OpenSSL's
     own variables: no ``~/.netrc``. Raises ConfigError for a CA bundle or proxy that can't be used.
     """
-    transport: httpx.AsyncBaseTransport = Transport(
+    transport = Transport(
         connection.trust(connection.ca_file),
         connection.max_connections,
         proxy_of(connection.url, connection.proxy),
     )
-    if connection.on_try is not None:
-        transport = CountingTransport(transport, connection.on_try)
-    retrying = RetryTransport(transport, retry_statuses)
+    retrying = RetryTransport(transport, connection.on_try, retry_statuses)
     return Client(retrying, connection.timeout / 1000, credentials or {})
 
 
@@ -151,30 +149,6 @@ def basic(user: str, password: str) -> dict[str, str]:
     """The header of HTTP's Basic authentication (RFC 7617), UTF-8."""
     login = base64.b64encode(f"{user}:{password}".encode()).decode()
     return {"Authorization": f"Basic {login}"}
-
-
-class CountingTransport(httpx.AsyncBaseTransport):
-    """A transport that tells of each attempt: the retries lie above it, and none below."""
-
-    def __init__(
-        self, transport: httpx.AsyncBaseTransport, tell: Callable[[str, int | None], None]
-    ) -> None:
-        self._transport = transport
-        self._tell = tell
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Pass it on."""
-        status = None
-        try:
-            response = await self._transport.handle_async_request(request)
-            status = response.status_code
-            return response
-        finally:
-            self._tell(request.url.path, status)
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._transport.aclose()
 
 
 async def ask(

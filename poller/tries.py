@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from typing import TypeAlias
 
 import httpx
 
@@ -22,6 +23,9 @@ for more than the longest is left alone."""
 SHARE, MOST_AT_ONCE = 0.25, 2.0
 """Retries that each GET earns, and those that may be saved up: whatever fails, a server gets a
 quarter more requests than usual over time, and for the two of an idle poll at most four."""
+
+OnTry: TypeAlias = Callable[[str, int | None], None]
+"""Told of an attempt: its path, and the status that came or None."""
 
 LONGEST_RETRY_AFTER = 3600.0
 MOST_OF_A_DATE = 100
@@ -48,21 +52,27 @@ class RetryBudget:
 
 class RetryTransport(httpx.AsyncBaseTransport):
     """A transport that sends a GET once more where its connection broke or its answer has one of
-    ``statuses``, within one budget for all."""
+    ``statuses``, within one budget for all. ``on_try`` is told of each attempt."""
 
-    def __init__(self, transport: httpx.AsyncBaseTransport, statuses: Collection[int] = ()) -> None:
+    def __init__(
+        self,
+        transport: httpx.AsyncBaseTransport,
+        on_try: OnTry | None = None,
+        statuses: Collection[int] = (),
+    ) -> None:
         self._transport = transport
+        self._on_try = on_try
         self._statuses = statuses
         self._budget = RetryBudget()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The answer, or the error, of the last attempt."""
         if request.method != "GET":
-            return await self._transport.handle_async_request(request)
+            return await self._attempt(request)
         self._budget.note_request()
         wait = random.uniform(SHORTEST_WAIT, USUAL_WAIT)  # noqa: S311 - spreads load, guards nothing
         try:
-            response = await self._transport.handle_async_request(request)
+            response = await self._attempt(request)
         except httpx.ReadError as error:
             if not self._budget.spend():
                 raise
@@ -76,7 +86,17 @@ class RetryTransport(httpx.AsyncBaseTransport):
                 return response
             await response.aclose()
         await asyncio.sleep(wait)
-        return await self._transport.handle_async_request(request)
+        return await self._attempt(request)
+
+    async def _attempt(self, request: httpx.Request) -> httpx.Response:
+        status = None
+        try:
+            response = await self._transport.handle_async_request(request)
+            status = response.status_code
+            return response
+        finally:
+            if self._on_try is not None:
+                self._on_try(request.url.path, status)
 
     async def aclose(self) -> None:
         """Close the connections."""
