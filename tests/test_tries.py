@@ -149,13 +149,16 @@ class Dropping:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
         self.connections += 1
-        with contextlib.suppress(asyncio.IncompleteReadError):
+        try:
             for left in range(self._answered, -1, -1):
                 head = await reader.readuntil(b"\r\n\r\n")
                 self.methods.append(head.split()[0].decode())
                 if left:
                     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
-        writer.transport.abort()
+        except (asyncio.IncompleteReadError, OSError):
+            pass
+        finally:
+            writer.transport.abort()
 
 
 def send(port: int, *methods: str, scheme: str = "http") -> tuple[list[object], list[int | None]]:
