@@ -11,7 +11,7 @@ import base64
 import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import urlsplit
@@ -23,7 +23,7 @@ from poller.errors import BadAnswer, ConfigError, NotFound, Unauthorized, Unreac
 from poller.proxies import proxy_of
 from poller.tls import untrusted
 from poller.transport import Transport
-from poller.tries import Tries, retry_after
+from poller.tries import OnTry, RetryTransport, retry_after
 from poller.unpack import ACCEPTED, NotUnpacked, unpacker
 
 USER_AGENT = f"sei-poller/{__version__} (jenkins-sei-poller)"
@@ -61,8 +61,8 @@ class Connection:
     max_connections: int
     ca_file: str | None = None
     proxy: str | None = None
-    on_try: Callable[[str, int | None], None] | None = None
-    """Told of each try, retries too: its path, and the status that came or None."""
+    on_try: OnTry | None = None
+    """Retries are attempts, too."""
     trust: Trust = trust
     """Gives the context for ``ca_file``; clients of one program share those they can."""
 
@@ -127,56 +127,28 @@ class Client:
 def client(
     connection: Connection,
     *,
-    retries: int,
     credentials: Mapping[str, str] | None = None,
-    only_broken: bool = False,
+    retry_statuses: Collection[int] = (),
 ) -> Client:
-    """A client for one server; ``retries`` above the transport, for what a moment cures: with
-    ``only_broken``, for a connection that broke under a request, and nothing that was answered.
+    """A client for one server. A GET is sent once more where its connection broke or its answer has
+    one of ``retry_statuses``.
 
     Its proxy is that of :mod:`poller.proxies`. Nothing else of the environment counts but OpenSSL's
     own variables: no ``~/.netrc``. Raises ConfigError for a CA bundle or proxy that can't be used.
     """
-    transport: httpx.AsyncBaseTransport = Transport(
+    transport = Transport(
         connection.trust(connection.ca_file),
         connection.max_connections,
         proxy_of(connection.url, connection.proxy),
     )
-    if connection.on_try is not None:
-        transport = _Told(transport, connection.on_try)
-    if retries:
-        transport = Tries(transport, retries, only_broken=only_broken)
-    return Client(transport, connection.timeout / 1000, credentials or {})
+    retrying = RetryTransport(transport, connection.on_try, retry_statuses)
+    return Client(retrying, connection.timeout / 1000, credentials or {})
 
 
 def basic(user: str, password: str) -> dict[str, str]:
     """The header of HTTP's Basic authentication (RFC 7617), UTF-8."""
     login = base64.b64encode(f"{user}:{password}".encode()).decode()
     return {"Authorization": f"Basic {login}"}
-
-
-class _Told(httpx.AsyncBaseTransport):
-    """A transport that tells of each request that goes through it."""
-
-    def __init__(
-        self, transport: httpx.AsyncBaseTransport, tell: Callable[[str, int | None], None]
-    ) -> None:
-        self._transport = transport
-        self._tell = tell
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Pass it on."""
-        status = None
-        try:
-            response = await self._transport.handle_async_request(request)
-            status = response.status_code
-            return response
-        finally:
-            self._tell(request.url.path, status)
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._transport.aclose()
 
 
 async def ask(
@@ -193,7 +165,7 @@ async def ask(
     Raises Unreachable when there is none, BadAnswer when it is too large or can't be decoded.
     The status is for the caller to look at.
     """
-    with _told(where, what, f"no answer in {seconds:g} s"):
+    with translate_errors(where, what, f"no answer in {seconds:g} s"):
         async with asyncio.timeout(seconds):
             response = await http.send(request)
             try:
@@ -204,7 +176,7 @@ async def ask(
 
 
 @contextlib.contextmanager
-def _told(where: str, what: str, too_slow: str) -> Iterator[None]:
+def translate_errors(where: str, what: str, too_slow: str) -> Iterator[None]:
     """httpx's errors as ours."""
     try:
         yield
@@ -224,7 +196,7 @@ async def stream(
     """An answer of at most ``limit`` bytes that is read while it comes; its :class:`Answer` has no
     body. The client's timeout holds for each part. Raises as :func:`ask` does.
     """
-    with _told(where, what, "no more of the answer in time"):
+    with translate_errors(where, what, "no more of the answer in time"):
         response = await http.send(request)
         try:
             yield (

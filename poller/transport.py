@@ -1,15 +1,17 @@
 """aiohttp's connections under httpx's names: httpx's own take three times the CPU a request.
 
-Nothing is followed, decompressed, remembered or read from the environment here; an URL goes out as
-it is, as ``%252F`` in a path is not ``%2F``.
+Nothing is followed, repeated, decompressed, remembered or read from the environment here; an URL
+goes out as it is, as ``%252F`` in a path is not ``%2F``.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from typing import Self
+from weakref import WeakSet
 
 import aiohttp
 import httpx
@@ -24,6 +26,13 @@ IDLE_SECONDS = 15.0
 
 SENT_ANYHOW = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 """What aiohttp would add of its own; the request has what is to be sent."""
+
+USED: WeakSet[asyncio.BaseProtocol] = WeakSet()
+"""The open connections that have brought an answer."""
+
+
+class IdleConnectionDropped(httpx.ReadError):
+    """A connection that had been idle was closed before it brought another answer."""
 
 
 class Transport(httpx.AsyncBaseTransport):
@@ -76,6 +85,7 @@ class Transport(httpx.AsyncBaseTransport):
             response_class=_Response,
             max_field_size=LINE_LIMIT,
             max_line_size=LINE_LIMIT,
+            middlewares=(send_once,),
             skip_auto_headers=SENT_ANYHOW,
             trust_env=False,
         )
@@ -93,9 +103,17 @@ class _Response(aiohttp.ClientResponse):
 
     async def start(self, connection: Connection) -> Self:
         """Read the head."""
-        if connection.transport is not None:
-            self.tls = connection.transport.get_extra_info("ssl_object")
-        await super().start(connection)
+        protocol = connection.protocol  # an answer that is whole gives it back
+        assert protocol is not None  # noqa: S101 - it was just taken
+        if protocol.transport is not None:
+            self.tls = protocol.transport.get_extra_info("ssl_object")
+        try:
+            await super().start(connection)
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+            if protocol in USED:
+                raise IdleConnectionDropped(str(error)) from error
+            raise
+        USED.add(protocol)
         return self
 
 
@@ -116,6 +134,15 @@ class _Body(httpx.AsyncByteStream):
             self._response.release()
         else:
             self._response.close()
+
+
+async def send_once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """aiohttp's middleware. aiohttp sends a request once more for some errors of its own, and so
+    none of those comes back to it."""
+    with _errors():
+        return await handler(request)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,5 @@
-"""Tries a request again where a moment may cure it, and never so often that it hurts."""
+"""The only retry of HTTP requests, never so often that it hurts. aiohttp repeats nothing by itself
+(:mod:`poller.transport`), and a POST is sent again by its outbox alone, which counts it."""
 
 from __future__ import annotations
 
@@ -6,39 +7,39 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from typing import TypeAlias
 
 import httpx
 
-from poller import backoff
+from poller.transport import IdleConnectionDropped
 
-STATUSES = frozenset({429, 502, 503, 504})
-ERRORS = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError)
-BROKEN = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
-METHODS = frozenset({"GET", "HEAD"})
-
-FIRST_WAIT, LONGEST_WAIT = 0.5, 5.0
-"""Seconds between two tries; a server that asks for more is left alone."""
+SHORTEST_WAIT, USUAL_WAIT, LONGEST_WAIT = 0.25, 0.5, 5.0
+"""Seconds before a retry: between the first two, or as long as the server asks for. One that asks
+for more than the longest is left alone."""
 
 SHARE, MOST_AT_ONCE = 0.25, 2.0
-"""Tries again that each request earns, and those that may be saved up: whatever fails, a server
-gets a quarter more requests than usual over time, and for the two of an idle poll at most four."""
+"""Retries that each GET earns, and those that may be saved up: whatever fails, a server gets a
+quarter more requests than usual over time, and for the two of an idle poll at most four."""
+
+OnTry: TypeAlias = Callable[[str, int | None], None]
+"""Told of an attempt: its path, and the status that came or None."""
 
 LONGEST_RETRY_AFTER = 3600.0
 MOST_OF_A_DATE = 100
 """Characters that are looked at."""
 
 
-class Budget:
-    """How many tries again are left."""
+class RetryBudget:
+    """How many retries are left."""
 
     def __init__(self) -> None:
         self._left = MOST_AT_ONCE
 
     def note_request(self) -> None:
-        """A request that is no try again: it earns a share of one."""
+        """A request that is no retry: it earns a share of one."""
         self._left = min(MOST_AT_ONCE, self._left + SHARE)
 
     def spend(self) -> bool:
@@ -49,43 +50,53 @@ class Budget:
         return True
 
 
-class Tries(httpx.AsyncBaseTransport):
-    """A transport that tries a GET up to ``again`` times more, within one budget for all: with
-    ``only_broken``, where a connection broke under it, whatever else the server has said."""
+class RetryTransport(httpx.AsyncBaseTransport):
+    """A transport that sends a GET once more where its connection broke or its answer has one of
+    ``statuses``, within one budget for all. ``on_try`` is told of each attempt."""
 
     def __init__(
-        self, transport: httpx.AsyncBaseTransport, again: int, *, only_broken: bool = False
+        self,
+        transport: httpx.AsyncBaseTransport,
+        on_try: OnTry | None = None,
+        statuses: Collection[int] = (),
     ) -> None:
         self._transport = transport
-        self._again = again
-        self._statuses = frozenset() if only_broken else STATUSES
-        self._errors = BROKEN if only_broken else ERRORS
-        self._budget = Budget()
+        self._on_try = on_try
+        self._statuses = statuses
+        self._budget = RetryBudget()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """The answer, or the error, of the last try."""
-        again = self._again if request.method in METHODS else 0
+        """The answer, or the error, of the last attempt."""
+        if request.method != "GET":
+            return await self._attempt(request)
         self._budget.note_request()
-        failures = 0
-        while True:
-            wait = 0.0
-            try:
-                response = await self._transport.handle_async_request(request)
-            except self._errors:
-                failures += 1
-                if failures > again or not self._budget.spend():
-                    raise
-            else:
-                failures += 1
-                if response.status_code not in self._statuses or failures > again:
-                    return response
-                wait = retry_after(response.headers) or 0.0
-                if wait > LONGEST_WAIT or not self._budget.spend():
-                    return response
-                await response.aclose()
-            jitter = random.random()  # noqa: S311 - spreads load, guards nothing
-            usual = backoff.delay(failures, first=FIRST_WAIT, longest=LONGEST_WAIT, jitter=jitter)
-            await asyncio.sleep(max(wait, usual))
+        wait = random.uniform(SHORTEST_WAIT, USUAL_WAIT)  # noqa: S311 - spreads load, guards nothing
+        try:
+            response = await self._attempt(request)
+        except httpx.ReadError as error:
+            if not self._budget.spend():
+                raise
+            if isinstance(error, IdleConnectionDropped):
+                wait = 0.0
+        else:
+            if response.status_code not in self._statuses:
+                return response
+            wait = max(wait, retry_after(response.headers) or 0.0)
+            if wait > LONGEST_WAIT or not self._budget.spend():
+                return response
+            await response.aclose()
+        await asyncio.sleep(wait)
+        return await self._attempt(request)
+
+    async def _attempt(self, request: httpx.Request) -> httpx.Response:
+        status = None
+        try:
+            response = await self._transport.handle_async_request(request)
+            status = response.status_code
+            return response
+        finally:
+            if self._on_try is not None:
+                self._on_try(request.url.path, status)
 
     async def aclose(self) -> None:
         """Close the connections."""

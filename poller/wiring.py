@@ -29,13 +29,11 @@ from poller.sinks import Sink
 from poller.sinks.iacm import IacmSink
 from poller.sinks.jsonl import JsonlSink
 from poller.sinks.sei import SeiSink
+from poller.tries import OnTry
 from poller.watched import Watched
 from poller.when import parse_when
 
 DEFAULT_BODY_LIMIT = 480_000
-
-OnTry = Callable[[str, int | None], None]
-"""Told of each request: its path, and the status that came or None."""
 
 
 def no_one(_server: str) -> OnTry | None:

@@ -1,4 +1,5 @@
-"""What a moment may cure is tried again, within bounds; and bodies are unpacked within theirs."""
+"""A GET is sent once more where a moment may cure it, within bounds; and bodies are unpacked within
+theirs."""
 
 from __future__ import annotations
 
@@ -8,6 +9,8 @@ import gzip
 import tracemalloc
 from collections.abc import Iterator
 
+import aiohttp
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,8 +20,11 @@ from poller.demo.faults import Answer, Faulty, Receive, Scope, Send, request_of,
 from poller.demo.server import Server
 from poller.demo.weather import JSON, MIB, bomb
 from poller.errors import BadAnswer, Unreachable
-from poller.tries import LONGEST_RETRY_AFTER, MOST_AT_ONCE, SHARE, Budget, retry_after
+from poller.harness.api import RETRIED
+from poller.transport import IdleConnectionDropped, Transport, send_once
+from poller.tries import LONGEST_RETRY_AFTER, MOST_AT_ONCE, SHARE, RetryBudget, retry_after
 from poller.unpack import PIECE, NotUnpacked, unpacker
+from tests.wires import Wire
 
 NOW = 1_700_000_000.0
 DATE = "Tue, 14 Nov 2023 22:13:{:02d} GMT"
@@ -60,12 +66,12 @@ def test_retry_after_is_never_an_error(text: str) -> None:
 
 
 @given(st.lists(st.integers(0, 5), max_size=200))
-def test_tries_again_are_a_share_of_the_requests(wanted: list[int]) -> None:
+def test_retries_are_a_share_of_the_requests(wanted: list[int]) -> None:
     """However many are wanted after each request."""
-    budget, spent = Budget(), 0
-    for tries in wanted:
+    budget, spent = RetryBudget(), 0
+    for retries in wanted:
         budget.note_request()
-        spent += sum(budget.spend() for _ in range(tries))
+        spent += sum(budget.spend() for _ in range(retries))
     assert spent <= MOST_AT_ONCE + SHARE * len(wanted)
 
 
@@ -86,12 +92,12 @@ def numb() -> Iterator[tuple[Numb, Server]]:
         yield numb, server
 
 
-def ask(server: Server, times: int = 1, limit: int = MIB, retries: int = 2) -> list[object]:
+def ask(server: Server, times: int = 1, limit: int = MIB) -> list[object]:
     """What so many requests give: an answer, or an error."""
     connection = http.Connection(server.url, 5_000, 2)
 
     async def all_of_them() -> list[object]:
-        async with contextlib.aclosing(http.client(connection, retries=retries)) as client:
+        async with contextlib.aclosing(http.client(connection, retry_statuses=RETRIED)) as client:
             return [
                 (
                     await asyncio.gather(
@@ -109,9 +115,9 @@ def ask(server: Server, times: int = 1, limit: int = MIB, retries: int = 2) -> l
 
 
 def test_a_moment_is_cured_and_an_outage_costs_a_quarter_more(numb: tuple[Numb, Server]) -> None:
-    """Two tries again at most, and over time one for four requests."""
+    """One retry, and over time one for four requests."""
     server, place = numb
-    server.fail(status=503, times=2)
+    server.fail(status=503, times=1)
     (answer,) = ask(place)
     assert isinstance(answer, http.Answer)
     assert answer.status == 200
@@ -130,6 +136,145 @@ def test_a_server_that_wants_to_be_left_alone_is(numb: tuple[Numb, Server]) -> N
     assert isinstance(answer, http.Answer)
     assert answer.status == 429
     assert len(server.requests) == 1
+
+
+class Dropping:
+    """Answers ``answered`` requests on each connection, and drops it under the next."""
+
+    def __init__(self, answered: int) -> None:
+        self._answered = answered
+        self.connections = 0
+        self.methods: list[str] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
+        self.connections += 1
+        try:
+            for left in range(self._answered, -1, -1):
+                head = await reader.readuntil(b"\r\n\r\n")
+                self.methods.append(head.split()[0].decode())
+                if left:
+                    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        except (asyncio.IncompleteReadError, OSError):
+            pass
+        finally:
+            writer.transport.abort()
+
+
+def send(port: int, *methods: str, scheme: str = "http") -> tuple[list[object], list[int | None]]:
+    """What requests give, one after the other, and the status of each attempt that was counted."""
+    url = f"{scheme}://127.0.0.1:{port}/"
+    counted: list[int | None] = []
+    connection = http.Connection(url, 5_000, 2, on_try=lambda _path, status: counted.append(status))
+
+    async def all_of_them() -> list[object]:
+        async with contextlib.aclosing(http.client(connection, retry_statuses=RETRIED)) as client:
+            given: list[object] = []
+            for method in methods:
+                request = client.request(method, url)
+                try:
+                    answer = await http.ask(
+                        client, request, where="here", what="it", limit=MIB, seconds=10
+                    )
+                    given.append(answer.status)
+                except Unreachable as error:
+                    given.append(type(error))
+            return given
+
+    return asyncio.run(all_of_them()), counted
+
+
+def test_a_get_leaves_twice_over_an_idle_connection_that_is_dropped() -> None:
+    """And is counted twice; the second is answered over a new one."""
+    server = Dropping(1)
+    with Wire(server.serve) as wire:
+        assert send(wire.port, "GET", "GET") == ([200, 200], [200, None, 200])
+    assert server.methods == ["GET"] * 3
+    assert server.connections == 2
+
+
+def test_a_get_leaves_twice_where_every_connection_is_dropped() -> None:
+    """And no third time."""
+    server = Dropping(0)
+    with Wire(server.serve) as wire:
+        assert send(wire.port, "GET") == ([Unreachable], [None, None])
+    assert server.methods == ["GET"] * 2
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize("answered", [0, 1])
+def test_a_post_leaves_once(answered: int) -> None:
+    """Over a new connection that is dropped, and over an idle one."""
+    server = Dropping(answered)
+    with Wire(server.serve) as wire:
+        given, counted = send(wire.port, *["POST"] * (answered + 1))
+    assert given == [200] * answered + [Unreachable]
+    assert counted == [200] * answered + [None]
+    assert server.methods == ["POST"] * (answered + 1)
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize(("middlewares", "leaves"), [((), 2), ((send_once,), 1)])
+def test_each_attempt_of_aiohttp_passes_its_middleware(
+    middlewares: tuple[aiohttp.ClientMiddlewareType, ...], leaves: int
+) -> None:
+    """It sends a GET once more by itself, but not where ours is among them."""
+    server = Dropping(0)
+    passed: list[str] = []
+
+    async def note(
+        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        passed.append(request.method)
+        return await handler(request)
+
+    async def get(port: int) -> None:
+        async with aiohttp.ClientSession(middlewares=(note, *middlewares)) as session:
+            with pytest.raises(
+                (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, httpx.ReadError)
+            ):
+                await session.get(f"http://127.0.0.1:{port}/")
+
+    with Wire(server.serve) as wire:
+        asyncio.run(get(wire.port))
+    assert passed == server.methods == ["GET"] * leaves
+
+
+@pytest.mark.parametrize("answered", [0, 1])
+def test_the_transport_repeats_nothing_and_says_what_was_dropped(answered: int) -> None:
+    """An idle connection, or one that was new."""
+    server = Dropping(answered)
+
+    async def get(port: int) -> None:
+        transport = Transport(http.trust(None), 2, None)
+        async with contextlib.aclosing(http.Client(transport, 5, {})) as client:
+            for _ in range(answered):
+                response = await client.send(client.request("GET", f"http://127.0.0.1:{port}/"))
+                assert await response.aread() == b"{}"
+            with pytest.raises(httpx.ReadError) as caught:
+                await client.send(client.request("GET", f"http://127.0.0.1:{port}/"))
+            assert isinstance(caught.value, IdleConnectionDropped) is bool(answered)
+
+    with Wire(server.serve) as wire:
+        asyncio.run(get(wire.port))
+    assert server.methods == ["GET"] * (answered + 1)
+    assert server.connections == 1
+
+
+def test_a_failure_to_connect_is_not_repeated() -> None:
+    """Neither where TLS is due and the connection is dropped, nor where nobody listens."""
+    connections = 0
+
+    async def drop(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await reader.read(1)
+        writer.transport.abort()
+
+    with Wire(drop) as wire:
+        assert send(wire.port, "GET", scheme="https") == ([Unreachable], [None])
+    assert connections == 1
+    assert send(wire.port, "GET") == ([Unreachable], [None])
 
 
 @pytest.mark.parametrize("layers", [1, 2, 3])
@@ -186,5 +331,5 @@ def test_a_length_that_is_none_is_an_error_of_ours(numb: tuple[Numb, Server], le
     server, place = numb
     raw = f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{{}}".encode("latin-1")
     server.faults.append(lambda _request: Answer(None, raw=raw))
-    (error,) = ask(place, retries=0)
+    (error,) = ask(place)
     assert isinstance(error, Unreachable | BadAnswer)

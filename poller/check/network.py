@@ -52,7 +52,7 @@ async def reach(where: str, connection: http.Connection, now: int) -> Reached:
     if any(finding.state == "wrong" for finding in named):
         return reached
     try:
-        async with contextlib.aclosing(http.client(connection, retries=0)) as client:
+        async with contextlib.aclosing(http.client(connection)) as client:
             await _ask(where, client, connection, now, reached)
     except (httpx.HTTPError, TimeoutError) as error:
         reached.findings.append(unreached(where, error, connection, proxy=bool(proxy)))

@@ -24,8 +24,8 @@ ANSWER_LIMIT = 4 * 1024 * 1024
 PAGE_LIMIT = 100
 """The most that the API gives in one page."""
 
-RETRIES = 2
-"""Of a GET; a POST is tried again by the delivery alone, which counts it."""
+RETRIED = frozenset({429, 502, 503, 504})
+"""Statuses after which a GET is sent once more."""
 
 WHERE = "Harness"
 
@@ -93,7 +93,7 @@ class Api:
         self._url = f"{base}/iacm/api/orgs/{_part(org)}/projects/{_part(project)}/executions"
         self._account = account
         self._seconds = connection.timeout / 1000
-        self._http = http.client(connection, retries=RETRIES, credentials={"x-api-key": key})
+        self._http = http.client(connection, credentials={"x-api-key": key}, retry_statuses=RETRIED)
         self._asking = asyncio.Lock()
 
     async def aclose(self) -> None:

@@ -113,9 +113,7 @@ class Api:
         self.root = urlsplit(connection.url).path
         self._base = connection.url.rstrip("/")
         self._seconds = connection.timeout / 1000
-        self._http = http.client(
-            connection, retries=1, credentials=http.basic(user, token), only_broken=True
-        )
+        self._http = http.client(connection, credentials=http.basic(user, token))
         pace = Pace(request_rate, asyncio.get_running_loop().time)
         self.turns = Turns(self.where, connection.max_connections, pace, clock, every=every)
 

@@ -24,10 +24,7 @@ class Api:
         self._base = connection.url.rstrip("/")
         self._runs = httpx.URL(f"{self._base}/custom-cicd")
         self._seconds = connection.timeout / 1000
-        # No retries below: every try is one that the delivery decides on and counts.
-        self._http = http.client(
-            connection, retries=0, credentials={"Authorization": f"ApiKey {key}"}
-        )
+        self._http = http.client(connection, credentials={"Authorization": f"ApiKey {key}"})
         self._pace = Pace(request_rate, asyncio.get_running_loop().time)
 
     async def aclose(self) -> None:
