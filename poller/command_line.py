@@ -124,8 +124,18 @@ def is_iacm(settings: Settings, sink: str) -> bool:
     return sink == "iacm"
 
 
-def refuse(message: str) -> None:
-    raise UsageError(message)
+def refuse(message: str, hint: str = "") -> None:
+    raise UsageError(message, hint)
+
+
+def moment(text: str, option: str, now: int) -> int:
+    """A WHEN in epoch milliseconds. Raises UsageError, naming its option."""
+    from poller.when import parse_when
+
+    try:
+        return parse_when(text, now)
+    except ValueError as error:
+        raise UsageError(f"{option} {text}: {error}") from None
 
 
 def locked(settings: Settings, work: Callable[[Line], Coroutine[Any, Any, int]]) -> int:
