@@ -150,8 +150,8 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
         from poller.status.snapshot import incomplete, snapshot
 
         with Ledger(Path(settings.ledger.path), read_only=True) as ledger:
-            now = snapshot(ledger, settings, clock())
-            status = status_json(now, incomplete(ledger, settings))
+            state = snapshot(ledger, settings, clock())
+            status = status_json(state, incomplete(ledger, settings))
         emit(status if as_json else status_lines(status))
         return 0
 
@@ -190,11 +190,13 @@ def logs(
         return 0
 
     def find(text: str) -> None:
-        from poller.read_logs import search as search_logs
+        from poller.ledger import Ledger
+        from poller.logs.search import search_logs
         from poller.render_status import hit_lines, hits_json
 
         start = moment(since, "--since", clock())
-        hits, more = search_logs(settings, text, start, glob, controller, limit)
+        with Ledger(Path(settings.ledger.path), read_only=True) as ledger:
+            hits, more = search_logs(ledger, text, start, glob, controller, limit)
         emit(hits_json(hits, more) if as_json else hit_lines(hits))
         if not as_json and not hits:
             say("nothing found", err=True)
@@ -202,10 +204,13 @@ def logs(
             say(f"there may be more than {limit}: see --limit", err=True)
 
     def show(name: str, build: int) -> None:
-        from poller.read_logs import archived
+        from poller.ledger import Ledger
+        from poller.read_logs import archived, last_lines
         from poller.render_status import archived_json
 
-        log, text = archived(settings, name, build, controller, tail)
+        with Ledger(Path(settings.ledger.path), read_only=True) as ledger:
+            log, text = archived(ledger, name, build, controller)
+        text = last_lines(text, tail)
         if as_json:
             emit(archived_json(log, text))
             return

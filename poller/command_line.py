@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import sys
@@ -178,12 +179,12 @@ def told(work: Callable[[], T]) -> T:
 
 
 def emit(what: object) -> None:
-    """Lines, or a JSON document, to stdout."""
+    """Lines, or a JSON document, in which a dataclass is an object, to stdout."""
     if isinstance(what, list) and what and all(isinstance(line, str) for line in what):
         for line in what:
             say(one_line(line))
     else:
-        say(json.dumps(what, indent=2, ensure_ascii=False))
+        say(json.dumps(what, indent=2, ensure_ascii=False, default=dataclasses.asdict))
 
 
 def say(text: str, *, err: bool = False, nl: bool = True) -> None:

@@ -1,48 +1,33 @@
-"""`sei-poller logs`: archived console logs, read and searched. Nothing is printed here."""
+"""`sei-poller logs JOB NUMBER`: an archived console log. Nothing is printed here."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 from poller.errors import NoSuchBuild, UsageError
 from poller.ledger import Ledger
 from poller.ledger.logs import LogRow
-from poller.logs.search import Hit, search_logs
-from poller.settings import Settings
 
 
 def archived(
-    settings: Settings, full_name: str, number: int, controller: str | None, tail: int | None
+    ledger: Ledger, full_name: str, number: int, controller: str | None
 ) -> tuple[LogRow, bytes]:
-    """What is kept of a build's log, and its text: the last lines, or all without ``tail``. Raises
-    NoSuchBuild; UsageError where several controllers have such a build; LedgerError."""
-    with Ledger(Path(settings.ledger.path), read_only=True) as ledger:
-        rows = [
-            row
-            for row in ledger.logs.of_build(full_name, number)
-            if controller in (None, row.controller)
-        ]
-        if not rows:
-            raise NoSuchBuild(
-                f"no console log of {full_name} #{number} is kept",
-                'is it a build that `logs = "failed"` or "all" keeps?'
-                " --follow reads it from Jenkins",
-            )
-        names = sorted({row.controller for row in rows})
-        if len(names) > 1:
-            raise UsageError(
-                f"{full_name} #{number} is on {', '.join(names)}",
-                "say which with --controller NAME",
-            )
-        return rows[0], last_lines(ledger.logs.text(rows[0].build), tail)
-
-
-def search(
-    settings: Settings, text: str, since: int, job: str | None, controller: str | None, limit: int
-) -> tuple[list[Hit], bool]:
-    """As :func:`search_logs`, in the ledger of the config."""
-    with Ledger(Path(settings.ledger.path), read_only=True) as ledger:
-        return search_logs(ledger, text, since, job, controller, limit)
+    """What is kept of a build's log, and its text. Raises NoSuchBuild; UsageError where several
+    controllers have such a build; LedgerError."""
+    rows = [
+        row
+        for row in ledger.logs.of_build(full_name, number)
+        if controller in (None, row.controller)
+    ]
+    if not rows:
+        raise NoSuchBuild(
+            f"no console log of {full_name} #{number} is kept",
+            'is it a build that `logs = "failed"` or "all" keeps? --follow reads it from Jenkins',
+        )
+    names = sorted({row.controller for row in rows})
+    if len(names) > 1:
+        raise UsageError(
+            f"{full_name} #{number} is on {', '.join(names)}", "say which with --controller NAME"
+        )
+    return rows[0], ledger.logs.text(rows[0].build)
 
 
 def last_lines(text: bytes, count: int | None) -> bytes:

@@ -22,13 +22,13 @@ WIDEST = 60
 """Characters of a value that are shown."""
 
 
-def status_json(now: Snapshot, lacking: Mapping[str, Incomplete]) -> dict[str, Any]:
+def status_json(state: Snapshot, incomplete: Mapping[str, Incomplete]) -> dict[str, Any]:
     """The object that `status --json` prints; its keys are a promise. Times are ISO 8601.
 
     ``lag_seconds`` is the time since the last poll that Jenkins answered; null before the first.
     """
     return {
-        "controllers": [_controller(one, now, lacking[one.name]) for one in now.controllers],
+        "controllers": [_controller(one, state, incomplete[one.name]) for one in state.controllers],
         "sinks": {
             sink.name: {
                 "last_success": _time(sink.last_success),
@@ -36,14 +36,14 @@ def status_json(now: Snapshot, lacking: Mapping[str, Incomplete]) -> dict[str, A
                 "last_error_at": _time(sink.error_at) if sink.error else None,
                 "breaker": _breaker(sink.breaker),
             }
-            for sink in (*now.sinks, *now.former_sinks)
+            for sink in (*state.sinks, *state.former_sinks)
             if sink.used
         },
     }
 
 
-def _controller(one: ControllerState, now: Snapshot, lacking: Incomplete) -> dict[str, Any]:
-    lag = one.lag(now.now)
+def _controller(one: ControllerState, state: Snapshot, incomplete: Incomplete) -> dict[str, Any]:
+    lag = one.lag(state.now)
     return {
         "name": one.name,
         "jobs": one.jobs,
@@ -55,9 +55,9 @@ def _controller(one: ControllerState, now: Snapshot, lacking: Incomplete) -> dic
         "skipped": one.builds["skipped"],
         "skipped_because": one.skipped_because,
         "breaker": _breaker(one.breaker),
-        "gaps": lacking.gaps,
-        "incomplete": {"count": lacking.count, "newest": lacking.newest},
-        "sinks": {sink.name: _deliveries(sink.name, one.sinks[sink.name]) for sink in now.sinks},
+        "gaps": incomplete.gaps,
+        "incomplete": {"count": incomplete.count, "newest": incomplete.newest},
+        "sinks": {sink.name: _deliveries(sink.name, one.sinks[sink.name]) for sink in state.sinks},
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from prometheus_client import CollectorRegistry
@@ -17,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 
 from poller.errors import LedgerError
 from poller.ledger import Ledger
+from poller.ledger.tallies import DAY_MS
 from poller.settings import Settings
 from poller.status.build_page import build_page
 from poller.status.chart import day_chart
@@ -27,7 +28,7 @@ from poller.status.metrics import Metrics
 from poller.status.problems import all_well, problems
 from poller.status.reader import LedgerReader
 from poller.status.search import kept_log, last_part, search
-from poller.status.snapshot import DAY_MS, Snapshot, snapshot
+from poller.status.snapshot import Snapshot, snapshot
 
 T = TypeVar("T")
 
@@ -57,11 +58,7 @@ class Handlers:
 
     async def overview(self, _request: Request) -> Response:
         """The first page."""
-
-        def look(ledger: Ledger, state: Snapshot) -> bytes:
-            return overview(ledger, self._settings.sink_names, state)
-
-        page = await self._snapshot(self._reader, look)
+        page = await self._snapshot(self._reader, overview)
         return Response(page, media_type="text/html; charset=utf-8")
 
     async def builds(self, request: Request) -> Response:
@@ -168,9 +165,10 @@ class Handlers:
         )
 
 
-def overview(ledger: Ledger, sinks: Sequence[str], state: Snapshot) -> bytes:
+def overview(ledger: Ledger, state: Snapshot) -> bytes:
     """The first page: the snapshot, the last day and week, and the newest builds."""
     now, history = state.now, ledger.history
+    sinks = [sink.name for sink in state.sinks]
     hours = history.hours(now - DAY_MS, now)
     week_since = (now // DAY_MS - WEEK_DAYS + 1) * DAY_MS
     rejected = [row for sink in sinks for row in history.rejected(sink, REJECTED)]

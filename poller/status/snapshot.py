@@ -13,10 +13,10 @@ from typing import Any, Literal
 from poller.breaker import Breaker
 from poller.errors import LedgerError
 from poller.ledger import Ledger
+from poller.ledger.tallies import DAY_MS
 from poller.settings import Controller, Settings
 from poller.status.health import Overdue, every_words, interval, overdue
 
-DAY_MS = 86_400_000
 SKIPPED = "skipped: "
 """The states of skipped builds begin with it; the reason follows."""
 

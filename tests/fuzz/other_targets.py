@@ -137,8 +137,8 @@ def _read_all(bench: Workbench, opened: Ledger) -> None:
     settings = bench.settings.model_copy(
         update={"ledger": bench.settings.ledger.model_copy(update={"path": str(opened.path)})}
     )
-    now = snapshot(opened, settings, NOW)
-    status_lines(status_json(now, incomplete(opened, settings)))
+    state = snapshot(opened, settings, NOW)
+    status_lines(status_json(state, incomplete(opened, settings)))
     opened.jobs.states(1)
     opened.jobs.samples(1, 3)
     for job in opened.jobs.states(1).values():
