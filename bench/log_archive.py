@@ -23,7 +23,7 @@ from typing import Any
 from bench.corpus import logs
 from poller.ledger import Batch, BuildRow, Ledger
 from poller.logs.capture import Log, pack
-from poller.read_logs import search
+from poller.logs.search import search_logs
 from poller.watermark import JobState, Start
 
 JOBS, AT_ONCE, RUNS = 60, 20, 5
@@ -86,7 +86,7 @@ def searches(path: Path) -> Iterator[Row]:
 
         def ask(query: str = query) -> int:
             with Ledger(path, read_only=True) as ledger:
-                return len(search(ledger, query, 0, None, None, 20)[0])
+                return len(search_logs(ledger, query, 0, None, None, 20)[0])
 
         took = timed(ask)
         limit = "200" if '"' not in query else ""

@@ -21,6 +21,7 @@ from poller.command_line import (
     end,
     is_iacm,
     locked,
+    moment,
     read_settings,
     reader,
     refuse,
@@ -29,7 +30,6 @@ from poller.command_line import (
     with_line,
     write,
 )
-from poller.errors import UsageError
 
 if TYPE_CHECKING:
     from poller.wiring import Line
@@ -114,9 +114,9 @@ def preview(
         told(lambda: refuse("--explain is of SEI's run, not of --sink iacm"))
 
     async def show(line: Line) -> int:
-        from poller.explain import explain_json, explain_lines
         from poller.preview import pretty
         from poller.preview import preview as preview_run
+        from poller.render_status import explain_json, explain_lines
         from poller.sei.mapping import Skip
 
         found = await preview_run(line.watched, line.ledger, job, number, controller)
@@ -146,14 +146,13 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
 
     def show() -> int:
         from poller.ledger import Ledger
-        from poller.status.summary import lines, summary
+        from poller.render_status import status_json, status_lines
+        from poller.status.snapshot import incomplete, snapshot
 
-        ledger = Ledger(Path(settings.ledger.path), read_only=True)
-        try:
-            status = summary(settings, ledger, clock())
-        finally:
-            ledger.close()
-        emit(status if as_json else lines(status))
+        with Ledger(Path(settings.ledger.path), read_only=True) as ledger:
+            state = snapshot(ledger, settings, clock())
+            status = status_json(state, incomplete(ledger, settings))
+        emit(status if as_json else status_lines(status))
         return 0
 
     end(told(show))
@@ -190,29 +189,43 @@ def logs(
         await follow_log(ours, job or "", number or 0, write, tail=tail)
         return 0
 
-    def ask() -> tuple[object, str]:
-        from poller import logs_command
+    def find(text: str) -> None:
+        from poller.ledger import Ledger
+        from poller.logs.search import search_logs
+        from poller.render_status import hit_lines, hits_json
 
-        if search is not None and job is None and not follow:
-            return logs_command.search(
-                settings, search, clock(),
-                since=since, job=glob, controller=controller, limit=limit, as_json=as_json,
-            )  # fmt: skip
-        if search is not None or job is None or number is None:
-            raise UsageError("logs JOB NUMBER, or logs --search TEXT", "see `sei-poller logs -h`")
-        return logs_command.show(
-            settings, job, number, controller=controller, tail=tail, as_json=as_json
-        )
+        start = moment(since, "--since", clock())
+        with Ledger(Path(settings.ledger.path), read_only=True) as ledger:
+            hits, more = search_logs(ledger, text, start, glob, controller, limit)
+        emit(hits_json(hits, more) if as_json else hit_lines(hits))
+        if not as_json and not hits:
+            say("nothing found", err=True)
+        elif not as_json and more:
+            say(f"there may be more than {limit}: see --limit", err=True)
 
-    if follow and search is None and job is not None and number is not None:
+    def show(name: str, build: int) -> None:
+        from poller.ledger import Ledger
+        from poller.read_logs import archived, last_lines
+        from poller.render_status import archived_json
+
+        with Ledger(Path(settings.ledger.path), read_only=True) as ledger:
+            log, text = archived(ledger, name, build, controller)
+        text = last_lines(text, tail)
+        if as_json:
+            emit(archived_json(log, text))
+            return
+        write(text)
+        if log.absent is not None:
+            say(f"the log could not be read: {log.absent}", err=True)
+
+    if search is not None and job is None and not follow:
+        told(lambda: find(search))
+    elif search is not None or job is None or number is None:
+        told(lambda: refuse("logs JOB NUMBER, or logs --search TEXT", "see `sei-poller logs -h`"))
+    elif follow:
         end(with_line(settings, follow_it))
-    what, note = told(ask)
-    if isinstance(what, bytes):
-        write(what)
     else:
-        emit(what)
-    if note:
-        say(note, err=True)
+        told(lambda: show(job, number))
 
 
 @app.command()

@@ -17,7 +17,9 @@ from poller.command_line import (
     emit,
     end,
     is_iacm,
+    moment,
     read_settings,
+    refuse,
     told,
     with_line,
 )
@@ -63,7 +65,7 @@ def backfill(
         from poller.render import backfill_json, backfill_lines, estimate_json, estimate_lines
 
         now = clock()
-        window = Window(_moment(since, "--since", now), _moment(until or "0s", "--until", now))
+        window = Window(moment(since, "--since", now), moment(until or "0s", "--until", now))
         if window.since >= window.until:
             raise UsageError("--since is not before --until")
         ours = _chosen(line, controller)
@@ -108,7 +110,7 @@ def reconcile(
             reconcile_lines,
         )
 
-        start = None if since is None else _moment(since, "--since", clock())
+        start = None if since is None else moment(since, "--since", clock())
         found: list[tuple[str, Finding]] = []
 
         def show(controller: str, finding: Finding) -> None:
@@ -179,33 +181,20 @@ def retry(
     """What was refused, back to the queue: mapped anew from Jenkins, else as it was kept."""
     settings = read_settings(context)
     if every == (job is not None) or (job is None) != (number is None):
-        told(lambda: _usage("retry JOB NUMBER, or retry --all"))
+        told(lambda: refuse("retry JOB NUMBER, or retry --all", "see `sei-poller retry -h`"))
 
     async def work(line: Line) -> int:
-        from poller.render import retried_json, retried_lines
+        from poller.render import retried_lines
         from poller.retry import retry_all
         from poller.sending import send_each
 
         wanted = None if job is None or number is None else (job, number)
         done = await retry_all(line, wanted, controller, clock)
         await send_each(line.sinks, line.ledger, clock)
-        emit(retried_json(done) if as_json else retried_lines(done))
+        emit(done if as_json else retried_lines(done))
         return 75 if line.ledger.outbox.count_queued() or not all(d.queued for d in done) else 0
 
     end(with_line(settings, work))
-
-
-def _usage(message: str) -> None:
-    raise UsageError(message, "see `sei-poller retry -h`")
-
-
-def _moment(text: str, option: str, now: int) -> int:
-    from poller.when import parse_when
-
-    try:
-        return parse_when(text, now)
-    except ValueError as error:
-        raise UsageError(f"{option} {text}: {error}") from None
 
 
 def _globs(jobs: list[str] | None) -> Globs:

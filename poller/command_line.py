@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import sys
@@ -127,8 +128,18 @@ def is_iacm(settings: Settings, sink: str) -> bool:
     return sink == "iacm"
 
 
-def refuse(message: str) -> None:
-    raise UsageError(message)
+def refuse(message: str, hint: str = "") -> None:
+    raise UsageError(message, hint)
+
+
+def moment(text: str, option: str, now: int) -> int:
+    """A WHEN in epoch milliseconds. Raises UsageError, naming its option."""
+    from poller.when import parse_when
+
+    try:
+        return parse_when(text, now)
+    except ValueError as error:
+        raise UsageError(f"{option} {text}: {error}") from None
 
 
 def locked(settings: Settings, work: Callable[[Line], Coroutine[Any, Any, int]]) -> int:
@@ -176,12 +187,12 @@ def told(work: Callable[[], T]) -> T:
 
 
 def emit(what: object) -> None:
-    """Lines, or a JSON document, to stdout."""
+    """Lines, or a JSON document, in which a dataclass is an object, to stdout."""
     if isinstance(what, list) and what and all(isinstance(line, str) for line in what):
         for line in what:
             say(one_line(line))
     else:
-        say(json.dumps(what, indent=2, ensure_ascii=False))
+        say(json.dumps(what, indent=2, ensure_ascii=False, default=dataclasses.asdict))
 
 
 def say(text: str, *, err: bool = False, nl: bool = True) -> None:

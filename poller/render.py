@@ -223,10 +223,3 @@ def retried_lines(done: list[Retried]) -> list[str]:
         f"{one.job} #{one.number}: {'queued again, ' if one.queued else 'not queued: '}{one.how}"
         for one in done
     ] or ["nothing was refused"]
-
-
-def retried_json(done: list[Retried]) -> list[dict[str, Any]]:
-    """The array that `retry --json` prints; its keys are a promise."""
-    return [
-        {"job": one.job, "number": one.number, "queued": one.queued, "how": one.how} for one in done
-    ]

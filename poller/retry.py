@@ -19,7 +19,8 @@ from poller.wiring import Line
 
 @dataclass(frozen=True)
 class Retried:
-    """What became of one build: ``queued`` again or not, and how."""
+    """What became of one build: ``queued`` again or not, and how. `retry --json` prints it as it
+    is: the names are a promise."""
 
     job: str
     number: int

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from poller.breaker import Breaker
 from poller.ledger import Batch, BuildRow, Ledger
-from poller.servers import ControllerConfig
-from poller.status.overview import controller_state
+from poller.servers import ControllerConfig, Jsonl
+from poller.settings import Settings
+from poller.status.snapshot import snapshot
 from poller.watermark import JobState
 from tests.outbox import queued
 from tests.test_ledger import LEDGERS, complete
@@ -127,17 +127,10 @@ def test_an_old_file_takes_executions(tmp_path: Path) -> None:
         assert tally(ledger)["iacm", "skipped: no stage tree"] == 1
 
 
-class NoNews:
-    """No poll yet in this process."""
-
-    def news(self, controller: str) -> None:
-        """Nothing."""
-
-
 def test_what_is_skipped_for_iacm_is_no_skipped_build(ledger: Ledger) -> None:
     """It was collected, and SEI gets it: the page counts it as that."""
     record(ledger, with_body(1), without(2, "no stage tree"))
-    (row,) = ledger.controllers.all()
     controller = ControllerConfig(name="main", url="https://j/", user="u", token_env="T")
-    state = controller_state(controller, row, Breaker(), NoNews(), 1)
-    assert (state.skipped, state.queued) == (0, 3)
+    settings = Settings(controllers=(controller,), jsonl=Jsonl(path="runs.jsonl"))
+    (state,) = snapshot(ledger, settings, 1).controllers
+    assert (state.builds["skipped"], state.queued) == (0, 3)

@@ -15,8 +15,7 @@ from poller.extract import Extracted
 from poller.ledger import Batch, BuildRow, Ledger
 from poller.ledger.schema import migrations
 from poller.logs.capture import Log, pack
-from poller.logs.search import parse
-from poller.read_logs import search
+from poller.logs.search import parse, search_logs
 from poller.watermark import JobState, Start
 
 OLD = Path(__file__).parent / "ledgers"
@@ -101,9 +100,9 @@ def test_a_phrase_is_found_where_its_words_are_side_by_side(ledger: Ledger) -> N
             number,
             log("connection refused\n" if number % 4 == 0 else "refused connection\n"),
         )
-    hits, more = search(ledger, '"connection refused"', 0, None, None, limit=10)
+    hits, more = search_logs(ledger, '"connection refused"', 0, None, None, limit=10)
     assert ([hit.log.number for hit in hits], more) == ([8, 4], False)
-    hits, more = search(ledger, '"refused connection"', 0, None, None, limit=2)
+    hits, more = search_logs(ledger, '"refused connection"', 0, None, None, limit=2)
     assert ([hit.log.number for hit in hits], more) == ([7, 6], True)
 
 
@@ -111,10 +110,10 @@ def test_a_search_may_be_narrowed(ledger: Ledger) -> None:
     """To jobs by a glob, to a controller."""
     keep(ledger, 1, log("boom\n"), job="team/app")
     keep(ledger, 2, log("boom\n"), job="other/app")
-    (hit,), _ = search(ledger, "boom", 0, "team/**", None, limit=10)
+    (hit,), _ = search_logs(ledger, "boom", 0, "team/**", None, limit=10)
     assert hit.log.full_name == "team/app"
-    assert len(search(ledger, "boom", 0, None, "main", limit=10)[0]) == 2
-    assert search(ledger, "boom", 0, None, "another", limit=10) == ([], False)
+    assert len(search_logs(ledger, "boom", 0, None, "main", limit=10)[0]) == 2
+    assert search_logs(ledger, "boom", 0, None, "another", limit=10) == ([], False)
 
 
 def test_logs_go_when_they_were_read_long_ago(ledger: Ledger) -> None:

@@ -83,6 +83,15 @@ class History:
             since // HOUR_MS, until // HOUR_MS,
         )  # fmt: skip
 
+    def rejected_by_sink(self, since: int, until: int) -> dict[str, int]:
+        """How many deliveries each sink refused in the hours from ``since`` to ``until``."""
+        rows = self._file.rows(
+            "select sink, sum(rejected) as rejected from delivery_hour"
+            " where hour between ? and ? group by sink",
+            since // HOUR_MS, until // HOUR_MS,
+        )  # fmt: skip
+        return {row["sink"]: row["rejected"] for row in rows}
+
     def rejected(self, sink: str, limit: int) -> list[dict[str, Any]]:
         """The builds rejected last, newest first, with the receiver's status and answer."""
         return self._file.rows(

@@ -1,4 +1,4 @@
-"""What `logs --search` looks for: words and phrases. Pure.
+"""Words and phrases in archived logs, for `logs --search` and the page.
 
 The index knows words only; whether the words of a phrase stand side by side, and in which line, is
 looked up in the text.
@@ -10,9 +10,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import re2
+
+from poller.errors import UsageError
+from poller.globs import matches
+
+if TYPE_CHECKING:
+    from poller.ledger import Ledger
+    from poller.ledger.logs import LogRow
 
 _TERM = re.compile(r'"([^"]*)"?|(\S+)')
 _WORD = re.compile(r"[^\W_]+")
@@ -45,6 +52,39 @@ class Line:
 
     number: int
     text: str
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A log in which all that was searched for is, and the first line of it."""
+
+    log: LogRow
+    line: Line
+
+
+def search_logs(
+    ledger: Ledger, text: str, since: int, job: str | None, controller: str | None, limit: int
+) -> tuple[list[Hit], bool]:
+    """The newest logs in which all words and phrases of ``text`` are; and whether there may be
+    more than ``limit``. Raises UsageError where there is no word in ``text``, or too many;
+    LedgerError."""
+    if len(text) > LONGEST:
+        raise UsageError(f"more than {LONGEST} characters to search for")
+    query = parse(text)
+    if query is None:
+        raise UsageError(f"no word to search for in {text!r}", "letters or digits are needed")
+    hits: list[Hit] = []
+    for row in ledger.logs.with_words(query.words, since):
+        if controller not in (None, row.controller):
+            continue
+        if job is not None and not matches(row.full_name, job):
+            continue
+        if len(hits) == limit:
+            return hits, True
+        line = first_line(query, ledger.logs.text(row.build))
+        if line is not None:
+            hits.append(Hit(row, line))
+    return hits, False
 
 
 def parse(text: str) -> Query | None:

@@ -1,12 +1,18 @@
-"""What goes around every answer: the Host check, and the headers that keep a page to itself."""
+"""What goes around every answer: the Host check, and the headers that keep a page to itself.
+
+A page on loopback can be read by any web site whose name is made to point there (DNS rebinding),
+unless the server looks at the name: it answers to addresses, to localhost and to its own names.
+"""
 
 from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Collection
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from poller.status.hosts import allowed
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self';"
@@ -22,7 +28,10 @@ HEADERS = {
 }
 
 
-class Guard:
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]\s/]+)(?::\d{1,5})?")
+
+
+class HostGuard:
     """ASGI middleware. A request under a name that is not ours gets 421 and nothing else."""
 
     def __init__(self, app: ASGIApp, hosts: frozenset[str]) -> None:
@@ -47,3 +56,21 @@ class Guard:
         else:
             refusal = PlainTextResponse("not a name of this page: [status] hosts lists them\n", 421)
             await refusal(scope, receive, with_headers)
+
+
+def allowed(header: str, names: Collection[str]) -> bool:
+    """Whether a ``Host`` header is an address, ``localhost`` or one of ``names``."""
+    match = _HOST.fullmatch(header)
+    if match is None:
+        return False
+    host = match[1].strip("[]").rstrip(".").lower()
+    return host == "localhost" or host in names or is_address(host)
+
+
+def is_address(host: str) -> bool:
+    """Whether it is an IP address and not a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""Whether every controller was polled lately, and since when one is late. Pure."""
+"""Whether every controller was polled lately, and since when one is overdue. Pure."""
 
 from __future__ import annotations
 
@@ -6,19 +6,17 @@ import itertools
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from apscheduler.triggers.cron import CronTrigger
-
 from poller.breaker import Breaker
 from poller.servers import ControllerConfig
 from poller.when import ago, span_text
 
 INTERVALS = 3
-"""Intervals without an answer after which a controller counts as late."""
+"""Intervals without an answer after which a controller is overdue."""
 
 
 @dataclass(frozen=True)
-class Late:
-    """A controller that is late. ``since`` is its last answer (epoch ms); None: never."""
+class Overdue:
+    """A controller that is overdue. ``since`` is its last answer (epoch ms); None: never."""
 
     controller: str
     since: int | None
@@ -36,20 +34,20 @@ class Late:
         )
 
 
-def late(
+def overdue(
     controller: ControllerConfig,
     last_success: int | None,
     error: str | None,
     breaker: Breaker,
     now: int,
-) -> Late | None:
+) -> Overdue | None:
     """The controller when three of its polls are due since the last answer, else None.
 
     A cron line is walked: the gap between two of its times is not always the same.
     """
     if last_success is not None and now <= deadline(controller, last_success):
         return None
-    return Late(controller.name, last_success, error, breaker)
+    return Overdue(controller.name, last_success, error, breaker)
 
 
 def deadline(controller: ControllerConfig, last_success: int) -> int:
@@ -81,6 +79,8 @@ def every_words(controller: ControllerConfig) -> str:
 
 def _times(line: str, after: datetime) -> list[datetime]:
     """The next times of a cron line after a moment, at most three."""
+    from apscheduler.triggers.cron import CronTrigger  # heavy, and most controllers have no cron
+
     trigger = CronTrigger.from_crontab(line, timezone="UTC")
     moments: list[datetime] = []
     previous: datetime | None = after

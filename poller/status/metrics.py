@@ -1,7 +1,7 @@
 """What the service counts while it runs, for `/metrics`.
 
 One object a process, handed to those that have something to tell; what the ledger knows by itself
-is in ``gauges``. Labels are bounded by the config and by HTTP: a job is never one.
+is in ``ledger_metrics``. Labels are bounded by the config and by HTTP: a job is never one.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from poller.cycle import Cycle
 from poller.delivery import Drain
 from poller.ledger import Queued
 from poller.settings import Settings
+from poller.status.snapshot import Live
 
 POLL_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 LATENCY_SECONDS = (5, 15, 30, 60, 120, 300, 600, 1800, 3600, 21600, 86400)
@@ -50,13 +51,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.unwritable = ""
         """Why the ledger can't be written now; empty while it can."""
-        self._news: dict[str, tuple[int, int]] = {}
-        writable = Gauge(
-            "sei_poller_ledger_writable",
-            "Whether what is collected and delivered can be recorded; while not, neither is done.",
-            registry=self.registry,
-        )
-        writable.set_function(lambda: 0 if self.unwritable else 1)
+        self._changes: dict[str, tuple[int, int]] = {}
         self._declare_polls()
         self._declare_deliveries()
         info = Info("sei_poller", "The program that answers.", registry=self.registry)
@@ -89,13 +84,6 @@ class Metrics:
             where,
             registry=registry,
         )
-        self._asked = Gauge(
-            "sei_poller_jobs_with_news",
-            "Jobs that the last poll had to ask.",
-            where,
-            registry=registry,
-        )
-
         self._at_once = Gauge(
             "sei_poller_requests_at_once",
             "Requests that a controller gets at once: fewer than max_connections while it is slow.",
@@ -152,8 +140,7 @@ class Metrics:
         self._collected.labels(name).inc(cycle.collected)
         self._skipped.labels(name).inc(cycle.skipped)
         if cycle.error is None:
-            self._asked.labels(name).set(cycle.asked)
-            self._news[name] = (cycle.asked, cycle.collected)
+            self._changes[name] = (cycle.asked, cycle.collected)
 
     def at_once(self, controller: str, limit: int) -> None:
         """So many requests the controller gets at once now."""
@@ -178,9 +165,9 @@ class Metrics:
         stopped = 1 if done.stopped and not done.failures else 0
         self._failures.labels(sink).inc(done.failures + stopped)
 
-    def news(self, controller: str) -> tuple[int, int] | None:
-        """Jobs asked and builds collected by the last poll that was answered; None before it."""
-        return self._news.get(controller)
+    def live(self) -> Live:
+        """What a snapshot takes from the service."""
+        return Live(self.unwritable, dict(self._changes))
 
 
 def poll_outcome(cycle: Cycle) -> str:

@@ -17,7 +17,7 @@ SECONDS = 5.0
 """The longest that one look at the ledger may take; a page is some milliseconds."""
 
 
-class Reader:
+class LedgerReader:
     """One thread with one read-only connection: however many ask, they are read for in turn."""
 
     def __init__(self, path: Path) -> None:

@@ -17,10 +17,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from poller.addresses import is_loopback
 from poller.settings import Settings
-from poller.status.app import Pages, application
-from poller.status.hosts import split_listen
 from poller.status.metrics import Metrics
-from poller.status.reader import Reader
+from poller.status.reader import LedgerReader
+from poller.status.routes import Handlers, application
 
 AGAIN_SECONDS = 30.0
 """Between two tries to listen on a port that can't be had."""
@@ -34,7 +33,7 @@ REQUEST_SECONDS, ANSWER_SECONDS = 10.0, 60.0
 as many idle ones as there are places would keep everybody out."""
 
 
-class Impatient(H11Protocol):
+class TimeoutProtocol(H11Protocol):
     """An HTTP connection that is closed when it keeps us waiting.
 
     Uvicorn itself waits without end for the rest of a request, and for an answer to be read.
@@ -95,7 +94,7 @@ async def serving(
     clock: Callable[[], int],
     *,
     again_seconds: float = AGAIN_SECONDS,
-    protocol: type[Impatient] = Impatient,
+    protocol: type[TimeoutProtocol] = TimeoutProtocol,
 ) -> AsyncIterator[None]:
     """Inside, the page is served where ``[status] listen`` says; without it nothing happens.
 
@@ -105,11 +104,11 @@ async def serving(
     if listen is None:
         yield
         return
-    reader, probes = (Reader(Path(settings.ledger.path)) for _ in range(2))
-    pages = Pages(reader, probes, settings, metrics, clock)
+    reader, probes = (LedgerReader(Path(settings.ledger.path)) for _ in range(2))
+    handlers = Handlers(reader, probes, settings, metrics, clock)
     host, _ = split_listen(listen)
     hosts = frozenset(name.lower() for name in (host, *settings.status.hosts))
-    server = _Uvicorn(_config(application(pages, hosts), protocol))
+    server = _Uvicorn(_config(application(handlers, hosts), protocol))
     task = asyncio.create_task(_serve(server, listen, again_seconds))
     try:
         yield
@@ -122,7 +121,7 @@ async def serving(
         await probes.aclose()
 
 
-def _config(app: object, protocol: type[Impatient]) -> uvicorn.Config:
+def _config(app: object, protocol: type[TimeoutProtocol]) -> uvicorn.Config:
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         http=protocol,
@@ -189,3 +188,9 @@ def bind(listen: str) -> socket.socket:
         raise
     listener.setblocking(False)
     return listener
+
+
+def split_listen(listen: str) -> tuple[str, int]:
+    """``HOST:PORT`` or a port alone, which is on loopback."""
+    host, _, port = listen.rpartition(":")
+    return host.strip("[]") or "127.0.0.1", int(port)

@@ -22,12 +22,12 @@ from poller.harness import render
 from poller.harness.executions import is_last
 from poller.known_secrets import wiped
 from poller.ledger import Ledger
-from poller.logs.search import parse
+from poller.logs.search import parse, search_logs
 from poller.printable import one_line
-from poller.read_logs import search
 from poller.render import rejected_json, rejected_lines
-from poller.status.build import build_page
-from poller.status.summary import lines, summary
+from poller.render_status import status_json, status_lines
+from poller.status.build_page import build_page
+from poller.status.snapshot import incomplete, snapshot
 from poller.wiring import Common, policy, sei_api, watch
 from poller.wiring import harness_api as wired_harness
 from tests.fuzz.corpus import ENVIRON, NOW
@@ -137,7 +137,8 @@ def _read_all(bench: Workbench, opened: Ledger) -> None:
     settings = bench.settings.model_copy(
         update={"ledger": bench.settings.ledger.model_copy(update={"path": str(opened.path)})}
     )
-    lines(summary(settings, opened, NOW))
+    state = snapshot(opened, settings, NOW)
+    status_lines(status_json(state, incomplete(opened, settings)))
     opened.jobs.states(1)
     opened.jobs.samples(1, 3)
     for job in opened.jobs.states(1).values():
@@ -151,7 +152,7 @@ def _read_all(bench: Workbench, opened: Ledger) -> None:
         opened.logs.text(row["id"])
     list(opened.executions.recorded(1, 0))
     if parse("app"):
-        search(opened, "app", 0, None, None, 5)
+        search_logs(opened, "app", 0, None, None, 5)
 
 
 def a_ledger(bench: Workbench) -> bytes:

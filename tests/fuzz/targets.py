@@ -22,11 +22,12 @@ from poller.jenkins.model import Build
 from poller.jenkins.paths import build_of_url, job_path
 from poller.jenkins.whole import PIPELINE_RUN
 from poller.logs import search as log_search
+from poller.logs.search import search_logs
 from poller.printable import one_line
-from poller.read_logs import hit_lines, search
 from poller.reconcile import compared, is_due
 from poller.recording import batch, unfinished
 from poller.render import reconcile_line
+from poller.render_status import hit_lines
 from poller.sei.scm import without_credentials
 from poller.tries import retry_after
 from poller.watermark import JobState, Start
@@ -226,7 +227,7 @@ def _refused(bench: Workbench, answer: http.Answer) -> None:
 def searched(bench: Workbench, body: bytes) -> None:
     """What a user types into the search of logs."""
     text = body.decode("utf-8", "replace").replace("\0", "")
-    hits, _ = search(bench.ledger, text, 0, None, None, 5)
+    hits, _ = search_logs(bench.ledger, text, 0, None, None, 5)
     bench.shows(*hit_lines(hits))
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from poller.explain import explain_json, explain_lines
 from poller.jenkins.model import Build, Stage, StageTree
 from poller.preview import Preview
+from poller.render_status import explain_json, explain_lines
 from poller.rule_settings import Rule, StageCondition
 from poller.sei.evidence import Evidence, UpstreamBuild
 from poller.sei.limits import fit

@@ -9,7 +9,7 @@ import pytest
 
 from poller.breaker import Breaker, State
 from poller.servers import ControllerConfig
-from poller.status.health import deadline, interval, late
+from poller.status.health import deadline, interval, overdue
 from tests.conftest import GUID, Site
 from tests.status.conftest import serve
 
@@ -31,8 +31,8 @@ def at(text: str) -> int:
 def test_three_intervals() -> None:
     """Late is later than the third poll that is due."""
     polled = controller(every="60s")
-    assert late(polled, 0, None, Breaker(), 3 * MINUTE) is None
-    assert late(polled, 0, "why", Breaker(), 3 * MINUTE + 1) is not None
+    assert overdue(polled, 0, None, Breaker(), 3 * MINUTE) is None
+    assert overdue(polled, 0, "why", Breaker(), 3 * MINUTE + 1) is not None
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_the_interval_of_a_cron_line_is_its_longest_gap_ahead() -> None:
 def test_never_polled_is_late(day: int) -> None:
     """At any time, and said as it is."""
     now = at(f"2026-11-{day}T12:00")
-    found = late(controller(cron="0 3 * * *"), None, None, Breaker(), now)
+    found = overdue(controller(cron="0 3 * * *"), None, None, Breaker(), now)
     assert found is not None
     assert found.words(0) == "main: not polled yet"
 
@@ -68,7 +68,7 @@ def test_never_polled_is_late(day: int) -> None:
 def test_what_is_left_alone_says_so() -> None:
     """And when it is tried again, before the reason."""
     open_since = Breaker(State.OPEN, since=1, next_try=4 * MINUTE + 12_000, why="HTTP 502")
-    found = late(controller(every="60s"), 0, "HTTP 502", open_since, 4 * MINUTE)
+    found = overdue(controller(every="60s"), 0, "HTTP 502", open_since, 4 * MINUTE)
     assert found is not None
     assert found.words(4 * MINUTE) == (
         "main: no answer for 4 min; left alone, and tried in 12 s: HTTP 502"

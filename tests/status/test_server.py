@@ -15,9 +15,9 @@ import pytest
 
 from poller.config import load
 from poller.ledger import Ledger
-from poller.status.hosts import allowed, split_listen
+from poller.status.guard import allowed
 from poller.status.metrics import Metrics
-from poller.status.server import MOST_AT_ONCE, Impatient, serving
+from poller.status.server import MOST_AT_ONCE, TimeoutProtocol, serving, split_listen
 from tests.conftest import KEY, TOKEN, Site, free_port, simulated
 from tests.status.conftest import Service, serve
 from tests.test_run import wait_for
@@ -223,7 +223,7 @@ NEVER_READ = b"GET /static/style.css HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 2_00
 def test_slow_connections_do_not_keep_others_out(site: Site) -> None:
     """As many as there are places: each is closed in time, and others are answered again."""
 
-    class Quick(Impatient):
+    class Quick(TimeoutProtocol):
         request_seconds, answer_seconds = 1.5, 2.0
 
     port = free_port()

@@ -9,20 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poller.status.archive import SHOWN, last_part
-from poller.status.build import bars, read, web_address, whole_length
+from poller.status.build_page import bars, read, web_address, whole_length
 from poller.status.chart import HEIGHT, HOUR_MS, day_chart, nice_top, span
-from poller.status.health import Late
-from poller.status.pages import clock_time, lasted, render, short, when
-from poller.status.verdict import ControllerState, SinkState, all_well, problems
+from poller.status.health import Overdue
+from poller.status.html import clock_time, lasted, render, short, when
+from poller.status.problems import all_well, problems
+from poller.status.search import SHOWN, last_part
+from poller.status.snapshot import ControllerState, LedgerSize, SinkState, Snapshot
 
 NOW = 1_764_000_000_000
 MINUTE = 60_000
 ROOM = 2**40
 
 WELL = ControllerState(
-    name="main", every="every 1m", jobs=5, last_poll=NOW, last_success=NOW, error=None, late=None,
-    asked=0, collected=0, in_flight=0, skipped=0, queued=0, rejected=0,
+    name="main", every="every 1m", interval=MINUTE, jobs=5, last_poll=NOW, last_success=NOW,
+    error=None, overdue=None, asked=0, collected=0, builds={},
 )  # fmt: skip
 SINK = SinkState(
     name="sei", queued=0, oldest=None, delivered=9, rejected=0, rejected_lately=0,
@@ -30,17 +31,22 @@ SINK = SinkState(
 )  # fmt: skip
 
 
+def state(controller: ControllerState = WELL, sink: SinkState = SINK, free: int = ROOM) -> Snapshot:
+    """One controller and one sink."""
+    return Snapshot(NOW, "", LedgerSize(0, free), (controller,), (sink,))
+
+
 def texts(
     controller: ControllerState = WELL, sink: SinkState = SINK, free: int = ROOM
 ) -> list[str]:
     """What is said, the worst first."""
-    return [problem.text for problem in problems([controller], [sink], free, NOW)]
+    return [problem.text for problem in problems(state(controller, sink, free))]
 
 
 def test_all_well_is_one_sentence() -> None:
     """That says what was looked at."""
     assert texts() == []
-    said = all_well([WELL], [replace(SINK, queued=1)])
+    said = all_well(state(sink=replace(SINK, queued=1)))
     assert said == (
         "All well: 1 controller polled on time, 1 build on the way,"
         " nothing was rejected in the last day."
@@ -51,14 +57,14 @@ def test_all_well_is_one_sentence() -> None:
     ("change", "expected"),
     [
         (
-            {"last_success": NOW - 14 * MINUTE, "late": Late("main", NOW - 14 * MINUTE, "x")},
+            {"last_success": NOW - 14 * MINUTE, "overdue": Overdue("main", NOW - 14 * MINUTE, "x")},
             "main has not answered for 14 min.",
         ),
-        ({"last_success": None, "late": Late("main", None, "x")}, "main has never answered."),
+        ({"last_success": None, "overdue": Overdue("main", None, "x")}, "main has never answered."),
         ({"last_success": NOW - MINUTE, "error": "x"}, "main did not answer the last poll."),
         ({"error": "x"}, "main: not all was collected; it is asked again."),
         (
-            {"last_poll": None, "last_success": None, "late": Late("main", None, None)},
+            {"last_poll": None, "last_success": None, "overdue": Overdue("main", None, None)},
             "main has not been polled yet.",
         ),
     ],

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
-from poller.breaker import Breaker
-from poller.status.health import Late
+from poller.status.snapshot import ControllerState, SinkState, Snapshot
 from poller.when import ago
 
 OLD_MS = 900_000
@@ -17,58 +15,6 @@ LITTLE_ROOM = 2**30
 """Bytes free on the ledger's disk, below which it deserves a word."""
 
 CHECK, RETRY = "sei-poller check", "sei-poller retry --all"
-
-
-@dataclass(frozen=True)
-class ControllerState:
-    """One controller, now. Times are epoch milliseconds; ``asked`` and ``collected`` are of the
-    last poll, None where this process has seen none yet."""
-
-    name: str
-    every: str
-    jobs: int
-    last_poll: int | None
-    last_success: int | None
-    error: str | None
-    late: Late | None
-    asked: int | None
-    collected: int | None
-    in_flight: int
-    skipped: int
-    queued: int
-    rejected: int
-    breaker: Breaker = field(default_factory=Breaker)
-
-    @property
-    def failed(self) -> bool:
-        """The last poll got no answer."""
-        return self.last_poll is not None and self.last_poll != self.last_success
-
-    @property
-    def word(self) -> Literal["late", "failing", "partly", "well", "starting"]:
-        """Its state in a word."""
-        if self.last_poll is None:
-            return "starting"
-        if self.late is not None:
-            return "late"
-        if self.failed:
-            return "failing"
-        return "partly" if self.error else "well"
-
-
-@dataclass(frozen=True)
-class SinkState:
-    """One sink, now: counts over all controllers, and what it last said."""
-
-    name: str
-    queued: int
-    oldest: int | None
-    delivered: int
-    rejected: int
-    rejected_lately: int
-    last_success: int | None
-    error: str | None
-    breaker: Breaker = field(default_factory=Breaker)
 
 
 @dataclass(frozen=True)
@@ -82,21 +28,15 @@ class Problem:
     command: str = ""
 
 
-def problems(
-    controllers: Sequence[ControllerState],
-    sinks: Sequence[SinkState],
-    free: int,
-    now: int,
-    unwritable: str = "",
-) -> list[Problem]:
-    """The worst first. ``free`` is in bytes, on the ledger's disk; ``unwritable`` is why the ledger
-    can't be written, where it can't."""
-    found = [problem for sink in sinks for problem in _of_sink(sink, now)]
-    found += [problem for controller in controllers if (problem := _of(controller, now))]
-    if unwritable:
+def problems(snapshot: Snapshot) -> list[Problem]:
+    """The worst first."""
+    now, free = snapshot.now, snapshot.ledger.free
+    found = [problem for sink in snapshot.sinks for problem in _of_sink(sink, now)]
+    found += [problem for one in snapshot.controllers if (problem := _of(one, now))]
+    if snapshot.unwritable:
         text = "Nothing can be recorded, so nothing is asked of Jenkins and nothing sent."
         cure = "it goes on by itself when the ledger can be written again; nothing is lost"
-        found.insert(0, Problem("bad", text, unwritable, cure))
+        found.insert(0, Problem("bad", text, snapshot.unwritable, cure))
     if free < LITTLE_ROOM:
         room = f"{free // 2**20} MiB"
         found.append(
@@ -111,7 +51,7 @@ def problems(
 
 def _of(controller: ControllerState, now: int) -> Problem | None:
     name, error = controller.name, controller.error or ""
-    match controller.word:
+    match controller.state:
         case "late" if controller.last_success is None:
             return Problem("bad", f"{name} has never answered.", error, command=CHECK)
         case "late":
@@ -148,10 +88,11 @@ def _of_sink(sink: SinkState, now: int) -> list[Problem]:
     return found
 
 
-def all_well(controllers: Sequence[ControllerState], sinks: Sequence[SinkState]) -> str:
+def all_well(snapshot: Snapshot) -> str:
     """The sentence where there is no problem."""
-    polled = "1 controller" if len(controllers) == 1 else f"{len(controllers)} controllers"
-    queued = sum(sink.queued for sink in sinks)
+    count = len(snapshot.controllers)
+    polled = "1 controller" if count == 1 else f"{count} controllers"
+    queued = sum(sink.queued for sink in snapshot.sinks)
     waiting = f"{_builds(queued)} on the way" if queued else "nothing is queued"
     return f"All well: {polled} polled on time, {waiting}, nothing was rejected in the last day."
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
@@ -16,30 +17,35 @@ from starlette.staticfiles import StaticFiles
 
 from poller.errors import LedgerError
 from poller.ledger import Ledger
+from poller.ledger.tallies import DAY_MS
 from poller.settings import Settings
-from poller.status import archive
-from poller.status.archive import last_part
-from poller.status.build import build_page
-from poller.status.gauges import LedgerGauges
-from poller.status.guard import Guard
+from poller.status.build_page import build_page
+from poller.status.chart import day_chart
+from poller.status.guard import HostGuard
+from poller.status.html import HERE, render
+from poller.status.ledger_metrics import LedgerMetrics
 from poller.status.metrics import Metrics
-from poller.status.overview import DAY_MS, controller_states, overview
-from poller.status.pages import HERE, render
-from poller.status.reader import Reader
-from poller.status.search import search
+from poller.status.problems import all_well, problems
+from poller.status.reader import LedgerReader
+from poller.status.search import kept_log, last_part, search
+from poller.status.snapshot import Snapshot, snapshot
+
+T = TypeVar("T")
 
 PAGE, LONGEST_QUERY = 50, 200
 LARGEST_ID = 2**63 - 1
+WEEK_DAYS = 7
+RECENT, REJECTED, FAILING = 20, 10, 10
 
 
-class Pages:
+class Handlers:
     """The handlers. ``clock`` gives epoch milliseconds. ``probes`` reads for machines alone, so
     that no search of a person makes the service look ill."""
 
     def __init__(
         self,
-        reader: Reader,
-        probes: Reader,
+        reader: LedgerReader,
+        probes: LedgerReader,
         settings: Settings,
         metrics: Metrics,
         clock: Callable[[], int],
@@ -52,13 +58,8 @@ class Pages:
 
     async def overview(self, _request: Request) -> Response:
         """The first page."""
-        now, metrics = self._clock(), self._metrics
-        return await self._page(
-            lambda ledger: render(
-                "overview.html", now,
-                o=overview(ledger, self._settings, metrics, now, metrics.unwritable),
-            )
-        )  # fmt: skip
+        page = await self._snapshot(self._reader, overview)
+        return Response(page, media_type="text/html; charset=utf-8")
 
     async def builds(self, request: Request) -> Response:
         """All builds, newest first; ``before`` is where the page before ended."""
@@ -91,7 +92,7 @@ class Pages:
             page = build_page(ledger, number)
             if page is None:
                 raise HTTPException(404, "there is no such build in the ledger")
-            log = archive.read(ledger, number)
+            log = kept_log(ledger, number)
             return render("build.html", now, p=page, log=None if log is None else last_part(log))
 
         return await self._page(look)
@@ -107,7 +108,7 @@ class Pages:
     async def log(self, request: Request) -> Response:
         """A build's console log as it is kept."""
         number = _id(request)
-        text = await self._reader.ask(lambda ledger: archive.read(ledger, number))
+        text = await self._reader.ask(lambda ledger: kept_log(ledger, number))
         if text is None:
             raise HTTPException(404, "no console log of it is kept")
         return PlainTextResponse(text.encode("utf-8", "replace"))
@@ -122,31 +123,24 @@ class Pages:
     async def metrics(self, request: Request) -> Response:
         """Prometheus' text, or OpenMetrics where that is asked for."""
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        now = self._clock()
 
-        def look(ledger: Ledger) -> bytes:
-            # A registry for this one answer: it is read in one state of the ledger.
-            registry = CollectorRegistry()
-            registry.register(LedgerGauges(ledger, self._settings, self._metrics.registry, now))
+        def look(_ledger: Ledger, state: Snapshot) -> bytes:
+            registry = CollectorRegistry()  # for this one answer
+            registry.register(LedgerMetrics(state, self._metrics.registry))
             return encode(registry)
 
-        return Response(await self._probes.ask(look), headers={"Content-Type": content_type})
+        text = await self._snapshot(self._probes, look)
+        return Response(text, headers={"Content-Type": content_type})
 
     async def healthz(self, _request: Request) -> Response:
         """200 when the ledger can be written and every controller was polled within three of its
         intervals, else 503 and why."""
-        now = self._clock()
         try:
-            states = await self._probes.ask(
-                lambda ledger: controller_states(
-                    self._settings, {c["name"]: c for c in ledger.controllers.all()},
-                    ledger.breakers.all("controller"), self._metrics, now,
-                )
-            )  # fmt: skip
+            state = await self._snapshot(self._probes, lambda _ledger, state: state)
         except LedgerError as error:
             return PlainTextResponse(f"{error}\n", 503)
-        ill = [self._metrics.unwritable] if self._metrics.unwritable else []
-        ill += [state.late.words(now) for state in states if state.late is not None]
+        ill = [state.unwritable] if state.unwritable else []
+        ill += [c.overdue.words(state.now) for c in state.controllers if c.overdue is not None]
         return PlainTextResponse("\n".join(ill or ["ok"]) + "\n", 503 if ill else 200)
 
     async def livez(self, _request: Request) -> Response:
@@ -163,28 +157,57 @@ class Pages:
     async def _page(self, look: Callable[[Ledger], bytes]) -> Response:
         return Response(await self._reader.ask(look), media_type="text/html; charset=utf-8")
 
+    async def _snapshot(self, reader: LedgerReader, look: Callable[[Ledger, Snapshot], T]) -> T:
+        """What ``look`` makes of a snapshot, and of the ledger in the same state."""
+        now, live = self._clock(), self._metrics.live()
+        return await reader.ask(
+            lambda ledger: look(ledger, snapshot(ledger, self._settings, now, live))
+        )
 
-def application(pages: Pages, hosts: frozenset[str]) -> Starlette:
+
+def overview(ledger: Ledger, state: Snapshot) -> bytes:
+    """The first page: the snapshot, the last day and week, and the newest builds."""
+    now, history = state.now, ledger.history
+    sinks = [sink.name for sink in state.sinks]
+    hours = history.hours(now - DAY_MS, now)
+    week_since = (now // DAY_MS - WEEK_DAYS + 1) * DAY_MS
+    rejected = [row for sink in sinks for row in history.rejected(sink, REJECTED)]
+    return render(
+        "overview.html", now,
+        problems=problems(state),
+        well=all_well(state),
+        controllers=state.controllers,
+        sinks=state.sinks,
+        charts=[day_chart(hours, sink, now) for sink in sinks],
+        week_since=week_since,
+        results=history.results(week_since, now),
+        failing=history.failing(week_since, now, FAILING),
+        rejected=sorted(rejected, key=lambda row: row["at"], reverse=True)[:REJECTED],
+        recent=history.recent(now + DAY_MS, RECENT),
+    )  # fmt: skip
+
+
+def application(handlers: Handlers, hosts: frozenset[str]) -> Starlette:
     """The whole app; ``hosts`` are the names that it answers to."""
     routes: dict[str, Callable[[Request], Awaitable[Response]]] = {
-        "/": pages.overview,
-        "/builds": pages.builds,
-        "/builds/{id:int}": pages.build,
-        "/builds/{id:int}/payload.json": pages.payload,
-        "/builds/{id:int}/log.txt": pages.log,
-        "/jobs/{id:int}": pages.job,
-        "/search": pages.search,
-        "/metrics": pages.metrics,
-        "/healthz": pages.healthz,
-        "/livez": pages.livez,
+        "/": handlers.overview,
+        "/builds": handlers.builds,
+        "/builds/{id:int}": handlers.build,
+        "/builds/{id:int}/payload.json": handlers.payload,
+        "/builds/{id:int}/log.txt": handlers.log,
+        "/jobs/{id:int}": handlers.job,
+        "/search": handlers.search,
+        "/metrics": handlers.metrics,
+        "/healthz": handlers.healthz,
+        "/livez": handlers.livez,
     }
     return Starlette(
         routes=[
             *(Route(path, handler) for path, handler in routes.items()),
             Mount("/static", StaticFiles(directory=HERE / "static")),
         ],
-        middleware=[Middleware(Guard, hosts=hosts)],
-        exception_handlers={HTTPException: _refused, LedgerError: pages.no_ledger},  # type: ignore[dict-item]
+        middleware=[Middleware(HostGuard, hosts=hosts)],
+        exception_handlers={HTTPException: _refused, LedgerError: handlers.no_ledger},  # type: ignore[dict-item]
     )
 
 
