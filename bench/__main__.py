@@ -18,7 +18,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import backfill, books, idle, live, mapping, reconcile
+from bench import backfill, books, idle, live, mapping, once, reconcile
 from bench.figure import Figure, Results, decoded, unmeasured
 from bench.report import all_figures, table, write
 from bench.size import Say, Size
@@ -28,6 +28,7 @@ Section = Callable[[Size, Say], Iterator[Figure]]
 
 SECTIONS: Mapping[str, Section] = {
     "backfill": backfill.figures,
+    "once": once.figures,
     "idle": idle.figures,
     "run": live.figures,
     "ledger": books.figures,

@@ -28,6 +28,7 @@ DAYS_MS = 30 * 86_400_000
 DUCK = "duck-jenkins==0.0.25"
 BARE, SCRIPT, DUCKS = "bare httpx loop", "usual script (python-jenkins)", "duck-jenkins 0.0.25"
 OURS = "backfill"
+BACKFILL = ("backfill", "--since", "all")
 STARTS = 3
 
 
@@ -76,17 +77,17 @@ def figures(size: Size, say: Say) -> Iterator[Figure]:
         work = Path(name) / "work.json"
         few = max(1, round(size.jobs * size.share))
         total, duck = size.jobs * builds, functools.partial(_duck, servers, builds)
-        ours, bare, *others = contenders = [
-            Contender(OURS, total, size.jobs, functools.partial(_ours, servers, work)),
-            Contender(BARE, total, size.jobs, functools.partial(_bare, servers, work)),
+        own, loop, *others = contenders = [
+            Contender(OURS, total, size.jobs, functools.partial(ours, servers, work, BACKFILL)),
+            Contender(BARE, total, size.jobs, functools.partial(bare, servers, work)),
             Contender(SCRIPT, few * builds, few, functools.partial(_script, servers), few=True),
             Contender(DUCKS, few * builds, few, duck, few=True),
         ]
-        say(f"{ours.builds:,} builds in {size.jobs} jobs: each answer is made once")
-        for one in (ours, *others):
+        say(f"{own.builds:,} builds in {size.jobs} jobs: each answer is made once")
+        for one in (own, *others):
             _warm(one, servers)
-        if ours.failed:
-            raise Failed(ours.failed)
+        if own.failed:
+            raise Failed(own.failed)
         for latency in LATENCIES:
             servers.ask("latency", ms=latency)
             for number in range(size.runs):
@@ -98,7 +99,7 @@ def figures(size: Size, say: Say) -> Iterator[Figure]:
             servers.ask("latency", ms=0)
     for latency in LATENCIES:
         yield from _speeds(contenders, latency)
-    yield from _costs(ours, bare, others)
+    yield from _costs(own, loop, others)
 
 
 def _warm(one: Contender, servers: Simulated) -> None:
@@ -126,18 +127,20 @@ def _tried(one: Contender, jobs: int) -> Cost | None:
         return None
 
 
-def _ours(servers: Simulated, work: Path, _jobs: int) -> Cost:
+def ours(servers: Simulated, work: Path, command: Sequence[str], _jobs: int) -> Cost:
+    """A command of ours on a new ledger; what it asked and sent is in ``work`` then."""
     with tempfile.TemporaryDirectory() as directory:
         config = servers.config(Path(directory), since="all")
         servers.ask("requests")
         servers.ask("sizes")
-        cost = measured([*POLLER, "--config", str(config), "backfill", "--since", "all"])
+        cost = measured([*POLLER, "--config", str(config), *command])
         sizes = servers.ask("sizes")
         work.write_text(json.dumps({"requests": servers.ask("requests"), "sizes": sizes}))
         return cost
 
 
-def _bare(servers: Simulated, work: Path, _jobs: int) -> Cost:
+def bare(servers: Simulated, work: Path, _jobs: int) -> Cost:
+    """The bare loop on what is in ``work``."""
     urls = servers.urls
     command = [sys.executable, "-m", "bench.bare_loop", urls["jenkins"], urls["sei"], str(work)]
     return measured(command)

@@ -13,7 +13,8 @@ from poller.delivery import Drain
 from poller.errors import RemoteError
 from poller.globs import Globs
 from poller.ledger import Ledger
-from poller.sending import send_while
+from poller.sending import flush_while
+from poller.together import together
 from poller.watched import Watched
 from poller.wiring import Line
 
@@ -72,16 +73,8 @@ async def backfill_all(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     done = BackfilledAll()
-    news = [asyncio.Event() for _ in line.sinks]
 
-    def collected(builds: int) -> None:
-        progress.collected(builds)
-        for event in news:
-            event.set()
-
-    told = dataclasses.replace(progress, collected=collected)
-
-    async def one(controller: Watched) -> None:
+    async def one(controller: Watched, told: Progress) -> None:
         try:
             done.controllers.append(
                 await backfill(
@@ -92,18 +85,17 @@ async def backfill_all(
         except RemoteError as error:
             done.errors.append(error)
 
-    async def fill() -> None:
-        await asyncio.gather(*(one(controller) for controller in watched))
+    async def collect(queued: Callable[[], None]) -> None:
+        def collected(builds: int) -> None:
+            progress.collected(builds)
+            queued()
 
-    filling = asyncio.create_task(fill())
-    drains = await asyncio.gather(
-        *(
-            send_while(sink, line.ledger, clock, filling, event, on_settled, stop.is_set)
-            for sink, event in zip(line.sinks, news, strict=True)
-        )
+        told = dataclasses.replace(progress, collected=collected)
+        await together(one(controller, told) for controller in watched)
+
+    done.drains = await flush_while(
+        collect, line.sinks, line.ledger, clock, on_settled, stop.is_set
     )
-    await filling
-    done.drains = {sink.name: drain for sink, drain in zip(line.sinks, drains, strict=True)}
     done.queued, done.stopped = line.ledger.outbox.count_queued(), stop.is_set()
     return done
 

@@ -186,11 +186,11 @@ def retry(
     async def work(line: Line) -> int:
         from poller.render import retried_lines
         from poller.retry import retry_all
-        from poller.sending import send_each
+        from poller.sending import flush_all
 
         wanted = None if job is None or number is None else (job, number)
         done = await retry_all(line, wanted, controller, clock)
-        await send_each(line.sinks, line.ledger, clock)
+        await flush_all(line.sinks, line.ledger, clock)
         emit(done if as_json else retried_lines(done))
         return 75 if line.ledger.outbox.count_queued() or not all(d.queued for d in done) else 0
 

@@ -1,8 +1,7 @@
-"""One cycle of every controller, then the outbox: what the service does, done once."""
+"""One cycle of every controller, and the outbox beside it: what the service does, done once."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -10,7 +9,8 @@ from poller.cycle import Cycle, poll
 from poller.delivery import Drain
 from poller.errors import Unauthorized
 from poller.housekeeping import keep_house
-from poller.sending import send_all
+from poller.sending import flush_while
+from poller.together import together
 from poller.wiring import Line
 
 
@@ -40,18 +40,20 @@ async def once(
     on_collected: Callable[[int], None] = lambda _count: None,
     on_settled: Callable[[int], None] = lambda _count: None,
 ) -> Once:
-    """Poll every controller, then drain every sink. Raises LedgerError."""
+    """Poll every controller, send beside it, and then the rest. Raises LedgerError."""
     done = Once()
-    done.cycles = await asyncio.gather(
-        *(
-            poll(w, line.ledger, line.sink_names, clock, on_collected=on_collected)
+
+    async def collect(queued: Callable[[], None]) -> None:
+        def collected(builds: int) -> None:
+            on_collected(builds)
+            queued()
+
+        done.cycles = await together(
+            poll(w, line.ledger, line.sink_names, clock, on_collected=collected)
             for w in line.watched
         )
-    )
-    drains = await asyncio.gather(
-        *(send_all(sink, line.ledger, clock, on_settled) for sink in line.sinks)
-    )
-    done.drains = {sink.name: drained for sink, drained in zip(line.sinks, drains, strict=True)}
+
+    done.drains = await flush_while(collect, line.sinks, line.ledger, clock, on_settled)
     keep_house(line.ledger, line.settings.ledger, clock())
     done.queued = line.ledger.outbox.count_queued()
     return done

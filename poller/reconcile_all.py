@@ -13,7 +13,7 @@ from poller.ledger import ControllerRow
 from poller.rate import Pace
 from poller.reconcile import Checked, Finding, fill, reconcile, selected
 from poller.retry import retry
-from poller.sending import send_each
+from poller.sending import flush_all
 from poller.watched import Watched
 from poller.wiring import Line
 
@@ -76,7 +76,7 @@ async def reconcile_all(
         except RemoteError as error:
             done.errors.append(error)
     if repair:
-        await send_each(line.sinks, line.ledger, clock)
+        await flush_all(line.sinks, line.ledger, clock)
         done.queued = line.ledger.outbox.count_queued()
     return done
 

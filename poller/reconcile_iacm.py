@@ -15,7 +15,7 @@ from poller.ledger import Ledger
 from poller.ledger.executions import Recorded
 from poller.reconcile import QUEUED, Finding
 from poller.reconcile_all import Reconciled
-from poller.sending import send_all
+from poller.sending import flush
 from poller.sinks import Sink
 from poller.sinks.iacm import NAME
 from poller.watched import Watched
@@ -78,7 +78,7 @@ async def reconcile_iacm(
                 ledger.executions.queue_again(build.build, clock())
                 done.repaired += 1
     if repair:
-        await send_all(sink, ledger, clock)
+        await flush(sink, ledger, clock)
         done.queued = ledger.outbox.count_queued(NAME)
     return done
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 from poller import backoff
 from poller.delivery import Drain, drain
 from poller.ledger import Ledger
 from poller.sinks import Sink
+from poller.together import end, first, together
 
 TRIES = 3
 """Passes over the queue before the rest is left for the next time."""
@@ -18,68 +20,113 @@ LONGEST_PAUSE = 5.0
 """Seconds between two passes; a receiver that wants more is left alone."""
 
 
-async def send_all(
+class Collecting:
+    """What goes on beside the deliveries and queues more of them. ``queued`` is set with the next
+    builds that are queued, and then another event takes its place; at the end it is set, too."""
+
+    def __init__(self) -> None:
+        self.ended = asyncio.Event()
+        self.queued = asyncio.Event()
+
+    def note_queued(self) -> None:
+        """There is something more to send."""
+        self.queued.set()
+        self.queued = asyncio.Event()
+
+    def end(self) -> None:
+        """Nothing more will be queued."""
+        self.ended.set()
+        self.queued.set()
+
+
+async def flush(
     sink: Sink,
     ledger: Ledger,
     clock: Callable[[], int],
     on_settled: Callable[[int], None] = lambda _count: None,
     stopping: Callable[[], bool] = lambda: False,
+    collecting: Collecting | None = None,
 ) -> Drain:
-    """Send what is queued for a sink, in at most ``TRIES`` passes."""
-    total = Drain()
-    for attempt in range(1, TRIES + 1):
+    """Send what is queued for a sink, in passes for as long as ``collecting`` goes on; then at most
+    ``TRIES`` fail, the one counted whose pause its end cut short. ``clock`` gives epoch
+    milliseconds. Raises LedgerError."""
+    if collecting is None:
+        collecting = Collecting()
+        collecting.end()
+    total, failed = Drain(), 0
+    now = asyncio.get_running_loop().time
+    while True:
+        ended, queued = collecting.ended.is_set(), collecting.queued
         done = await drain(
             sink, ledger, clock, on_settled=lambda _d, _state: on_settled(1), stopping=stopping
         )
         done.delivered += total.delivered
         done.rejected += total.rejected
         total = done
-        if done.clean or done.hint or attempt == TRIES or (done.retry_after or 0) > LONGEST_PAUSE:
-            break
-        jitter = random.random()  # noqa: S311 - spreads load, guards nothing
-        wait = backoff.delay(attempt, first=0.5, longest=LONGEST_PAUSE, jitter=jitter)
-        await asyncio.sleep(max(wait, done.retry_after or 0))
-    return total
+        if done.clean and ended:
+            return total
+        if done.clean:
+            await queued.wait()
+        else:
+            failed = failed + 1 if ended else 1
+            jitter = random.random()  # noqa: S311 - spreads load, guards nothing
+            wait = backoff.delay(failed, first=0.5, longest=LONGEST_PAUSE, jitter=jitter)
+            until = now() + max(wait, done.retry_after or 0)
+            if not ended:
+                least = max(LONGEST_PAUSE, done.wait(clock())) if done.stopped else 0
+                await first(collecting.ended, seconds=max(least, until - now()))
+            if collecting.ended.is_set():
+                if done.hint or failed == TRIES or until - now() > LONGEST_PAUSE:
+                    return total
+                await asyncio.sleep(until - now())
+        if stopping():
+            return total
 
 
-async def send_each(
-    sinks: Sequence[Sink], ledger: Ledger, clock: Callable[[], int]
+async def flush_all(
+    sinks: Sequence[Sink],
+    ledger: Ledger,
+    clock: Callable[[], int],
+    on_settled: Callable[[int], None] = lambda _count: None,
+    stopping: Callable[[], bool] = lambda: False,
+    collecting: Collecting | None = None,
 ) -> dict[str, Drain]:
-    """Send what is queued for each sink, all at once: one that is down holds no other back."""
-    drains = await asyncio.gather(*(send_all(sink, ledger, clock) for sink in sinks))
+    """:func:`flush` each sink, all at once: one that is down holds no other back."""
+    drains = await together(
+        flush(sink, ledger, clock, on_settled, stopping, collecting) for sink in sinks
+    )
     return {sink.name: drained for sink, drained in zip(sinks, drains, strict=True)}
 
 
-async def send_while(
-    sink: Sink,
+async def flush_while(
+    collect: Callable[[Callable[[], None]], Coroutine[Any, Any, None]],
+    sinks: Sequence[Sink],
     ledger: Ledger,
     clock: Callable[[], int],
-    filling: asyncio.Task[None],
-    news: asyncio.Event,
     on_settled: Callable[[int], None],
-    stopping: Callable[[], bool],
-) -> Drain:
-    """Send what is queued while ``filling`` goes on and tells of ``news``, and then the rest."""
-    total = Drain()
-    while not filling.done():
-        news.clear()
-        done = await drain(
-            sink, ledger, clock, on_settled=lambda _d, _state: on_settled(1), stopping=stopping
+    stopping: Callable[[], bool] = lambda: False,
+) -> dict[str, Drain]:
+    """``collect``, and send beside it what it queues, and then the rest. It calls what it is given
+    whenever it has queued something. Raises what ``collect`` does; deliveries that are under way
+    are waited for."""
+    collecting, failed = Collecting(), False
+
+    async def run() -> None:
+        nonlocal failed
+        try:
+            await collect(collecting.note_queued)
+        except BaseException:
+            failed = True
+            raise
+        finally:
+            collecting.end()
+
+    running = asyncio.create_task(run())
+    try:
+        drains = await flush_all(
+            sinks, ledger, clock, on_settled, lambda: failed or stopping(), collecting
         )
-        total.delivered += done.delivered
-        total.rejected += done.rejected
-        if done.clean:
-            await until_news(filling, news)
-        else:
-            await asyncio.wait([filling], timeout=max(LONGEST_PAUSE, done.wait(clock())))
-    last = await send_all(sink, ledger, clock, on_settled, stopping)
-    last.delivered += total.delivered
-    last.rejected += total.rejected
-    return last
-
-
-async def until_news(filling: asyncio.Task[None], news: asyncio.Event) -> None:
-    """Wait until there is something new to send, or nothing more to come."""
-    hearing = asyncio.create_task(news.wait())
-    await asyncio.wait([filling, hearing], return_when=asyncio.FIRST_COMPLETED)
-    hearing.cancel()
+        await running
+    finally:
+        await end([running], 0)
+    return drains

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 
+from poller.demo.faults import Receive, Scope, Send, request_of
+from poller.demo.server import Server
 from poller.demo.stages import Stage, Step
 from tests.conftest import GUID, TOKEN, Site
 
@@ -229,6 +234,70 @@ def test_sei_down_leaves_everything_queued_and_status_says_since_when(site: Site
     site.sei.received.clear()
     assert site.run("once").returncode == 0
     assert numbers(site, "app") == [1, 2, 3, 4, 5]
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for what happens at a server in another thread."""
+    while not condition():  # noqa: ASYNC110 - an event belongs to one loop
+        await asyncio.sleep(0.01)
+
+
+def test_collecting_and_sending_do_not_wait_for_each_other(site: Site) -> None:
+    """Jenkins holds the second job back until SEI has got the first one's run, and SEI its answer
+    to that until the second job was asked for; another controller holds all back until then."""
+    for name in ("first", "second"):
+        site.jenkins.job(name).build()
+    asked = False
+
+    async def jenkins(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal asked
+        if "/job/second/" in request_of(scope).path:
+            asked = True
+            await until(lambda: site.sei.received)
+        await site.jenkins.app(scope, receive, send)
+
+    async def another(scope: Scope, receive: Receive, send: Send) -> None:
+        await until(lambda: site.sei.received)
+        await site.jenkins.app(scope, receive, send)
+
+    async def sei(scope: Scope, receive: Receive, send: Send) -> None:
+        async def held(message: Mapping[str, Any]) -> None:
+            await until(lambda: asked)
+            await send(message)
+
+        await site.sei.app(scope, receive, held)
+
+    with Server(jenkins) as first, Server(another) as second, Server(sei) as receiver:
+        site.configure(
+            site.controller(url=first.url, timeout="30s"),
+            site.controller("slow", url=second.url, timeout="30s"),
+            base_url=f"{receiver.url}sei/api/v1", timeout="30s",
+        )  # fmt: skip
+        result = site.run("once")
+    assert result.returncode == 0, result.stdout
+    assert len(site.sei.received) == 4
+
+
+@pytest.mark.parametrize(("status", "headers"), [(429, {"Retry-After": "60"}), (401, {})])
+def test_a_receiver_that_is_to_be_left_alone_is_asked_once(
+    site: Site, status: int, headers: dict[str, str]
+) -> None:
+    """Collecting goes on, and its end is no reason to ask again."""
+    for name in ("first", "second"):
+        site.jenkins.job(name).build()
+    site.sei.fail(status=status, headers=headers)
+
+    async def jenkins(scope: Scope, receive: Receive, send: Send) -> None:
+        if "/job/second/" in request_of(scope).path:
+            await until(lambda: site.sei.requests)
+        await site.jenkins.app(scope, receive, send)
+
+    with Server(jenkins) as server:
+        site.configure(site.controller(url=server.url, timeout="30s"))
+        result = site.run("once")
+    assert result.returncode == 75
+    assert [request.status for request in site.sei.requests] == [status]
+    assert "2 still queued" in result.stdout
 
 
 def test_a_wrong_key_stops_the_sink_and_says_so(site: Site) -> None:

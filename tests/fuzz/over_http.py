@@ -29,7 +29,7 @@ from poller.preview import preview
 from poller.rate import Pace
 from poller.reconcile import fill, reconcile, selected
 from poller.reconcile_iacm import reconcile_iacm
-from poller.sending import send_each
+from poller.sending import flush_all
 from poller.sinks.iacm import IacmSink
 from poller.wiring import Line, open_line
 from tests.conftest import GUID, clean_environ
@@ -173,7 +173,7 @@ async def _poll(here: Site, line: Line) -> None:
 
 
 async def _deliver(here: Site, line: Line) -> None:
-    drains = await send_each(line.sinks, line.ledger, here.clock)
+    drains = await flush_all(line.sinks, line.ledger, here.clock)
     here.outputs += [f"{one.stopped} {one.last_failure} {one.hint}" for one in drains.values()]
 
 
