@@ -11,10 +11,10 @@ PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 UNITDIR ?= $(SYSCONFDIR)/systemd/system
 
-.PHONY: help install uninstall demo test check fix bench screenshot man lock sbom audit clean
+.PHONY: help install uninstall demo test test-all campaigns check fix bench screenshot man lock sbom audit clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 $(READY): pyproject.toml requirements-dev.lock
 	@command -v $(PYTHON) >/dev/null || { echo "no $(PYTHON): make PYTHON=/path/to/python3.11 or newer"; exit 1; }
@@ -35,8 +35,13 @@ uninstall: ## take it back; the config, the secrets and the ledger stay
 demo: $(READY) ## the whole story on a simulated Jenkins and SEI
 	@$(BIN)/sei-poller demo
 
-test: $(READY) ## all tests
-	$(BIN)/pytest --numprocesses=2 --dist=loadfile
+test: $(READY) ## all tests, of the long campaigns a small part
+	$(BIN)/pytest --numprocesses=2 --dist=worksteal
+
+test-all: test campaigns ## the same, then the long campaigns: kills, crashes, fuzz, days of faults
+
+campaigns: $(READY)
+	$(BIN)/pytest --numprocesses=2 --dist=worksteal -m campaign
 
 check: $(READY) ## style and types
 	$(BIN)/ruff check .

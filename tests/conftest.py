@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import pytest
@@ -20,24 +20,26 @@ import pytest
 from poller.demo.jenkins import Jenkins
 from poller.demo.sei import Sei
 from poller.demo.server import Server
+from tests.forks import Command, Forks
+from tests.rooms import Rooms
 
 GUID = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
 TOKEN = "reader-token"
 KEY = "demo-key"
 
 
-class Command(subprocess.Popen[str]):
-    """The command under way; a test that fails does not wait for it."""
+@pytest.hookimpl(trylast=True)  # the terminal is to be there
+def pytest_configure(config: pytest.Config) -> None:
+    """One line a room, unless more or less is asked for, or this process does not report."""
+    if config.option.verbose == 0 and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Rooms(config))
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is not None:
-            self.kill()
-        super().__exit__(kind, error, trace)
+
+def sizes(small: int, long: int) -> list[Any]:
+    """Of a test that is a campaign: ``small`` at each run; with ``-m campaign`` it is ``long``, times
+    ``CAMPAIGN`` of the environment. To be given to ``parametrize``."""
+    times = float(os.environ.get("CAMPAIGN", "1"))
+    return [small, pytest.param(round(long * times), marks=pytest.mark.campaign)]
 
 
 @dataclass
@@ -94,13 +96,8 @@ class Site:
 
     def start(self, *arguments: str) -> Command:
         """Start the command and leave it running."""
-        return Command(
-            [sys.executable, "-m", "poller", "--config", str(self.config), *arguments],
-            env={**clean_environ(), **self.environ},
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
+        environ = {**clean_environ(), **self.environ}
+        return forks().start(["--config", str(self.config), *arguments], environ)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the command to its end. A traceback is never right."""
@@ -109,11 +106,19 @@ class Site:
         assert "Traceback" not in err, err
         assert TOKEN not in out + err
         assert KEY not in out + err
-        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+        return subprocess.CompletedProcess(arguments, process.wait(), out, err)
 
     def read(self, *arguments: str) -> Any:
         """What the command says with ``--json``."""
         return json.loads(self.run(*arguments, "--json").stdout)
+
+
+@cache
+def forks() -> Forks:
+    """One for all tests of this process."""
+    forks = Forks(clean_environ())
+    atexit.register(forks.__exit__)
+    return forks
 
 
 def free_port() -> int:

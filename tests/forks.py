@@ -1,33 +1,79 @@
-"""The command in a process of its own, again and again, without its start: a fork of one that has
-imported all of it. What it does to the ledger and on the network is the same."""
+"""The real command in a process of its own, without its start: a fork of one that has imported all
+of the program. It has its own arguments, environment and output; only its imports are done before."""
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import importlib
 import json
 import os
+import pkgutil
+import select
+import signal
+import socket
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Self
-
-from tests.conftest import Site, clean_environ
+from typing import Self, TextIO
 
 
-class Forks:
-    """``with Forks(site) as forks``: has the site's environment as it is then."""
+class Command:
+    """The command under way, to be used as a ``subprocess.Popen``; a test that fails does not wait
+    for it."""
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
-        self._log = site.directory / "forks.log"
+    def __init__(self, pid: int, ended: int, stdout: int, stderr: int) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self.stdout: TextIO = open(stdout, encoding="utf-8")  # noqa: SIM115
+        self.stderr: TextIO = open(stderr, encoding="utf-8")  # noqa: SIM115
+        self._ended = ended
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit code, or less than 0 the signal that ended it."""
+        if self.returncode is None:
+            if not select.select([self._ended], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
+            self.returncode = int(os.read(self._ended, 16))
+            os.close(self._ended)
+        return self.returncode
+
+    def poll(self) -> int | None:
+        """The same, None while it runs."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """Wait for its end: all that it printed, on both. One that takes longer is killed."""
+        with ThreadPoolExecutor(2) as pool:
+            printed = [pool.submit(file.read) for file in (self.stdout, self.stderr)]
+            try:
+                out, err = (future.result(timeout) for future in printed)
+            except TimeoutError:
+                self.kill()
+                raise
+        self.wait(timeout)
+        return out, err
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """SIGTERM."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.send_signal(signal.SIGKILL)
 
     def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.forks", str(self._log)],
-            env={**clean_environ(), **self._site.environ},
-            text=True,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
         return self
 
     def __exit__(
@@ -36,50 +82,110 @@ class Forks:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._process.communicate()
-
-    def run(self, *arguments: str) -> tuple[int, str]:
-        """Run the command to its end: its exit code, or less than 0 the signal that ended it; and
-        what it printed."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        command = ["sei-poller", "--config", str(self._site.config), *arguments]
-        self._process.stdin.write(json.dumps(command) + "\n")
-        self._process.stdin.flush()
-        code = int(self._process.stdout.readline())
-        said = self._log.read_text()
-        assert "Traceback" not in said, said
-        return code, said
+        if kind is not None:
+            self.kill()
+        self.stdout.close()
+        self.stderr.close()
+        self.wait()
 
 
-def _serve(log: str) -> None:
-    import poller.cli
-    import poller.once
-    import poller.progress
-    import poller.render
-    import poller.wiring  # noqa: F401
-    from poller.__main__ import main
+class Forks:
+    """``with Forks(environ) as forks``: ``environ`` is that of the process to be forked."""
 
-    for line in sys.stdin:
-        child = os.fork()
-        if child == 0:
-            out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            os.dup2(out, 1)
-            os.dup2(out, 2)
-            sys.argv = json.loads(line)
-            code = 1
-            try:
-                main()
-            except SystemExit as ended:
-                code = int(ended.code or 0)
-            finally:
-                sys.stdout.flush()
-                sys.stderr.flush()
-                os._exit(code)
-        _, status = os.waitpid(child, 0)
-        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
-        sys.stdout.flush()
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._lock = threading.Lock()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.forks", str(theirs.fileno())],
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+        )
+        theirs.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._ours.close()
+        self._process.wait()
+
+    def start(self, arguments: list[str], environ: Mapping[str, str]) -> Command:
+        """Start the command and leave it running."""
+        asked = json.dumps([arguments, dict(environ), os.getcwd()]).encode()
+        pipes = [os.pipe() for _ in range(3)]
+        with self._lock:
+            socket.send_fds(self._ours, [asked], [theirs for _, theirs in pipes])
+            pid = int(self._ours.recv(16))
+        for _, theirs in pipes:
+            os.close(theirs)
+        return Command(pid, *(ours for ours, _ in pipes))
+
+
+def _serve(place: socket.socket) -> None:
+    """Fork for each message. Returns in the child, with its arguments in place; in the parent it
+    does not, but ends with the tests."""
+    running: dict[int, int] = {}
+
+    def ended(*_signal: object) -> None:
+        while running:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if not pid:
+                break
+            # Nobody may be left to read it.
+            with contextlib.suppress(BrokenPipeError):
+                os.write(running[pid], str(os.waitstatus_to_exitcode(status)).encode())
+            os.close(running.pop(pid))
+
+    signal.signal(signal.SIGCHLD, ended)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    while True:
+        asked, pipes, _, _ = socket.recv_fds(place, 1_000_000, 3)
+        if not asked:
+            os._exit(0)
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+        pid = os.fork()
+        if not pid:
+            break
+        running[pid] = pipes[0]
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+        place.send(str(pid).encode())
+        for pipe in pipes[1:]:
+            os.close(pipe)
+    for pipe, wanted in zip(pipes[1:], (1, 2), strict=True):
+        os.dup2(pipe, wanted)
+    for pipe in [*running.values(), *pipes]:
+        os.close(pipe)
+    place.close()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+    arguments, environ, directory = json.loads(asked)
+    os.chdir(directory)
+    os.environ.clear()
+    os.environ.update(environ)
+    time.tzset()
+    sys.argv = ["sei-poller", *arguments]
+    if "LD_PRELOAD" in environ and "LD_PRELOAD" not in first_environ:
+        # This is for the loader: it takes a start.
+        os.execv(sys.executable, [sys.executable, "-m", "poller", *arguments])  # noqa: S606
 
 
 if __name__ == "__main__":
-    _serve(sys.argv[1])
+    first_environ = dict(os.environ)
+    import poller.__main__
+
+    for module in pkgutil.walk_packages(poller.__path__, "poller."):
+        importlib.import_module(module.name)
+    gc.freeze()  # what is shared with the forks stays shared
+    _serve(socket.socket(fileno=int(sys.argv[1])))
+    code = os.EX_OK
+    try:
+        poller.__main__.main()
+    except SystemExit as end:
+        code = int(end.code or 0)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)  # to tear down what is shared costs more than most commands do

@@ -28,7 +28,7 @@ from poller.demo.jenkins import Build, Jenkins, Job
 from poller.demo.sei import Sei
 from poller.reconcile import Finding
 from tests.accounting import Program, Stage
-from tests.conftest import GUID
+from tests.conftest import GUID, sizes
 
 # A crash leaves sockets behind, as crashes do.
 pytestmark = [
@@ -327,9 +327,10 @@ PLAYS = settings(
 )
 
 
-def test_the_books_balance_whatever_happens() -> None:
+@pytest.mark.parametrize("plays", sizes(10, 100))
+def test_the_books_balance_whatever_happens(plays: int) -> None:
     """Every event there is, in any order, with crashes at any await and answers lost."""
-    run_state_machine_as_test(Accounting, settings=PLAYS)
+    run_state_machine_as_test(Accounting, settings=settings(PLAYS, max_examples=plays))
 
 
 class ForgetsWhatRuns(Program):

@@ -21,6 +21,7 @@ from poller.demo.harness import Harness
 from poller.ledger.executions import SINK
 from tests import test_accounting as one_sink
 from tests.accounting import BOTH_SINKS, Program
+from tests.conftest import sizes
 from tests.iacm import HARNESS_KEY
 
 pytestmark = one_sink.pytestmark
@@ -120,9 +121,10 @@ class BothSinks(one_sink.Accounting):
         })  # fmt: skip
 
 
-def test_the_books_of_both_sinks_balance() -> None:
+@pytest.mark.parametrize("plays", sizes(5, 40))
+def test_the_books_of_both_sinks_balance(plays: int) -> None:
     """One down, the other up, in any order, with crashes at any await and answers lost."""
-    run_state_machine_as_test(BothSinks, settings=PLAYS)
+    run_state_machine_as_test(BothSinks, settings=settings(PLAYS, max_examples=plays))
 
 
 class ForgetsExecutions(WithBothSinks):

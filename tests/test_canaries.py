@@ -30,7 +30,8 @@ from poller.demo.server import Server
 from poller.demo.stages import Stage, Step
 from poller.errors import ConfigError
 from poller.known_secrets import remember, wiped
-from tests.conftest import GUID, Command, Site, free_port
+from tests.conftest import GUID, Site, free_port
+from tests.forks import Command
 from tests.iacm import Place, placed
 from tests.test_redact import CAUGHT, TOKENS
 from tests.wires import Wire, proxy

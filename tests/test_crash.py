@@ -1,6 +1,6 @@
 """The real process, killed between any two calls that change the ledger's files, or without power.
 
-One call of each kind by default; ``CRASHES=all`` tries every call of a first and of a later ``once``.
+At a few calls taken at random, or at every call where as many are asked for as there are.
 """
 
 from __future__ import annotations
@@ -8,17 +8,16 @@ from __future__ import annotations
 import collections
 import contextlib
 import itertools
-import os
 import random
 import signal
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Site, simulated
+from tests.conftest import Site, clean_environ, simulated, sizes
 from tests.forks import Forks
 from tests.preload import Preload, after_power_loss, need_gcc
 
@@ -37,6 +36,14 @@ class Scene:
     preload: Preload
     forks: Forks
 
+    def run(self, *arguments: str) -> tuple[int, str]:
+        """Run the command to its end: its exit code, and what it printed."""
+        environ = {**clean_environ(), **self.site.environ}
+        with self.forks.start(["--config", str(self.site.config), *arguments], environ) as process:
+            said = "".join(process.communicate(timeout=60))
+        assert "Traceback" not in said, said
+        return process.wait(), said
+
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
@@ -46,41 +53,42 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
         preload = Preload(tmp_path, site.ledger)
         site.environ.update(preload.environ | preload.journal())
         news(site)
-        with Forks(site) as forks:
+        with Forks({**clean_environ(), **site.environ}) as forks:
             yield Scene(site, preload, forks)
 
 
+@pytest.mark.parametrize("crashes", sizes(1, 5))
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_later_cycle(scene: Scene, kind: str) -> None:
+def test_a_later_cycle(scene: Scene, kind: str, crashes: int) -> None:
     """Whatever the call: the ledger opens, and the books balance."""
-    assert scene.forks.run("once")[0] == 0
+    assert scene.run("once")[0] == 0
     assert scene.preload.calls > 100, "the library does not see SQLite's calls"
-    for call in points(210):
+    for call in points(crashes, 210):
         news(scene.site)
         if not crash(scene, kind, call):
             break
-    assert scene.forks.run("reconcile")[0] == 0
+    assert scene.run("reconcile")[0] == 0
 
 
 @pytest.mark.parametrize("kind", ["killed", "no power"])
-def test_the_very_first_cycle(scene: Scene, kind: str) -> None:
+@pytest.mark.parametrize("crashes", sizes(1, 5))
+def test_the_very_first_cycle(scene: Scene, kind: str, crashes: int) -> None:
     """From the call that makes the file on."""
-    for call in points(390):
+    for call in points(crashes, 390):
         for file in scene.site.directory.glob("ledger.db*"):
             file.unlink()
         scene.site.sei.runs.clear()
         scene.site.sei.received.clear()
         if not crash(scene, kind, call):
             break
-    assert scene.forks.run("reconcile")[0] == 0
+    assert scene.run("reconcile")[0] == 0
 
 
-def points(about: int) -> Iterator[int]:
-    """The calls to crash at: all, for as long as it is killed there; or one of ``about`` so many."""
-    if os.environ.get("CRASHES") == "all":
-        yield from itertools.count(1)
-    else:
-        yield random.Random().randrange(1, about)
+def points(crashes: int, about: int) -> Iterable[int]:
+    """The calls to crash at, of ``about`` so many; or all, for as long as it is killed there."""
+    if crashes >= about:
+        return itertools.count(1)
+    return random.Random().sample(range(1, about), crashes)
 
 
 def news(site: Site) -> None:
@@ -103,7 +111,7 @@ def crash(scene: Scene, kind: str, call: int) -> bool:
     beside = sqlite3.connect(site.ledger) if kind == "watched" and before else None
     if beside is not None:
         beside.execute("select count(*) from build").fetchone()
-    code, said = scene.forks.run("once")
+    code, said = scene.run("once")
     assert code in (0, -signal.SIGKILL), (kind, call, said)
     if kind == "no power":
         chance = random.Random(call)
@@ -113,7 +121,7 @@ def crash(scene: Scene, kind: str, call: int) -> bool:
             if name != "-shm":
                 site.ledger.with_name(site.ledger.name + name).write_bytes(data)
     preload.reset()
-    ended, said = scene.forks.run("once")
+    ended, said = scene.run("once")
     assert ended == 0, (kind, call, said)
     if beside is not None:
         beside.close()

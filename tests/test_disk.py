@@ -1,11 +1,10 @@
 """A disk that takes no more: the service says so, asks and sends nothing meanwhile, and goes on by
-itself when there is room. ``DISK_ROUNDS`` is how many places are tried, 3 by default."""
+itself when there is room."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import re
 import sqlite3
 import time
@@ -14,13 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Site, simulated
+from tests.conftest import Site, simulated, sizes
 from tests.preload import Preload, need_gcc
 from tests.status.conftest import Service, serve
 from tests.test_notify import Systemd, ended
 from tests.test_run import wait_for
 
-ROUNDS = int(os.environ.get("DISK_ROUNDS", "3"))
 JOBS = ("app", "web", "team/app")
 KINDS = [(errno.ENOSPC, False), (errno.ENOSPC, True), (errno.EIO, False)]
 """Full; full with room for half of a write; a disk that fails writes and syncs."""
@@ -37,14 +35,15 @@ def full(tmp_path: Path) -> Iterator[tuple[Site, Preload]]:
         yield site, preload
 
 
-def test_room_ends_at_any_write(full: tuple[Site, Preload]) -> None:
+@pytest.mark.parametrize("rounds", sizes(3, 21))
+def test_room_ends_at_any_write(full: tuple[Site, Preload], rounds: int) -> None:
     """Nothing is lost, nothing is sent twice, and Jenkins is left alone."""
     site, preload = full
     with serve(site) as service:
         service.wait_polled()
-        for turn in range(ROUNDS):
+        for turn in range(rounds):
             error, half = KINDS[turn % len(KINDS)]
-            preload.refuse(error, turn * 210 // ROUNDS, half=half)
+            preload.refuse(error, turn * 210 // rounds, half=half)
             for name in JOBS:
                 site.jenkins.job(name).build()
             service.wait(lambda: ill(service) or all_sent(site, service))
@@ -58,7 +57,7 @@ def test_room_ends_at_any_write(full: tuple[Site, Preload]) -> None:
             preload.accept()
             service.wait(lambda: all_sent(site, service))
     assert preload.refused
-    assert len(site.sei.received) == ROUNDS * len(JOBS)
+    assert len(site.sei.received) == rounds * len(JOBS)
     assert site.run("reconcile").returncode == 0
 
 

@@ -1,31 +1,27 @@
-"""The real process, killed at random points while builds complete and SEI answers slowly.
-
-``KILLS`` is how often, 80 by default.
-"""
+"""The real process, killed at random points while builds complete and SEI answers slowly."""
 
 from __future__ import annotations
 
-import os
 import random
 import threading
 import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from itertools import repeat
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from poller.demo.harness import Harness
 from poller.demo.jenkins import Build, Jenkins
 from poller.demo.sei import Sei
 from poller.demo.server import Server
-from tests.conftest import GUID, Site
+from tests.conftest import GUID, Site, sizes
 from tests.iacm import HARNESS_KEY, Place
 
 SITES = 4
-KILLS = int(os.environ.get("KILLS", "80")) // SITES
-"""A site."""
-
 BUILDS_A_KILL = 12
 """At most, in the middle: a machine that is busy shall not have to deliver more than it can."""
 
@@ -61,8 +57,10 @@ class Life(threading.Thread):
             build.finish()
 
 
-def kill_often(directory: Path, seed: int) -> dict[tuple[str, int], list[dict[str, Any]]]:
-    """Start and kill the service ``KILLS`` times, then let it end its work. What SEI received, by
+def kill_often(
+    directory: Path, seed: int, kills: int
+) -> dict[tuple[str, int], list[dict[str, Any]]]:
+    """Start and kill the service ``kills`` times, then let it end its work. What SEI received, by
     job and number. For half of the time one of both sinks is down, and the other one is not."""
     chance = random.Random(seed)
     jenkins, sei, harness = Jenkins(), Sei(guids={GUID}), Harness(HARNESS_KEY)
@@ -82,9 +80,9 @@ def kill_often(directory: Path, seed: int) -> dict[tuple[str, int], list[dict[st
         start = time.monotonic() - began
         life = Life(jenkins, seed)
         life.start()
-        for kill in range(KILLS):
+        for kill in range(kills):
             life.most = (kill + 1) * BUILDS_A_KILL
-            if kill == KILLS // 2:
+            if kill == kills // 2:
                 deliver_to(site, harness if down is sei else sei)
                 assert not down.received
                 del down.faults[0]
@@ -139,20 +137,21 @@ def finish(site: Site) -> None:
     raise AssertionError(out)
 
 
-def test_nothing_is_lost_and_doubles_carry_the_same_id(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", sizes(4, 80))
+def test_nothing_is_lost_and_doubles_carry_the_same_id(tmp_path: Path, kills: int) -> None:
     """SIGKILL, again and again. A run is sent twice only where its answer was lost with the process."""
     directories = [tmp_path / str(place) for place in range(SITES)]
     for directory in directories:
         directory.mkdir()
     with ThreadPoolExecutor(SITES) as pool:
-        sites = list(pool.map(kill_often, directories, range(SITES)))
-    assert sum(len(received) for received in sites) > SITES * KILLS
+        sites = list(pool.map(kill_often, directories, range(SITES), repeat(kills // SITES)))
+    assert sum(len(received) for received in sites) > kills
     for received in sites:
         for runs in received.values():
             assert len({run["execution_id"] for run in runs}) == 1
             assert all(run == runs[0] for run in runs)
     sent = [len(runs) for received in sites for runs in received.values()]
-    print(f"{SITES * KILLS} kills: {len(sent)} builds, {sum(sent) - len(sent)} runs sent again")
+    print(f"{kills} kills: {len(sent)} builds, {sum(sent) - len(sent)} runs sent again")
 
 
 def test_a_process_that_is_killed_leaves_no_lock_behind(site: Site) -> None:

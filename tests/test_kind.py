@@ -18,7 +18,8 @@ from poller.demo.sei import Sei
 from poller.demo.server import Server
 from poller.http import USER_AGENT, Connection
 from poller.jenkins.api import Api
-from tests.conftest import GUID, TOKEN, Command, Site
+from tests.conftest import GUID, TOKEN, Site
+from tests.forks import Command
 from tests.status.conftest import serve
 from tests.test_run import wait_for
 

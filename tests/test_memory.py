@@ -1,20 +1,20 @@
-"""A giant console log against the units' MemoryMax. ``LOG_MB`` is its size, 100 by default."""
+"""A giant console log against the units' MemoryMax."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from poller.demo.consoles import LongLog
-from tests.conftest import Site, clean_environ
+from tests.conftest import Site, clean_environ, sizes
 from tests.test_units import SERVICES, values
 
-MEGABYTES = int(os.environ.get("LOG_MB", "100"))
 WIDTH = 200
 JOBS = 4
 """As many logs as are read at once by default."""
@@ -26,12 +26,13 @@ def memory_max() -> int:
     return int(limit.removesuffix("M")) * 2**20
 
 
-def test_giant_logs_stay_far_below_the_units_limit(site: Site) -> None:
+@pytest.mark.parametrize("megabytes", sizes(50, 100))
+def test_giant_logs_stay_far_below_the_units_limit(site: Site, megabytes: int) -> None:
     """Several at a time, each kept with head and tail: a quarter of it is enough."""
     site.configure(site.controller(logs="all", timeout="600s"))
     for number in range(JOBS):
         build = site.jenkins.job(f"job-{number}").start()
-        lines = MEGABYTES * 1_000_000 // WIDTH // JOBS
+        lines = megabytes * 1_000_000 // WIDTH // JOBS
         build.log = LongLog(lines, WIDTH, lambda n: f"[INFO] line {n} of many")
         build.finish("FAILURE", 5)
     process = subprocess.Popen(
@@ -45,7 +46,7 @@ def test_giant_logs_stay_far_below_the_units_limit(site: Site) -> None:
             text = Path(f"/proc/{process.pid}/status").read_text()
             peak = int(re.search(r"VmHWM:\s+(\d+) kB", text)[1]) * 1024  # type: ignore[index]
         time.sleep(0.02)
-    print(f"{MEGABYTES} MB of logs: peak {peak / 2**20:.0f} MiB of {memory_max() / 2**20:.0f}")
+    print(f"{megabytes} MB of logs: peak {peak / 2**20:.0f} MiB of {memory_max() / 2**20:.0f}")
     assert process.returncode == 0
     kept = site.run("logs", "job-0", "1")
     assert "line 0 of many" in kept.stdout

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import pytest
 from poller.notify import Notify, watchdog_seconds
 from poller.vitals import Vitals, few, patience
 from tests.conftest import Site
+from tests.forks import Command
 from tests.test_run import wait_for
 
 
@@ -65,7 +65,7 @@ def systemd(site: Site) -> Iterator[Systemd]:
     listening.close()
 
 
-def ended(service: subprocess.Popen[str]) -> str:
+def ended(service: Command) -> str:
     """Stop the service; what it logged."""
     service.terminate()
     _, err = service.communicate(timeout=60)

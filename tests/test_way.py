@@ -22,7 +22,7 @@ import pytest
 import trustme
 
 from poller.demo.weather import Weather
-from tests.conftest import Command, Site, clean_environ
+from tests.conftest import Site, clean_environ
 from tests.day_of_faults import Life, uid
 from tests.test_run import wait_for
 from tests.wires import Wire, to
@@ -97,7 +97,7 @@ def names(site: Site) -> Path:
 
 
 @pytest.fixture
-def service(site: Site, names: Path) -> Iterator[Command]:
+def service(site: Site, names: Path) -> Iterator[subprocess.Popen[str]]:
     """The service in a mount namespace where names come from that file alone."""
     unshare = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--mount", "--map-root"]
     if shutil.which("unshare") is None or subprocess.run([*unshare, "true"]).returncode:
@@ -112,7 +112,7 @@ def service(site: Site, names: Path) -> Iterator[Command]:
     )
     own = {"NAMES": str(names), "RESOLVER": str(resolver)}
     command = [sys.executable, "-m", "poller", "--config", str(site.config), "run"]
-    with Command(
+    with subprocess.Popen(
         [*unshare, "sh", "-c", WITH_OWN_NAMES, "sh", *command],
         env={**clean_environ(), **site.environ, **own},
         text=True,
@@ -123,7 +123,7 @@ def service(site: Site, names: Path) -> Iterator[Command]:
         process.kill()
 
 
-def test_names_go_and_come_back(site: Site, names: Path, service: Command) -> None:
+def test_names_go_and_come_back(site: Site, names: Path, service: subprocess.Popen[str]) -> None:
     """DNS is away for both sides, and then for none. What is connected goes on meanwhile, and for
     ten seconds an address is remembered."""
 

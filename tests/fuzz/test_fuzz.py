@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 
+from tests.conftest import sizes
 from tests.fuzz import over_http
 from tests.fuzz.campaign import Campaign, run, told
 from tests.fuzz.corpus import CANARY, seeds
@@ -15,7 +16,6 @@ from tests.fuzz.dense import DENSE, MOST_TIMES, times
 from tests.fuzz.mutate import mutated
 from tests.fuzz.workbench import Broken, Workbench
 
-INPUTS = int(os.environ.get("FUZZ_INPUTS", "3000"))
 SEED = int(os.environ.get("FUZZ_SEED", "20261125"))
 
 
@@ -25,20 +25,22 @@ def whole(found: Campaign) -> str:
     return "\n".join([f"seed {SEED}", *told(found), *told_of])
 
 
-def test_hostile_answers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("inputs", sizes(600, 3000))
+def test_hostile_answers(tmp_path: Path, inputs: int) -> None:
     """No traceback, no hang, no secret; the books balance."""
-    found = run(tmp_path, INPUTS, SEED)
+    found = run(tmp_path, inputs, SEED)
     assert not found.findings, whole(found)
-    assert sum(found.inputs.values()) == INPUTS
+    assert sum(found.inputs.values()) == inputs
     assert len(found.inputs) > 20
-    assert sum(found.refused.values()) > INPUTS / 10
+    assert sum(found.refused.values()) > inputs / 10
 
 
-def test_hostile_servers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("inputs", sizes(10, 40))
+def test_hostile_servers(tmp_path: Path, inputs: int) -> None:
     """The whole program: the good job is collected whatever the others answer."""
-    found = over_http.run(tmp_path, 40, SEED, commands=1)
+    found = over_http.run(tmp_path, inputs, SEED, commands=1)
     assert not found.findings, whole(found)
-    assert found.inputs["over HTTP"] >= 40
+    assert found.inputs["over HTTP"] >= inputs
 
 
 def test_the_densest_answers_have_a_bound(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from playwright.sync_api import Browser
 
 from tests.browser import browser, executable
 from tests.conftest import Site, free_port
+from tests.forks import Command
 
 READY_SECONDS = 30.0
 
@@ -26,7 +26,7 @@ class Service:
     """The running service of a site; ``url`` ends with a slash."""
 
     site: Site
-    process: subprocess.Popen[str]
+    process: Command
     url: str
     http: httpx.Client
 
