@@ -47,9 +47,11 @@ async def flush(
     stopping: Callable[[], bool] = lambda: False,
     collecting: Collecting | None = None,
 ) -> Drain:
-    """Send what is queued for a sink, in passes for as long as ``collecting`` goes on; then at most
-    ``TRIES`` fail, the one counted whose pause its end cut short. ``clock`` gives epoch
-    milliseconds. Raises LedgerError."""
+    """Send what is queued for a sink: in passes while ``collecting`` goes on, and then in at most
+    ``TRIES``. A pass that failed just before the end of collecting is the first of them.
+
+    ``clock`` gives epoch milliseconds. Raises LedgerError.
+    """
     if collecting is None:
         collecting = Collecting()
         collecting.end()
@@ -76,7 +78,8 @@ async def flush(
                 least = max(LONGEST_PAUSE, done.wait(clock())) if done.stopped else 0
                 await first(collecting.ended, seconds=max(least, until - now()))
             if collecting.ended.is_set():
-                if done.hint or failed == TRIES or until - now() > LONGEST_PAUSE:
+                too_long = until - now() > LONGEST_PAUSE
+                if done.hint or failed == TRIES or too_long or stopping():
                     return total
                 await asyncio.sleep(until - now())
         if stopping():
