@@ -38,10 +38,10 @@ demo: $(READY) ## the whole story on a simulated Jenkins and SEI
 test: $(READY) ## all tests, of the long campaigns a small part
 	$(BIN)/pytest --numprocesses=2 --dist=worksteal
 
-test-all: test campaigns ## the same, then the long campaigns: kills, crashes, fuzz, days of faults
+test-all: test campaigns ## the same, then the long campaigns: kills, crashes, fuzz, Chromium
 
 campaigns: $(READY)
-	$(BIN)/pytest --numprocesses=2 --dist=worksteal -m campaign
+	$(BIN)/pytest --numprocesses=2 --dist=loadfile -m campaign
 
 check: $(READY) ## style and types
 	$(BIN)/ruff check .

@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -135,10 +136,21 @@ def clean_environ() -> dict[str, str]:
 
 
 @contextlib.contextmanager
+def served(app: Any) -> Iterator[Server]:
+    """The app as a server. Nobody waits for its end, which takes some tenths of a second."""
+    server = Server(app)
+    server.start()
+    try:
+        yield server
+    finally:
+        threading.Thread(target=server.stop).start()
+
+
+@contextlib.contextmanager
 def simulated(directory: Path) -> Iterator[Site]:
     """Both servers, configured, with nothing built yet."""
     jenkins, sei = Jenkins(), Sei(guids={GUID})
-    with Server(jenkins.app) as jenkins_server, Server(sei.app) as sei_server:
+    with served(jenkins.app) as jenkins_server, served(sei.app) as sei_server:
         site = Site(directory, jenkins, sei, jenkins_server, sei_server)
         site.configure()
         yield site

@@ -12,7 +12,7 @@ from typing import Any
 from poller.demo.harness import Harness
 from poller.demo.server import Server
 from poller.demo.stages import Stage, Step
-from tests.conftest import Site, simulated
+from tests.conftest import Site, served, simulated
 
 HARNESS_KEY = "harness-key-canary-7f3a"
 RULE = '[[rules]]\nmatch = "tf/**"\niacm_workspace = "network"\n'
@@ -70,7 +70,7 @@ class Place:
 def placed(directory: Path) -> Iterator[Place]:
     """All three servers, configured, with nothing built yet."""
     harness = Harness(HARNESS_KEY, workspaces={"network"})
-    with simulated(directory) as site, Server(harness.app) as server:
+    with simulated(directory) as site, served(harness.app) as server:
         site.environ["HARNESS_API_KEY"] = HARNESS_KEY
         made = Place(site, harness, server)
         made.configure()

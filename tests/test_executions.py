@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 import pytest
 
 from poller.demo.harness import FIRST_PAGES, Harness
-from poller.demo.server import Server
 from poller.errors import BadAnswer, NotFound, RemoteError, Unauthorized, Unreachable
 from poller.harness.api import MEANINGS, Api, Execution
 from poller.harness.executions import executions
 from poller.http import Connection
+from tests.conftest import served
 from tests.iacm import HARNESS_KEY, Place, execution
 
 NOBODYS: Mapping[str, str] = {}
@@ -33,7 +33,7 @@ def harness() -> Iterator[Served]:
     """One of the test's own."""
     harness = Served(HARNESS_KEY)
     harness.most = 10
-    with Server(harness.app) as server:
+    with served(harness.app) as server:
         harness.url = server.url
         yield harness
 

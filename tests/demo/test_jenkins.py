@@ -10,6 +10,7 @@ import pytest
 from poller.demo.faults import Answer, Request
 from poller.demo.jenkins import Jenkins, Stage, Step
 from poller.demo.server import Server
+from tests.conftest import served
 
 CLOCK = 1_800_000_000_000
 
@@ -22,7 +23,7 @@ def jenkins() -> Jenkins:
 @pytest.fixture
 def client(jenkins: Jenkins) -> Iterator[httpx.Client]:
     with (
-        Server(jenkins.app) as server,
+        served(jenkins.app) as server,
         httpx.Client(base_url=server.url, auth=("reader", "reader-token")) as client,
     ):
         yield client

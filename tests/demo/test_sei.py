@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from poller.demo.sei import REQUIRED, Sei
-from poller.demo.server import Server
+from tests.conftest import served
 
 GUID = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
 RUN: dict[str, Any] = {
@@ -32,7 +32,7 @@ def sei() -> Sei:
 def client(sei: Sei) -> Iterator[httpx.Client]:
     headers = {"Authorization": "ApiKey demo-key"}
     with (
-        Server(sei.app) as server,
+        served(sei.app) as server,
         httpx.Client(base_url=f"{server.url}prod1/sei/api/v1/", headers=headers) as client,
     ):
         yield client

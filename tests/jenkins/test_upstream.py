@@ -9,12 +9,12 @@ from typing import TypeVar
 import pytest
 
 from poller.demo.jenkins import Build, Jenkins
-from poller.demo.server import Server
 from poller.http import Connection
 from poller.jenkins.api import Api
 from poller.jenkins.manifests import Manifests, manifests
 from poller.jenkins.model import LISTED_FILES
 from poller.jenkins.upstream import DEEPEST, MOST, Ancestry, Upstream
+from tests.conftest import served
 
 T = TypeVar("T")
 
@@ -67,7 +67,7 @@ class Asked:
 def asked() -> Iterator[Asked]:
     """With nothing built yet."""
     jenkins = Jenkins()
-    with Server(jenkins.app) as server:
+    with served(jenkins.app) as server:
         yield Asked(jenkins, server.url)
 
 

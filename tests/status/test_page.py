@@ -137,6 +137,7 @@ def test_the_first_page_says_what_is_wrong_first(watched: Open) -> None:
     assert "in flight" in page.locator("#recent").inner_text()
 
 
+@pytest.mark.campaign
 def test_search_finds_jobs_and_builds(watched: Open) -> None:
     """By a part of a name, and by name and number, typed as a person would."""
     page = watched("/")
@@ -152,6 +153,7 @@ def test_search_finds_jobs_and_builds(watched: Open) -> None:
     assert page.locator("h1").inner_text() == "team/app #2"
 
 
+@pytest.mark.campaign
 def test_search_finds_what_a_log_says(watched: Open) -> None:
     """With the line; the build's page has the whole log, and its text stays text."""
     page = watched("/search?q=widget+missing")
@@ -166,6 +168,7 @@ def test_search_finds_what_a_log_says(watched: Open) -> None:
     assert "fatal: widget missing" in page.locator("body").inner_text()
 
 
+@pytest.mark.campaign
 def test_a_builds_stages_are_drawn_to_scale(watched: Open, service: Service) -> None:
     """Each bar begins and ends where its stage did, in percent of the build."""
     page = watched("/search?q=team/app+1")
@@ -194,6 +197,7 @@ def test_a_builds_stages_are_drawn_to_scale(watched: Open, service: Service) -> 
     assert run["execution_id"] in page.locator("pre").inner_text()
 
 
+@pytest.mark.campaign
 def test_a_build_without_stages_says_so(watched: Open) -> None:
     """A freestyle build has none."""
     page = watched("/search?q=plain+1")
@@ -201,6 +205,7 @@ def test_a_build_without_stages_says_so(watched: Open) -> None:
     assert "This build has no stages." in page.locator("main").inner_text()
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1240), ("dark", 390)])
 def test_axe_finds_nothing(
     watched: Open, service: Service, scheme: Literal["light", "dark"], width: int
@@ -215,6 +220,7 @@ def test_axe_finds_nothing(
         page.context.close()
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("path", [*PATHS, "/builds/1", "/builds/3", "/builds/4", "/jobs/3"])
 def test_a_phone_scrolls_one_way_only(watched: Open, path: str) -> None:
     """Nothing is wider than 390 pixels, whatever it is called."""
@@ -224,6 +230,7 @@ def test_a_phone_scrolls_one_way_only(watched: Open, path: str) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_hostile_names_are_text(watched: Open, place: int) -> None:
     """A script, marks that turn text around, and ten thousand characters stay what they are."""
@@ -245,6 +252,7 @@ def test_hostile_names_are_text(watched: Open, place: int) -> None:
     assert overview.locator("img").count() == 0
 
 
+@pytest.mark.campaign
 def test_the_page_brings_itself_up_to_date(watched: Open, service: Service) -> None:
     """A new build appears by itself; paused, none does; without an answer it says that it is old."""
     page = watched("/", fails=True)
@@ -270,6 +278,7 @@ def test_the_page_brings_itself_up_to_date(watched: Open, service: Service) -> N
     page.context.set_offline(False)
 
 
+@pytest.mark.campaign
 def test_without_javascript_it_is_whole(watched: Open) -> None:
     """All is there that the server made; only the refresh is not."""
     page = watched("/", java_script_enabled=False)
@@ -279,6 +288,7 @@ def test_without_javascript_it_is_whole(watched: Open) -> None:
     assert page.locator("#day-sei tbody tr").count() == 24
 
 
+@pytest.mark.campaign
 def test_it_is_used_by_keyboard(watched: Open) -> None:
     """The first stop skips the header; every stop is seen; the search is reached and works."""
     page = watched("/")
@@ -300,6 +310,7 @@ def test_it_is_used_by_keyboard(watched: Open) -> None:
     assert {"solid"} == {style for _, style in seen}
 
 
+@pytest.mark.campaign
 def test_old_builds_are_reached_page_by_page(watched: Open, service: Service) -> None:
     """Every build once, newest first."""
     for _ in range(110):
@@ -316,6 +327,7 @@ def test_old_builds_are_reached_page_by_page(watched: Open, service: Service) ->
     assert len(set(seen)) == len(seen) >= 110 + 5 + len(HOSTILE)
 
 
+@pytest.mark.campaign
 def test_what_is_sent_again_is_no_problem_any_more(watched: Open, service: Service) -> None:
     """The command that the page names mends it; the next look says that all is well."""
     page = watched("/")
