@@ -57,10 +57,10 @@ bench: $(READY) ## the table of figures, an hour of it; kept in bench/
 	$(BIN)/python -m bench --out bench
 
 screenshot: $(READY) ## the pictures of the status page in docs/, anew (needs chromium)
-	$(BIN)/python -m tests.screenshot
+	$(BIN)/python -m tests.support.screenshot
 
 man: $(READY) ## the man page anew, from the commands
-	$(BIN)/python -m poller.manpage > man/sei-poller.1
+	$(BIN)/python -m tools.manpage > man/sei-poller.1
 
 LOCK := --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
 	--no-emit-find-links --no-annotate --no-header

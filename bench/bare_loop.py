@@ -18,8 +18,8 @@ from typing import Any
 
 import httpx
 
+from poller.demo.sample_jobs import GUID
 from poller.demo.sei import REQUIRED
-from poller.demo.town import GUID
 
 TO_JENKINS, TO_SEI = 2, 4
 

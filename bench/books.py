@@ -12,7 +12,7 @@ from bench.figure import Figure
 from bench.known_builds import copy, kept
 from bench.size import Say, Size
 from bench.started import CONFIG, POLLER, measured
-from poller.demo.town import GUID
+from poller.demo.sample_jobs import GUID
 from poller.ledger import Ledger
 
 SETTLED = 20_000

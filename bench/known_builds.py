@@ -18,7 +18,7 @@ from sqlite_utils import Database
 
 from bench.servers import LARGE
 from bench.started import CACHE, before
-from poller.demo.stages import duration_of
+from poller.demo.jenkins.stages import duration_of
 from poller.ledger import Ledger
 from poller.ledger.schema import migrations
 

@@ -16,14 +16,14 @@ import sys
 import time
 from collections.abc import Iterator
 
-from poller.demo.consoles import LongLog
-from poller.demo.jenkins import Jenkins
+from poller.demo.jenkins.consoles import LongLog
+from poller.demo.jenkins.items import Jenkins
 from poller.demo.server import Server
-from poller.extract import Extraction
-from poller.http import Connection
-from poller.jenkins.api import Api
-from poller.jenkins.console import Console
-from poller.redact import Redactor
+from poller.http.client import Connection
+from poller.jenkins.client import JenkinsClient
+from poller.mapping.extract import Extraction
+from poller.mapping.redaction import Redactor
+from poller.polling.console_log import LogCollector
 
 WIDTH = 200
 LIMIT = 2**20
@@ -43,8 +43,8 @@ def serve(megabytes: int) -> None:
 
 async def read(url: str) -> None:
     """Read both logs, print for each a JSON line: bytes, seconds, CPU seconds, memory in KiB."""
-    api = Api("main", Connection(url, 120_000, 4), "reader", "reader-token")
-    console = Console("all", LIMIT, 120.0, Redactor(), Extraction())
+    api = JenkinsClient("main", Connection(url, 120_000, 4), "reader", "reader-token")
+    console = LogCollector("all", LIMIT, 120.0, Redactor(), Extraction())
     builds = await api.builds("app", 2)
     for build in sorted(builds, key=lambda build: build.number):
         start, cpu = time.perf_counter(), time.process_time()

@@ -10,9 +10,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from poller.ledger import Batch, BuildRow, Ledger
+from poller.core.build_key import BuildKey
+from poller.ledger import Ledger
 from poller.ledger.outbox import PAGES_GIVEN_BACK
-from poller.watermark import JobState, Start
+from poller.ledger.records import Batch, BuildRow, JobState
 
 LIMIT = 400
 PAGE = 100
@@ -45,7 +46,7 @@ def _pages(builds: int) -> Iterator[Batch]:
         name = f"team-{job % 300}/service-{job}"
         rows = [
             BuildRow(
-                Start(number, 1_700_000_000_000 + page * 60_000 + number, page * PAGE + number),
+                BuildKey(number, 1_700_000_000_000 + page * 60_000 + number, page * PAGE + number),
                 123_456, "SUCCESS", "collected", None, PAYLOAD, number,
             )
             for number in range(first, first + PAGE)

@@ -23,7 +23,8 @@ import uuid
 from typing import Any
 
 from bench.servers import FOLDERS, LARGE
-from poller.demo.jenkins import Build, Jenkins
+from poller.demo.jenkins.builds import Build
+from poller.demo.jenkins.items import Jenkins
 from poller.demo.sei import Sei
 from poller.demo.server import Server
 

@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.corpus import logs
-from poller.ledger import Batch, BuildRow, Ledger
-from poller.logs.capture import Log, pack
-from poller.logs.search import search_logs
-from poller.watermark import JobState, Start
+from poller.core.build_key import BuildKey
+from poller.core.kept_log import KeptLog, pack
+from poller.ledger import Ledger
+from poller.ledger.log_search import search_logs
+from poller.ledger.records import Batch, BuildRow, JobState
 
 JOBS, AT_ONCE, RUNS = 60, 20, 5
 QUERIES = (
@@ -50,8 +51,8 @@ def fill(ledger: Ledger, count: int) -> tuple[int, float, float]:
         for length, one in packed:
             number += 1
             size += length
-            log = Log(one, length)
-            at = Start(number, 1_700_000_000_000 + number * 60_000, number)
+            log = KeptLog(one, length)
+            at = BuildKey(number, 1_700_000_000_000 + number * 60_000, number)
             rows.append(BuildRow(at, 5, "FAILURE", "collected", None, b"{}", log=log))
         state = JobState(f"team-{number // AT_ONCE % JOBS}/app", mark=JobState("").mark)
         start = time.perf_counter()

@@ -15,11 +15,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from poller.http import Connection
-from poller.jenkins.api import Api
-from tests.conftest import TOKEN, Site, simulated
-from tests.test_kind import STARTING, build_jobs, end
-from tests.test_run import wait_for
+from poller.http.client import Connection
+from poller.jenkins.client import JenkinsClient
+from tests.support.site import TOKEN, Site, simulated
+from tests.support.starting_jenkins import STARTING, build_jobs, end
+from tests.support.waiting import wait_for
 
 
 def counted(site: Site, seconds: float) -> str:
@@ -49,7 +49,7 @@ def states(seconds: float) -> None:
 
 async def slow(site: Site) -> None:
     """Requests at once, and answers a second, in each phase."""
-    api = Api("main", Connection(site.jenkins_server.url, 5_000, 4), "reader", TOKEN)
+    api = JenkinsClient("main", Connection(site.jenkins_server.url, 5_000, 4), "reader", TOKEN)
     for delay in (0.05, 0.2, 0.05):
         site.jenkins.heal()
         site.jenkins.fail(status=None, delay=delay)

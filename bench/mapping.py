@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 from bench.figure import Figure
 from bench.size import Say, Size
-from poller.jenkins.model import Action, Build, Stage, StageTree, Step
-from poller.redact import Redactor
-from poller.rule_settings import Rule
-from poller.sei.limits import fit
-from poller.sei.mapping import Identity, JobFacts, Policy, map_build
-from poller.servers import DEFAULT_RESULTS
+from poller.config.rules import Rule
+from poller.config.servers import DEFAULT_RESULTS
+from poller.jenkins.models import Action, Build, FlowNode, Stage, StageTree
+from poller.mapping.job_run import JobInfo, MappingConfig, SeiInstance, map_build
+from poller.mapping.redaction import Redactor
+from poller.mapping.size_limit import limit_size
 
 RUNS = 200
 WARM_UP = 20
@@ -50,7 +50,7 @@ def build() -> tuple[Build, StageTree]:
             STARTED + stage * 10_000,
             10_000,
             stageFlowNodes=[
-                Step(
+                FlowNode(
                     str(stage * 100 + step + 1),
                     "Shell Script",
                     "SUCCESS",
@@ -70,14 +70,16 @@ def build() -> tuple[Build, StageTree]:
 def milliseconds() -> list[float]:
     """To map the build and to encode its run, once each."""
     done, tree = build()
-    policy = Policy(DEFAULT_RESULTS, Redactor(), (), 480_000, (Rule(match="team/**", cd=True),))
-    identity = Identity("main", GUID, "https://ci.example.com/")
-    job = JobFacts("team/app", 0, 0, multibranch=False)
+    policy = MappingConfig(
+        DEFAULT_RESULTS, Redactor(), (), 480_000, (Rule(match="team/**", cd=True),)
+    )
+    identity = SeiInstance("main", GUID, "https://ci.example.com/")
+    job = JobInfo("team/app", 0, 0, multibranch=False)
     taken = []
     for _ in range(WARM_UP + RUNS):
         start = time.perf_counter()
         mapped = map_build(identity, job, done, tree, policy)
-        fit(mapped.run, policy.body_limit)  # type: ignore[union-attr]
+        limit_size(mapped.run, policy.body_limit)  # type: ignore[union-attr]
         taken.append((time.perf_counter() - start) * 1000)
     return taken[WARM_UP:]
 

@@ -25,8 +25,8 @@ from rich.table import Table
 from bench.known_builds import write
 from bench.servers import Scene
 from bench.started import before, simulated
-from poller.demo.story import CONFIG, ENVIRON
-from poller.demo.town import GUID
+from poller.demo.sample_jobs import GUID
+from poller.demo.walkthrough import CONFIG, ENVIRON
 
 BUILDS, JOBS, DAYS = 1_000_000, 10_000, 90
 SAMPLES, POLLS, ROUNDS = 60, 5, 4

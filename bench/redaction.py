@@ -18,9 +18,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from bench.corpus import logs
-from poller.logs.text import ConsoleText
-from poller.redact import Redactor, Stream
-from poller.secret_patterns import IN_CONTEXT, TOKENS
+from poller.jenkins.console_text import ConsoleCleaner
+from poller.mapping.redaction import RedactingStream, Redactor
+from poller.mapping.secret_patterns import IN_CONTEXT, TOKENS
 
 BLOCK = 64 * 1024
 EVERY = 200_000
@@ -157,17 +157,17 @@ def _hyperscan(one: re.Pattern[str], blocks: list[bytes]) -> Callable[[], int]:
 
 
 def _as_the_program(redactor: Redactor, blocks: list[bytes]) -> int:
-    text = ConsoleText(Stream(redactor))
+    text = ConsoleCleaner(RedactingStream(redactor))
     return sum(text.feed(block).count(b"****") for block in blocks) + text.end().count(b"****")
 
 
-class _Nothing(Stream):
+class _Nothing(RedactingStream):
     def feed(self, raw: bytes) -> bytes:
         return raw
 
 
 def _cleaning(blocks: list[bytes]) -> int:
-    text = ConsoleText(_Nothing(Redactor()))
+    text = ConsoleCleaner(_Nothing(Redactor()))
     return sum(len(text.feed(block)) for block in blocks)
 
 

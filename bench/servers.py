@@ -26,10 +26,11 @@ from urllib.parse import parse_qsl, urlsplit
 import trustme
 
 from bench.wire import Asked, Headers, answer, serve
-from poller.demo.jenkins import Build, Jenkins
+from poller.demo.jenkins.builds import Build
+from poller.demo.jenkins.items import Jenkins
+from poller.demo.jenkins.stages import Stage, Stages, Step
+from poller.demo.sample_jobs import GUID
 from poller.demo.sei import Sei
-from poller.demo.stages import Stage, Stages, Step
-from poller.demo.town import GUID
 
 FOLDERS = 300
 JSON: Headers = [(b"content-type", b"application/json")]

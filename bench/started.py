@@ -18,8 +18,8 @@ from pathlib import Path
 import httpx
 
 from bench.servers import Scene
-from poller.demo.story import ENVIRON
-from poller.demo.town import GUID
+from poller.demo.sample_jobs import GUID
+from poller.demo.walkthrough import ENVIRON
 
 POLLER = [sys.executable, "-m", "poller"]
 CACHE = Path(".bench")

@@ -12,7 +12,7 @@ import sys
 import jenkins
 import requests
 
-from poller.demo.town import GUID
+from poller.demo.sample_jobs import GUID
 
 
 def main() -> None:

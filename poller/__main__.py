@@ -7,11 +7,12 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from poller import cli, cli_books, cli_executions, cli_setup
-from poller.command_line import app
-from poller.errors import harmless
+import typer
+
+from poller.cli.app import app, end, handle_errors
+from poller.core.errors import sanitize
 
 __all__ = ["app", "cli", "cli_books", "cli_executions", "cli_setup"]
 
@@ -46,8 +47,20 @@ def of_a_bug(error: Exception) -> str:
         if Path(frame.filename).is_relative_to(ours)
     ]
     where = " > ".join(places[-PLACES_SHOWN:])
-    return f"{type(error).__name__}: {harmless(str(error))[:WORDS_SHOWN]} ({where})"
+    return f"{type(error).__name__}: {sanitize(str(error))[:WORDS_SHOWN]} ({where})"
 
 
 if __name__ == "__main__":
     main()
+
+
+@app.command()
+def demo(
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Leave the simulated servers running at the end.")
+    ] = False,
+) -> None:
+    """A simulated Jenkins and SEI on loopback, and the whole story on them."""
+    from poller.demo.walkthrough import tell
+
+    end(handle_errors(lambda: tell(serve=serve)))

@@ -1,7 +1,7 @@
 /* Stands between a process and libc, for the files whose path begins with $PRELOAD_FILES: ends the
  * process before the Nth call that changes one, with half of a write done where that is asked for;
  * refuses writes when there is no room; keeps a journal of all changes. And shifts the wall clock.
- * tests/preload.py builds it, shares `control` with it, and says what each field means. */
+ * tests/support/preload.py builds it, shares `control` with it, and says what each field means. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tests.conftest import Site, clean_environ
+from tests.support.site import Site, clean_environ
 
 
 @pytest.mark.parametrize(

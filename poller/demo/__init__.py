@@ -1,0 +1,1 @@
+"""A simulated Jenkins and SEI, and the walkthrough on them."""

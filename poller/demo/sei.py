@@ -53,7 +53,7 @@ class Sei(Faulty):
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         request = request_of(scope)
-        body = await _body(receive)
+        body = await decoded_body(receive)
         fault = await late(self.fault_of(request))
         authorization = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
         before = len(self.received)
@@ -108,7 +108,7 @@ def _json(status: int, value: Any) -> Answer:
     return Answer(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
 
 
-async def _body(receive: Receive) -> bytes:
+async def decoded_body(receive: Receive) -> bytes:
     body: bytes = b""
     while True:
         message = await receive()

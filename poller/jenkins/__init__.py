@@ -1,0 +1,1 @@
+"""Asks Jenkins and decodes its answers; decides nothing."""

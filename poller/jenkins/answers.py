@@ -8,10 +8,10 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from poller import http
-from poller.errors import BadAnswer
-from poller.jenkins.model import LAST_MS, LONG
-from poller.known_secrets import wiped
+from poller.core.errors import BadAnswer
+from poller.core.known_secrets import mask
+from poller.http.errors import HttpResponse
+from poller.jenkins.models import LAST_MS, LONG
 
 T = TypeVar("T")
 
@@ -22,7 +22,7 @@ tree, or a build with its actions, are a handful of them."""
 PAGE_HINT = "is it a login page, or a proxy's?"
 
 
-def refuse_other_text(answer: http.Answer, where: str, what: str) -> None:
+def refuse_other_text(answer: HttpResponse, where: str, what: str) -> None:
     """Raise BadAnswer for an answer that is no plain text, or is compressed."""
     kind = _content_type(answer)
     if kind != "text/plain":
@@ -34,7 +34,7 @@ def refuse_other_text(answer: http.Answer, where: str, what: str) -> None:
         raise BadAnswer(where, what, "compressed, which was not asked for")
 
 
-def decode(answer: http.Answer, where: str, what: str, kind: Callable[..., T] | type[T]) -> T:
+def decode(answer: HttpResponse, where: str, what: str, kind: Callable[..., T] | type[T]) -> T:
     """The JSON body as ``kind``. Raises BadAnswer that says what stood there instead."""
     if "json" not in answer.headers.get("Content-Type", ""):
         kind_told = _content_type(answer) or "no content type"
@@ -51,8 +51,8 @@ def decode(answer: http.Answer, where: str, what: str, kind: Callable[..., T] | 
     return decoded
 
 
-def _content_type(answer: http.Answer) -> str:
-    return wiped(answer.headers.get("Content-Type", "")).partition(";")[0][:80]
+def _content_type(answer: HttpResponse) -> str:
+    return mask(answer.headers.get("Content-Type", "")).partition(";")[0][:80]
 
 
 class Executable(NamedTuple):

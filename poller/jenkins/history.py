@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 from msgspec import Struct
 
-from poller.jenkins.api import BUILDS_PER_PAGE, Api
+from poller.core.build_key import BuildKey
+from poller.jenkins.client import BUILDS_PER_PAGE, JenkinsClient
 from poller.jenkins.discovery import Item
-from poller.jenkins.model import Millis, Number, QueueId
-from poller.watermark import Start
+from poller.jenkins.models import Millis, Number, QueueId
 
 SUMMARY_TREE = "number,timestamp,queueId,duration,result,building,inProgress"
 PART = 1000
@@ -28,13 +28,13 @@ class Summary(Struct, frozen=True, gc=False):
     inProgress: bool | None = None
 
     @property
-    def start(self) -> Start:
+    def start(self) -> BuildKey:
         """What tells the build from every other one."""
-        return Start(self.number, max(0, self.timestamp), max(0, self.queueId or 0))
+        return BuildKey(self.number, max(0, self.timestamp), max(0, self.queueId or 0))
 
     @property
     def completed(self) -> bool:
-        """Nothing of the build will change (see :class:`poller.jenkins.model.Build`)."""
+        """Nothing of the build will change (see :class:`poller.jenkins.models.Build`)."""
         return (self.building if self.inProgress is None else self.inProgress) is False
 
 
@@ -43,7 +43,7 @@ class _Summaries(Struct):
     allBuilds: list[Summary] = []
 
 
-async def summaries(api: Api, item: Item, since: int) -> AsyncIterator[list[Summary]]:
+async def summaries(api: JenkinsClient, item: Item, since: int) -> AsyncIterator[list[Summary]]:
     """The builds of a job that started at or after ``since`` (epoch ms), newest first, in parts.
 
     The newest hundred cost Jenkins no more than that; only where they don't reach back, the whole

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote, unquote, urlsplit
 
-from poller.errors import NotFound
+from poller.core.errors import NotFound
 
 MOST_DIGITS = 10
 """Of a build's number, which is one of Java's ints."""

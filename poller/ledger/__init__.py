@@ -9,17 +9,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Self
 
-from poller.ledger.books import Books
 from poller.ledger.breakers import Breakers
-from poller.ledger.builds import Batch, BuildRow, Builds, BuildState, Recorded
-from poller.ledger.controllers import ControllerRow, Controllers
+from poller.ledger.builds import Builds
+from poller.ledger.controllers import Controllers
 from poller.ledger.executions import Executions
-from poller.ledger.file import File
-from poller.ledger.history import History
+from poller.ledger.file import LedgerFile
+from poller.ledger.incomplete import Incomplete
 from poller.ledger.jobs import Jobs
-from poller.ledger.lacking import Lacking
 from poller.ledger.logs import Logs
-from poller.ledger.outbox import Outbox, Queued
+from poller.ledger.outbox import Outbox
+from poller.ledger.page_queries import PageQueries
+from poller.ledger.reconciliation import Reconciliation
 
 __all__ = ["Batch", "BuildRow", "BuildState", "ControllerRow", "Ledger", "Queued", "Recorded"]
 
@@ -29,16 +29,16 @@ class Ledger:
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
-        self.file = File(path, read_only=read_only)
+        self.file = LedgerFile(path, read_only=read_only)
         self.controllers = Controllers(self.file)
         self.jobs = Jobs(self.file)
         self.builds = Builds(self.file)
-        self.lacking = Lacking(self.file)
+        self.lacking = Incomplete(self.file)
         self.outbox = Outbox(self.file)
         self.executions = Executions(self.file)
         self.logs = Logs(self.file)
-        self.history = History(self.file)
-        self.books = Books(self.file)
+        self.history = PageQueries(self.file)
+        self.books = Reconciliation(self.file)
         self.breakers = Breakers(self.file)
 
     def __enter__(self) -> Self:

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from typing import Literal
 
-from poller.breaker import Breaker, State
-from poller.ledger.file import File
+from poller.http.breaker import Breaker, BreakerState
+from poller.ledger.file import LedgerFile
 
-Kind = Literal["controller", "sink"]
+BreakerKind = Literal["controller", "sink"]
 
 
 class Breakers:
     """The table ``breaker``: written by the process that polls, or sends; read by any."""
 
-    def __init__(self, file: File) -> None:
+    def __init__(self, file: LedgerFile) -> None:
         self._file = file
 
-    def get(self, kind: Kind, name: str) -> Breaker:
+    def get(self, kind: BreakerKind, name: str) -> Breaker:
         """The breaker of a server, closed where none was kept."""
         return self._kept(kind, name).get(name, Breaker())
 
-    def all(self, kind: Kind) -> dict[str, Breaker]:
+    def all(self, kind: BreakerKind) -> dict[str, Breaker]:
         """Those that were kept, by the server's name."""
         return self._kept(kind, None)
 
-    def _kept(self, kind: Kind, name: str | None) -> dict[str, Breaker]:
+    def _kept(self, kind: BreakerKind, name: str | None) -> dict[str, Breaker]:
         """Of one server, or of all: what is kept of each poll must not read of 200 others."""
         with self._file.guarded("read the breakers"):
             return {
-                name: Breaker(State(state), *rest)
+                name: Breaker(BreakerState(state), *rest)
                 for name, state, *rest in self._file.conn.execute(
                     "select name, state, since, failures, tries, next_try, why from breaker"
                     " where kind = ?1 and (?2 is null or name = ?2)",
@@ -36,7 +36,7 @@ class Breakers:
                 )
             }
 
-    def keep(self, kind: Kind, name: str, breaker: Breaker) -> None:
+    def keep(self, kind: BreakerKind, name: str, breaker: Breaker) -> None:
         """Keep a breaker; nothing is written where it is as before."""
         if breaker == self.get(kind, name):
             return

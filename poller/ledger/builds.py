@@ -6,22 +6,23 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from poller import watermark
+from poller.core.build_key import BuildKey
 from poller.ledger.executions import SINK as IACM
 from poller.ledger.executions import note_execution
-from poller.ledger.file import File
-from poller.ledger.lacking import note_lacking
+from poller.ledger.file import LedgerFile
+from poller.ledger.incomplete import record_incomplete
 from poller.ledger.logs import keep_log
-from poller.lineage import Known, Source
-from poller.logs.capture import Log
-from poller.watermark import JobState, Start
-
-BuildState = Literal["in_flight", "collected", "skipped"]
-GONE = "gone"
-"""Why a build is skipped that was in flight and is no longer there."""
+from poller.ledger.records import (
+    GONE,
+    Batch,
+    BuildRow,
+    JobState,
+    KnownBuild,
+    Predecessor,
+    RecordResult,
+)
 
 _KNOWN = "b.number, b.timestamp, b.queue_id, b.job, b.generation, b.state, b.reason"
 _NEW_WORD = (
@@ -31,61 +32,13 @@ _NEW_WORD = (
 """When a build's row may change: what is settled stays, but for what was taken for gone."""
 
 
-@dataclass(frozen=True)
-class BuildRow:
-    """One build to record; ``payload`` is the encoded job run of a collected one, ``build_number``
-    the number that SEI has it under, ``lacking`` what it goes without, one line each; ``log`` is
-    what was read of its console log, where it was; ``execution`` what IaCM is sent of it, encoded,
-    and ``no_execution`` why it is sent nothing, both None where no rule asks for it."""
-
-    start: Start
-    duration: int
-    result: str | None
-    state: BuildState
-    reason: str | None = None
-    payload: bytes | None = None
-    build_number: int | None = None
-    lacking: Sequence[str] = ()
-    log: Log | None = None
-    execution: bytes | None = None
-    no_execution: str | None = None
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What was learned of a job: builds of its present generation.
-
-    ``examined`` is its new mark, up to which every build is known; None where it is not to move, as
-    of a backfill. ``gaps`` counts the numbers below that no build had. ``source`` is the history
-    that the generation goes on with. ``retry_at`` is when to ask for what could not be had whole.
-    """
-
-    job: JobState
-    cls: str
-    builds: Sequence[BuildRow]
-    examined: int | None = None
-    gaps: int = 0
-    source: Source | None = None
-    retry_at: int | None = None
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """How many builds are newly collected, and newly skipped. ``stale``: nothing was recorded, as
-    another process found meanwhile that the job was created anew."""
-
-    collected: int = 0
-    skipped: int = 0
-    stale: bool = False
-
-
 class Builds:
     """The tables ``build`` and ``payload``, and the marks of jobs that move with them."""
 
-    def __init__(self, file: File) -> None:
+    def __init__(self, file: LedgerFile) -> None:
         self._file = file
 
-    def of_job(self, job: JobState, numbers: Iterable[int]) -> list[Known]:
+    def of_job(self, job: JobState, numbers: Iterable[int]) -> list[KnownBuild]:
         """Those of ``numbers`` that the ledger has in the job's present generation."""
         return self._known(
             f"select {_KNOWN} from json_each(?) n"
@@ -93,7 +46,7 @@ class Builds:
             json.dumps(list(numbers)), job.id, job.generation,
         )  # fmt: skip
 
-    def same(self, controller: int, job: JobState, starts: Iterable[Start]) -> list[Known]:
+    def same(self, controller: int, job: JobState, starts: Iterable[BuildKey]) -> list[KnownBuild]:
         """Those of ``starts`` that the ledger has under any generation or name. Under another name
         only the queue id tells that it is the same build."""
         with self._file.guarded("read builds"):
@@ -104,7 +57,7 @@ class Builds:
         (row,) = self._file.rows("select max(timestamp) as newest from build")
         return None if row["newest"] is None else int(row["newest"])
 
-    def record(self, controller: int, batch: Batch, sinks: Sequence[str], at: int) -> Recorded:
+    def record(self, controller: int, batch: Batch, sinks: Sequence[str], at: int) -> RecordResult:
         """Record builds, payloads, deliveries and marks of a job in one transaction.
 
         Builds in flight of an earlier generation are gone unless the present one has them. A build
@@ -113,7 +66,7 @@ class Builds:
         with self._file.write(f"record builds of {batch.job.full_name}") as conn:
             job = _save_job(conn, controller, batch)
             if job is None:
-                return Recorded(stale=True)
+                return RecordResult(stale=True)
             if batch.source is not None:
                 _continue(conn, batch.source, job, batch.job.generation)
             _let_go(conn, job, batch.job.generation - 1)
@@ -127,13 +80,13 @@ class Builds:
                         note_execution(conn, row, build.execution, build.no_execution)
                         takers = [one for one in sinks if one != IACM or build.execution]
                         put_in_outbox(conn, controller, row, build.payload, takers, at)
-                    note_lacking(conn, row, build.lacking)
+                    record_incomplete(conn, row, build.lacking)
                     if build.log is not None:
                         keep_log(conn, row, build.log, at)
             advance(conn, job)
-        return Recorded(saved.count("collected"), saved.count("skipped"))
+        return RecordResult(saved.count("collected"), saved.count("skipped"))
 
-    def note_begun(self, builds: Iterable[tuple[JobState, Start]]) -> None:
+    def note_begun(self, builds: Iterable[tuple[JobState, BuildKey]]) -> None:
         """Note builds that run, of each job's present generation, in flight. No mark moves: what
         lies before them was not looked at."""
         with self._file.write("note builds that began") as conn:
@@ -144,20 +97,20 @@ class Builds:
                 ((job.id, job.generation, *start) for job, start in builds),
             )
 
-    def _known(self, query: str, *values: Any) -> list[Known]:
+    def _known(self, query: str, *values: Any) -> list[KnownBuild]:
         with self._file.guarded("read builds"):
             return [_as_known(row) for row in self._file.conn.execute(query, values)]
 
 
-def _as_known(row: tuple[Any, ...]) -> Known:
+def _as_known(row: tuple[Any, ...]) -> KnownBuild:
     number, timestamp, queue_id, job, generation, state, reason = row
     settled = state == "collected" or (state == "skipped" and reason != GONE)
-    return Known(Start(number, timestamp, queue_id or 0), job, generation, settled)
+    return KnownBuild(BuildKey(number, timestamp, queue_id or 0), job, generation, settled)
 
 
 def _same(
-    conn: sqlite3.Connection, controller: int, job: int, starts: Iterable[Start]
-) -> Iterable[Known]:
+    conn: sqlite3.Connection, controller: int, job: int, starts: Iterable[BuildKey]
+) -> Iterable[KnownBuild]:
     return map(
         _as_known,
         conn.execute(
@@ -206,7 +159,7 @@ def _save_job(conn: sqlite3.Connection, controller: int, batch: Batch) -> int | 
     return None if saved is None else int(saved[0])
 
 
-def _continue(conn: sqlite3.Connection, source: Source, job: int, generation: int) -> None:
+def _continue(conn: sqlite3.Connection, source: Predecessor, job: int, generation: int) -> None:
     """Take over what is in flight of the history that goes on here. A job that was renamed leaves
     its name free: what is built under it from now on is another generation."""
     if (source.job, source.generation) == (job, generation):
@@ -239,7 +192,7 @@ def _let_go(conn: sqlite3.Connection, job: int, generation: int) -> None:
 
 def _elsewhere(
     conn: sqlite3.Connection, controller: int, job: int, batch: Batch
-) -> dict[int, Known]:
+) -> dict[int, KnownBuild]:
     """By number, the builds of the batch that the ledger has under another generation or name."""
     return {
         known.start.number: known
@@ -249,7 +202,7 @@ def _elsewhere(
 
 
 def _save_build(
-    conn: sqlite3.Connection, job_id: int, job: JobState, build: BuildRow, known: Known | None
+    conn: sqlite3.Connection, job_id: int, job: JobState, build: BuildRow, known: KnownBuild | None
 ) -> int | None:
     """The id of the build's row, None when nothing of it changed."""
     if known is not None:
@@ -312,5 +265,10 @@ def advance(conn: sqlite3.Connection, job: int) -> None:
         " order by b.number limit 1",
         (job,),
     ).fetchone()
-    mark = watermark.watermark(examined, unsettled or ())
+    mark = watermark(examined, unsettled or ())
     conn.execute("update job set watermark = ?1 where id = ?2 and watermark <> ?1", (mark, job))
+
+
+def watermark(examined: int, unsettled: Iterable[int]) -> int:
+    """The highest N such that every build ≤ N is settled: never at or past an unsettled one."""
+    return min([examined + 1, *unsettled]) - 1

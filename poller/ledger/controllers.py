@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from poller.ledger.file import File
+from poller.ledger.file import LedgerFile
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class ControllerRow:
 class Controllers:
     """The table ``controller``."""
 
-    def __init__(self, file: File) -> None:
+    def __init__(self, file: LedgerFile) -> None:
         self._file = file
 
     def get(self, name: str, since: int) -> ControllerRow:

@@ -7,13 +7,13 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from poller.ledger.file import File
+from poller.ledger.file import LedgerFile
 
 SINK = "iacm"
 
 
 @dataclass(frozen=True)
-class Recorded:
+class RecordedExecution:
     """One build that is to be on record at IaCM; ``state`` is its delivery's, ``body`` its JSON."""
 
     build: int
@@ -26,10 +26,10 @@ class Recorded:
 class Executions:
     """Reads the table ``execution``."""
 
-    def __init__(self, file: File) -> None:
+    def __init__(self, file: LedgerFile) -> None:
         self._file = file
 
-    def recorded(self, controller: int, since: int) -> Iterator[Recorded]:
+    def recorded(self, controller: int, since: int) -> Iterator[RecordedExecution]:
         """Those of builds that started at or after ``since`` (epoch ms), by job and number."""
         with self._file.guarded("read executions"):
             for build, name, number, state, body in self._file.conn.execute(
@@ -40,7 +40,7 @@ class Executions:
                 " order by j.full_name, b.generation, b.number",
                 (SINK, controller, since),
             ):
-                yield Recorded(build, name, number, state, body.encode())
+                yield RecordedExecution(build, name, number, state, body.encode())
 
     def queue_again(self, build: int, at: int) -> None:
         """Put a delivery back to the queue, the same to the byte."""

@@ -13,9 +13,9 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from poller.errors import LedgerError, LedgerUnwritable
+from poller.core.errors import LedgerError, LedgerUnwritable
+from poller.core.private_files import open_private
 from poller.ledger.schema import migrations
-from poller.private import open_private
 
 BUSY_TIMEOUT_MS = 30_000
 RESTORE = "move the file away and restore it from a backup; nothing was overwritten"
@@ -43,7 +43,7 @@ PASSING = frozenset(
 """SQLite's results, without their details, that say nothing against the file itself."""
 
 
-class File:
+class LedgerFile:
     """One SQLite file. Not shared between threads; other processes may use the file beside it.
 
     Raises LedgerError when it can't be opened, is of a newer version, or is no ledger; nothing in

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from poller.ledger.file import File
-from poller.watermark import JobState, Mark, Start
+from poller.core.build_key import BuildKey
+from poller.ledger.file import LedgerFile
+from poller.ledger.records import JobProgress, JobState
 
 _STIRS = (
     "missing or id in (select job from build indexed by build_in_flight where state = 'in_flight')"
@@ -17,7 +18,7 @@ _STIRS = (
 class Jobs:
     """The table ``job``."""
 
-    def __init__(self, file: File) -> None:
+    def __init__(self, file: LedgerFile) -> None:
         self._file = file
 
     def states(self, controller: int, name: str | None = None) -> dict[str, JobState]:
@@ -55,11 +56,11 @@ class Jobs:
             return {
                 name: JobState(
                     name, job, cls, generation, base,
-                    Mark(
+                    JobProgress(
                         examined,
                         next_number,
                         frozenset(in_flight.get(job, ())),
-                        None if newest is None else Start(newest, timestamp or 0, queue_id or 0),
+                        None if newest is None else BuildKey(newest, timestamp or 0, queue_id or 0),
                     ),
                     failures, retry_at, bool(missing),
                 )
@@ -73,7 +74,7 @@ class Jobs:
             }  # fmt: skip
 
     def pass_over(
-        self, controller: int, jobs: Iterable[tuple[str, str, int, Start | None]]
+        self, controller: int, jobs: Iterable[tuple[str, str, int, BuildKey | None]]
     ) -> None:
         """Note jobs (full name, class, ``nextBuildNumber``, newest build) without a build since
         ``since``."""
@@ -112,12 +113,12 @@ class Jobs:
                 (job.id,),
             ).rowcount
 
-    def samples(self, controller: int, count: int) -> list[tuple[str, Start]]:
+    def samples(self, controller: int, count: int) -> list[tuple[str, BuildKey]]:
         """The newest known build of the ``count`` jobs that were built last, and of as many that
         were not built for longest: full name and start."""
         with self._file.guarded("read jobs"):
             return [
-                (name, Start(number, timestamp, queue_id or 0))
+                (name, BuildKey(number, timestamp, queue_id or 0))
                 for order in ("desc", "asc")
                 for name, number, timestamp, queue_id in self._file.conn.execute(
                     "select full_name, newest_number, newest_timestamp, newest_queue_id from job"

@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from poller.ledger.file import File
-from poller.logs.capture import Log, unpack
+from poller.core.kept_log import KeptLog, unpack
+from poller.ledger.file import LedgerFile
 
 FORGOTTEN_AT_ONCE = 50
 """Logs that go in one transaction: others may write in between."""
@@ -49,7 +49,7 @@ _FROM = (
 class Logs:
     """The tables ``log`` and ``log_words``."""
 
-    def __init__(self, file: File) -> None:
+    def __init__(self, file: LedgerFile) -> None:
         self._file = file
 
     def of_build(self, full_name: str, number: int) -> list[LogRow]:
@@ -115,7 +115,7 @@ class Logs:
             return [LogRow(*row) for row in self._file.conn.execute(query, values)]
 
 
-def keep_log(conn: sqlite3.Connection, build: int, log: Log, at: int) -> None:
+def keep_log(conn: sqlite3.Connection, build: int, log: KeptLog, at: int) -> None:
     """Keep what was read of a build's log, in the place of what was kept before."""
     if log.packed is None and log.absent is None:
         return

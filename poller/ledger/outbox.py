@@ -6,11 +6,12 @@ import zlib
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from poller.ledger.builds import BuildRow, advance, packed
+from poller.core.build_key import BuildKey
+from poller.ledger.builds import advance, packed
 from poller.ledger.executions import SINK as IACM
 from poller.ledger.executions import note_execution
-from poller.ledger.file import File
-from poller.watermark import Start
+from poller.ledger.file import LedgerFile
+from poller.ledger.records import BuildRow
 
 Outcome = Literal["delivered", "rejected"]
 PAGES_GIVEN_BACK = 1_000
@@ -18,7 +19,7 @@ PAGES_GIVEN_BACK = 1_000
 
 
 @dataclass(frozen=True)
-class Queued:
+class QueuedDelivery:
     """A delivery that waits, with what is to be sent. ``ended``: its build, epoch milliseconds."""
 
     id: int
@@ -31,7 +32,7 @@ class Queued:
 
 
 @dataclass(frozen=True)
-class Sent:
+class SentBuild:
     """A build that was sent: ``base`` is what its number at SEI is more than its own; ``kept`` says
     that its payload still is, ``refused_by`` are the sinks that rejected it."""
 
@@ -39,7 +40,7 @@ class Sent:
     full_name: str
     generation: int
     base: int
-    start: Start
+    start: BuildKey
     kept: bool
     refused_by: frozenset[str] = frozenset()
 
@@ -47,7 +48,7 @@ class Sent:
 class Outbox:
     """The tables ``delivery`` and ``payload``, and what is known of each sink."""
 
-    def __init__(self, file: File) -> None:
+    def __init__(self, file: LedgerFile) -> None:
         self._file = file
 
     def waiting(self, sink: str, limit: int, after: int = 0) -> list[tuple[int, int]]:
@@ -73,7 +74,7 @@ class Outbox:
                 )
             ]
 
-    def queued(self, sink: str, delivery: int) -> Queued | None:
+    def queued(self, sink: str, delivery: int) -> QueuedDelivery | None:
         """A delivery that waits for ``sink``; None when it does not wait any more."""
         bodies = "execution" if sink == IACM else "payload"
         with self._file.guarded("read the queue"):
@@ -87,7 +88,7 @@ class Outbox:
             if row is None:
                 return None
             found, controller, job, name, number, ended, body = row
-            return Queued(found, controller, job, name, number, ended, _body(body))
+            return QueuedDelivery(found, controller, job, name, number, ended, _body(body))
 
     def settle(
         self,
@@ -130,7 +131,7 @@ class Outbox:
             " join controller c on c.id = d.controller where d.state = 'rejected' order by d.id"
         )
 
-    def sent(self, build: int) -> Sent:
+    def sent(self, build: int) -> SentBuild:
         """A build that is to be sent again."""
         (row,) = self._file.rows(
             "select b.id, j.full_name, b.generation, b.number, b.timestamp, b.queue_id,"
@@ -141,10 +142,10 @@ class Outbox:
             " where b.id = ?",
             build,
         )
-        start = Start(row["number"], row["timestamp"], row["queue_id"] or 0)
+        start = BuildKey(row["number"], row["timestamp"], row["queue_id"] or 0)
         base = row["build_number"] - row["number"]
         refused_by = frozenset((row["refused_by"] or "").split(",")) - {""}
-        return Sent(
+        return SentBuild(
             build, row["full_name"], row["generation"], base, start, bool(row["kept"]), refused_by
         )
 

@@ -1,0 +1,1 @@
+"""Web page, metrics and health: one snapshot of the numbers, rendered."""

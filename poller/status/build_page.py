@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from poller.ledger import Ledger
-from poller.sei import payload
+from poller.mapping.payload import RunStage, RunStages, RunStep
 from poller.status.chart import Span, span
 
 SHOWN = 128 * 1024
@@ -48,7 +48,7 @@ class BuildPage:
 
 
 class _Kept(msgspec.Struct):
-    job_run: payload.StageTree | None = None
+    job_run: RunStages | None = None
     web_url: str = ""
 
 
@@ -60,7 +60,7 @@ def build_page(ledger: Ledger, number: int) -> BuildPage | None:
     body = ledger.history.payload(number)
     text = "" if body is None else pretty(body)
     kept = _Kept() if body is None else read(body)
-    tree = None if body is None or kept is None else kept.job_run or payload.StageTree([])
+    tree = None if body is None or kept is None else kept.job_run or RunStages([])
     length = build["duration"] if tree is None else whole_length(tree, build)
     return BuildPage(
         build=build,
@@ -94,7 +94,7 @@ def web_address(url: str) -> str:
     return url if url.startswith(("https://", "http://")) else ""
 
 
-def whole_length(tree: payload.StageTree, build: dict[str, Any]) -> int:
+def whole_length(tree: RunStages, build: dict[str, Any]) -> int:
     """Milliseconds that bars are drawn to: the build, or its last stage where that ends later."""
     ends: list[int] = [
         start - build["timestamp"] + stage.durationInMillis
@@ -105,7 +105,7 @@ def whole_length(tree: payload.StageTree, build: dict[str, Any]) -> int:
     return max(duration, *ends, 0)
 
 
-def bars(steps: Iterable[payload.Step], begin: int, length: int) -> list[StageBar]:
+def bars(steps: Iterable[RunStep], begin: int, length: int) -> list[StageBar]:
     """Stages (or steps) with their places in a build that began at ``begin``."""
     return [
         StageBar(
@@ -117,7 +117,7 @@ def bars(steps: Iterable[payload.Step], begin: int, length: int) -> list[StageBa
             state=step.state,
             duration=step.durationInMillis,
             span=span(epoch(step.startTime), step.durationInMillis, begin, length),
-            steps=bars(step.steps, begin, length) if isinstance(step, payload.Stage) else (),
+            steps=bars(step.steps, begin, length) if isinstance(step, RunStage) else (),
         )
         for step in steps
     ]

@@ -6,9 +6,9 @@ import itertools
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from poller.breaker import Breaker
-from poller.servers import ControllerConfig
-from poller.when import ago, span_text
+from poller.config.servers import ControllerConfig
+from poller.core.times import ago, span_text
+from poller.http.breaker import Breaker
 
 INTERVALS = 3
 """Intervals without an answer after which a controller is overdue."""

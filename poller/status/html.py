@@ -10,7 +10,7 @@ import jinja2
 from markupsafe import Markup
 
 from poller import __version__
-from poller.when import ago, iso
+from poller.core.times import ago, iso
 
 HERE = Path(__file__).parent
 NAME_SHOWN = 120

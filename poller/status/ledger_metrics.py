@@ -13,10 +13,10 @@ from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from poller.breaker import Breaker, State
+from poller.http.breaker import Breaker, BreakerState
 from poller.status.snapshot import Snapshot
 
-BREAKER = {State.CLOSED: 0, State.HALF_OPEN: 1, State.OPEN: 2}
+BREAKER = {BreakerState.CLOSED: 0, BreakerState.HALF_OPEN: 1, BreakerState.OPEN: 2}
 
 
 class LedgerMetrics(Collector):

@@ -18,10 +18,10 @@ from prometheus_client import (
 )
 
 from poller import __version__
-from poller.cycle import Cycle
-from poller.delivery import Drain
-from poller.ledger import Queued
-from poller.settings import Settings
+from poller.config.settings import Settings
+from poller.delivery.outcome import PassResult
+from poller.ledger.outbox import QueuedDelivery
+from poller.polling.cycle import PollResult
 from poller.status.snapshot import Live
 
 POLL_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
@@ -132,7 +132,7 @@ class Metrics:
             for outcome in ("delivered", "rejected"):
                 self._deliveries.labels(controller, sink, outcome)
 
-    def polled(self, cycle: Cycle, seconds: float) -> None:
+    def polled(self, cycle: PollResult, seconds: float) -> None:
         """A cycle is over."""
         name = cycle.controller
         self._polls.labels(name, poll_outcome(cycle)).inc()
@@ -154,13 +154,13 @@ class Metrics:
 
         return told
 
-    def settled(self, sink: str, delivery: Queued, outcome: str, at: int) -> None:
+    def settled(self, sink: str, delivery: QueuedDelivery, outcome: str, at: int) -> None:
         """A delivery has the sink's last word; ``at`` is epoch milliseconds."""
         self._deliveries.labels(delivery.controller, sink, outcome).inc()
         waited = max(0, at - delivery.ended) / 1000
         self._latency.labels(delivery.controller, sink).observe(waited)
 
-    def drained(self, sink: str, done: Drain) -> None:
+    def drained(self, sink: str, done: PassResult) -> None:
         """A pass over the queue of a sink is over."""
         stopped = 1 if done.stopped and not done.failures else 0
         self._failures.labels(sink).inc(done.failures + stopped)
@@ -170,7 +170,7 @@ class Metrics:
         return Live(self.unwritable, dict(self._changes))
 
 
-def poll_outcome(cycle: Cycle) -> str:
+def poll_outcome(cycle: PollResult) -> str:
     """``ok``, ``partial`` or ``failed``."""
     if cycle.error is not None:
         return "failed"

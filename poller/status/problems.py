@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from poller.core.times import ago
 from poller.status.snapshot import ControllerState, SinkState, Snapshot
-from poller.when import ago
 
 OLD_MS = 900_000
 """A build that is queued for longer deserves a word, whatever the sink says."""

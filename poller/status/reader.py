@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from poller.errors import LedgerError
+from poller.core.errors import LedgerError
 from poller.ledger import Ledger
 
 T = TypeVar("T")

@@ -15,10 +15,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from poller.errors import LedgerError
+from poller.config.settings import Settings
+from poller.core.errors import LedgerError
 from poller.ledger import Ledger
-from poller.ledger.tallies import DAY_MS
-from poller.settings import Settings
+from poller.ledger.schema.counts import DAY_MS
 from poller.status.build_page import build_page
 from poller.status.chart import day_chart
 from poller.status.guard import HostGuard

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from poller.errors import UsageError
+from poller.core.errors import UsageError
 from poller.ledger import Ledger
-from poller.logs.search import Hit, search_logs
+from poller.ledger.log_search import LogHit, search_logs
 
 JOBS, LOGS, BUILDS = 20, 30, 10
 
@@ -26,7 +26,7 @@ class Found:
 
     jobs: Sequence[dict[str, Any]] = ()
     builds: list[dict[str, Any]] = field(default_factory=list)
-    logs: Sequence[Hit] = ()
+    logs: Sequence[LogHit] = ()
 
     @property
     def nothing(self) -> bool:

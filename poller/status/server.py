@@ -15,8 +15,8 @@ import structlog
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from poller.addresses import is_loopback
-from poller.settings import Settings
+from poller.config.settings import Settings
+from poller.core.urls import is_loopback
 from poller.status.metrics import Metrics
 from poller.status.reader import LedgerReader
 from poller.status.routes import Handlers, application

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from poller.breaker import Breaker
-from poller.errors import LedgerError
+from poller.config.servers import ControllerConfig
+from poller.config.settings import Settings
+from poller.core.errors import LedgerError
+from poller.http.breaker import Breaker
 from poller.ledger import Ledger
-from poller.ledger.tallies import DAY_MS
-from poller.servers import ControllerConfig
-from poller.settings import Settings
+from poller.ledger.schema.counts import DAY_MS
 from poller.status.health import Overdue, every_words, interval, overdue
 
 SKIPPED = "skipped: "

@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
-from poller.demo.jenkins import Jenkins
+from poller.demo.jenkins.items import Jenkins
 from poller.demo.server import Server
-from tests.demo.rebuilt import rebuilt
-from tests.replay import RECORDINGS
+from tests.support.rebuilt import rebuilt
+from tests.support.replay import RECORDINGS
 
 MANIFEST: list[dict[str, Any]] = json.loads((RECORDINGS / "MANIFEST.json").read_text("utf-8"))
 COMPARED_HEADERS = (

@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from poller.demo.faults import Answer, Request
-from poller.demo.jenkins import Jenkins, Stage, Step
+from poller.demo.jenkins.items import Jenkins
+from poller.demo.jenkins.stages import Stage, Step
 from poller.demo.server import Server
 from tests.conftest import served
 

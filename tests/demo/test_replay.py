@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 
 from poller.demo.server import Server
-from tests.replay import completed_builds, replay_app
+from tests.support.replay import completed_builds, replay_app
 
 
 def test_every_completed_build_is_served() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from tests.conftest import clean_environ
+from tests.support.site import clean_environ
 
 
 def test_the_story_ends_with_balanced_books() -> None:

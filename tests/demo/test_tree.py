@@ -9,8 +9,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from poller.demo.tree import parse, select
-from tests.replay import RECORDINGS
+from poller.demo.jenkins.tree_query import parse, select
+from tests.support.replay import RECORDINGS
 
 MANIFEST: list[dict[str, Any]] = json.loads((RECORDINGS / "MANIFEST.json").read_text("utf-8"))
 DERIVED = (

@@ -15,7 +15,7 @@ from pathlib import Path
 from random import Random
 from types import FrameType
 
-from poller.errors import PollerError
+from poller.core.errors import PollerError
 from tests.fuzz.corpus import seeds
 from tests.fuzz.mutate import mutated
 from tests.fuzz.other_targets import TARGETS, a_ledger
@@ -85,7 +85,7 @@ def run(directory: Path, count: int, seed: int, only: str | None = None) -> Camp
             )
             try_one(bench, name, body, found)
             if place % ANEW == 0 or place == count:
-                _note(found, name, body, bench.check)
+                note(found, name, body, bench.check)
                 bench.anew()
     found.seconds, found.grown = time.monotonic() - began, peak() - before
     bench.close()
@@ -107,11 +107,11 @@ def try_one(bench: Workbench, name: str, body: bytes, found: Campaign) -> None:
             found.refused[name] += 1
             bench.tells(*str(error).split("\n"), error.hint)
 
-    _note(found, name, body, give)
+    note(found, name, body, give)
     found.slowest = max(found.slowest, time.process_time() - began)
 
 
-def _note(found: Campaign, name: str, body: bytes, work: Callable[[], None]) -> None:
+def note(found: Campaign, name: str, body: bytes, work: Callable[[], None]) -> None:
     try:
         work()
     except (Exception, Hang) as error:

@@ -11,15 +11,18 @@ from typing import Any
 
 import httpx
 
-from poller.demo.harness import Harness
-from poller.demo.jenkins import Jenkins, Stage, Step, build_data, git_changes
+from poller.demo.jenkins.builds import build_data, git_changes
+from poller.demo.jenkins.items import Jenkins
+from poller.demo.jenkins.stages import Stage, Step
 from poller.demo.sei import Sei
-from poller.jenkins import api, history
+from poller.jenkins.client import RUNNING_TREE
 from poller.jenkins.discovery import tree
-from poller.jenkins.model import BUILD_TREE, CAUSES_TREE
-from tests.conftest import GUID, KEY, TOKEN
-from tests.iacm import HARNESS_KEY
-from tests.replay import RECORDINGS
+from poller.jenkins.history import SUMMARY_TREE
+from poller.jenkins.models import BUILD_TREE, CAUSES_TREE
+from tests.support.replay import RECORDINGS
+from tests.support.simulated_iacm import Harness
+from tests.support.simulated_iacm_site import HARNESS_KEY
+from tests.support.site import GUID, KEY, TOKEN
 
 CANARY = "ghp" + "_" + "FuzzCanaryFuzzCanaryFuzzCanaryFuzz0001"
 """Looks like a secret, wherever it stands."""
@@ -256,11 +259,11 @@ QUESTIONS: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("items", "api/json", {"tree": tree(4, first=True)}),
     ("items", "api/json", {"tree": tree(1, first=False)}),
     ("items", "job/team/api/json", {"tree": tree(2, first=False)}),
-    ("running", "computer/api/json", {"tree": api.RUNNING_TREE}),
+    ("running", "computer/api/json", {"tree": RUNNING_TREE}),
     ("builds", APP + "api/json", {"tree": f"builds[{BUILD_TREE}]{{0,100}}"}),
     ("builds", FREE + "api/json", {"tree": f"builds[{BUILD_TREE}]{{0,100}}"}),
     ("heads", APP + "api/json", {"tree": "allBuilds[number,timestamp,queueId]"}),
-    ("summaries", APP + "api/json", {"tree": f"builds[{history.SUMMARY_TREE}]{{0,100}}"}),
+    ("summaries", APP + "api/json", {"tree": f"builds[{SUMMARY_TREE}]{{0,100}}"}),
     ("build", APP + "1/api/json", {"tree": BUILD_TREE}),
     ("origin", APP + "1/api/json", {"tree": CAUSES_TREE}),
     ("describe", APP + "1/wfapi/describe", {"fullStages": "true"}),

@@ -11,7 +11,7 @@ import tracemalloc
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from poller.errors import PollerError
+from poller.core.errors import PollerError
 from tests.fuzz.corpus import seeds
 from tests.fuzz.other_targets import TARGETS
 from tests.fuzz.workbench import Workbench

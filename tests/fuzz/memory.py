@@ -9,12 +9,12 @@ from urllib.parse import parse_qs
 
 import httpx
 
-from poller.http import Client, Connection, basic
-from poller.jenkins.api import Api
-from poller.jenkins.upstream import Upstream
-from poller.watched import Watched
-from tests.conftest import TOKEN
+from poller.http.client import Client, Connection, basic
+from poller.jenkins.client import JenkinsClient
+from poller.polling.controller import Controller
+from poller.polling.upstream import Upstream
 from tests.fuzz.corpus import ROOT
+from tests.support.site import TOKEN
 
 CHUNK = 4_096
 
@@ -87,7 +87,7 @@ ENDS = {
 }
 
 
-class InMemory(Api):
+class InMemory(JenkinsClient):
     """The API of a controller that is asked nothing over the network."""
 
     def __init__(self, answers: Answers) -> None:
@@ -95,6 +95,6 @@ class InMemory(Api):
         self._http = Client(httpx.MockTransport(answers), 2.0, basic("reader", TOKEN))
 
 
-def in_memory(watched: Watched, api: InMemory) -> Watched:
+def in_memory(watched: Controller, api: InMemory) -> Controller:
     """The same controller, asked in memory, and with nothing remembered of what it said before."""
     return dataclasses.replace(watched, api=api, upstream=Upstream(api))

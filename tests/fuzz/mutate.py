@@ -68,9 +68,6 @@ def mutated(chance: Random, body: bytes, *, is_json: bool) -> bytes:
     return body
 
 
-# -- bytes
-
-
 def _cut(chance: Random, body: bytes) -> bytes:
     return body[: chance.randrange(len(body) + 1)]
 
@@ -126,9 +123,6 @@ BYTES: tuple[Change, ...] = (
     _as_utf16,
     _with_mark,
 )
-
-
-# -- JSON
 
 
 def _json(chance: Random, body: bytes) -> bytes:

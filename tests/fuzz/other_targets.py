@@ -7,31 +7,38 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from poller import http, register, satellite
-from poller.check import jenkins as check_jenkins
-from poller.check import network
-from poller.check import sei as check_sei
-from poller.check.network import Reached
-from poller.config import check_secrets, load, show
-from poller.delivery import ANSWER_KEPT
-from poller.errors import LedgerError, RemoteError
-from poller.extract import Extraction
-from poller.globs import Globs
-from poller.harness import api as harness_api
-from poller.harness import render
-from poller.harness.executions import is_last
-from poller.known_secrets import wiped
+from poller.actions.check import jenkins as check_jenkins
+from poller.actions.check import sei as check_sei
+from poller.actions.check.network import Reached, clocks
+from poller.actions.register import guid_of, integration_id, line_for
+from poller.cli.executions import execution_line, execution_lines, execution_text
+from poller.cli.render import rejected_json, rejected_lines
+from poller.cli.render_status import status_json, status_lines
+from poller.config.load import check_secrets, load, show
+from poller.config.network import trust
+from poller.context import SharedParts, controller_of_config, policy, sei_api
+from poller.context import harness_api as wired_harness
+from poller.core.errors import LedgerError, RemoteError
+from poller.core.escape import escape_line
+from poller.core.known_secrets import mask
+from poller.core.patterns import Globs
+from poller.delivery.iacm_client import (
+    Execution,
+    ExecutionPage,
+    decode_execution,
+    is_last,
+    is_object,
+    total_pages,
+)
+from poller.delivery.outcome import ANSWER_KEPT
+from poller.http.errors import HttpResponse
 from poller.ledger import Ledger
-from poller.logs.search import parse, search_logs
-from poller.printable import one_line
-from poller.render import rejected_json, rejected_lines
-from poller.render_status import status_json, status_lines
+from poller.ledger.log_search import parse_query, search_logs
+from poller.mapping.extract import Extraction
 from poller.status.build_page import build_page
 from poller.status.snapshot import incomplete, snapshot
-from poller.wiring import Common, policy, sei_api, watch
-from poller.wiring import harness_api as wired_harness
 from tests.fuzz.corpus import ENVIRON, NOW
-from tests.fuzz.targets import JENKINS, Target, _headers
+from tests.fuzz.targets import JENKINS, Target, headers_of
 from tests.fuzz.workbench import Workbench
 
 
@@ -39,11 +46,11 @@ def sei(bench: Workbench, body: bytes) -> None:
     """SEI's answers: to a run, to a question about a GUID, to `register`."""
     assert bench.settings.sei is not None
     for status in (200, 400, 404, 500):
-        answer = http.Answer(status, {"Content-Type": "application/json"}, body)
+        answer = HttpResponse(status, {"Content-Type": "application/json"}, body)
         if (found := check_sei.refusal(answer, "SEI", bench.settings.sei)) is not None:
             bench.tells(found.text())
         try:
-            bench.tells(register.line_for(register.guid_of(answer)))
+            bench.tells(line_for(guid_of(answer)))
         except RemoteError as error:
             bench.tells(str(error), error.hint)
     _rejected(bench, body)
@@ -51,7 +58,7 @@ def sei(bench: Workbench, body: bytes) -> None:
 
 def _rejected(bench: Workbench, body: bytes) -> None:
     """A run is refused, and its answer kept and shown."""
-    text = wiped(body.decode("utf-8", "replace"))[:ANSWER_KEPT]
+    text = mask(body.decode("utf-8", "replace"))[:ANSWER_KEPT]
     for delivery, _job in bench.ledger.outbox.waiting("sei", 1):
         bench.ledger.outbox.settle(delivery, "rejected", NOW, 400, text)
     rows = bench.ledger.outbox.rejected()[-3:]
@@ -60,41 +67,41 @@ def _rejected(bench: Workbench, body: bytes) -> None:
 
 def executions(bench: Workbench, body: bytes) -> None:
     """A page of IaCM's executions, and one of them."""
-    answer = http.Answer(200, {}, body)
-    harness_api.is_object(body)
+    answer = HttpResponse(200, {}, body)
+    is_object(body)
     for one_alone in (False, True):
         try:
             every = (
-                [harness_api._decode(answer, harness_api.Execution, "one")]
+                [decode_execution(answer, Execution, "one")]
                 if one_alone
-                else harness_api._decode(answer, list[harness_api.Execution], "executions")
+                else decode_execution(answer, list[Execution], "executions")
             )
         except RemoteError as error:
             bench.tells(str(error))
             continue
         for one in every[:20]:
-            bench.shows(render.line(one), *render.lines(one))
-            json.loads(render.written(one, first=True).lstrip("\n,"))
-        is_last(harness_api.Page(every, None, 100, None), 0, 5)
+            bench.shows(execution_line(one), *execution_lines(one))
+            json.loads(execution_text(one, first=True).lstrip("\n,"))
+        is_last(ExecutionPage(every, None, 100, None), 0, 5)
 
 
 def page_headers(bench: Workbench, body: bytes) -> None:
     """The headers that number Harness' pages, and those that `check` looks at."""
-    told = _headers(body)
-    answer = http.Answer(200, told, b"[]")
+    told = headers_of(body)
+    answer = HttpResponse(200, told, b"[]")
     for name in ("X-Page-Number", "X-Page-Size", "X-Total-Elements"):
-        harness_api._count(answer, name)
-    bench.shows(network.clocks("SEI", told.get("Date", ""), NOW).text())
+        total_pages(answer, name)
+    bench.shows(clocks("SEI", told.get("Date", ""), NOW).text())
     for status in (200, 302, 503):
         found = check_jenkins.answers("controller main", Reached([], status, told))
-        bench.tells(*(one_line(one.text()) for one in found))
+        bench.tells(*(escape_line(one.text()) for one in found))
 
 
 def satellite_yml(bench: Workbench, body: bytes) -> None:
     """The file that SEI lets one download."""
     path = bench.directory / "satellite.yml"
     path.write_bytes(body)
-    bench.tells(satellite.integration_id(path))
+    bench.tells(integration_id(path))
 
 
 def config(bench: Workbench, body: bytes) -> None:
@@ -105,9 +112,9 @@ def config(bench: Workbench, body: bytes) -> None:
     bench.shows(json.dumps(show(settings)), *check_secrets(settings, ENVIRON))
 
     async def wired() -> None:
-        common = Common(policy(settings), Extraction(settings.extract), http.trust)
+        common = SharedParts(policy(settings), Extraction(settings.extract), trust)
         for controller in settings.controllers:
-            made = watch(controller, common, ENVIRON, lambda: NOW)
+            made = controller_of_config(controller, common, ENVIRON, lambda: NOW)
             Globs(controller.include, controller.exclude).selects("team/app")
             await made.api.aclose()
         if settings.sei is not None:
@@ -151,7 +158,7 @@ def _read_all(bench: Workbench, opened: Ledger) -> None:
         build_page(opened, row["id"])
         opened.logs.text(row["id"])
     list(opened.executions.recorded(1, 0))
-    if parse("app"):
+    if parse_query("app"):
         search_logs(opened, "app", 0, None, None, 5)
 
 

@@ -16,28 +16,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from poller.backfill import Progress, Window, backfill, estimate
-from poller.check import check_file
-from poller.config import load
-from poller.cycle import poll
-from poller.demo.harness import Harness
-from poller.demo.jenkins import Jenkins
+from poller.actions.check import check_file
+from poller.actions.preview import preview
+from poller.actions.reconcile_iacm import reconcile_iacm
+from poller.config.load import load
+from poller.context import AppContext, open_context
+from poller.core.errors import PollerError
+from poller.core.patterns import Globs
+from poller.delivery.flush import flush_all
+from poller.delivery.iacm_sink import IacmSink
+from poller.demo.jenkins.items import Jenkins
 from poller.demo.sei import Sei
-from poller.errors import PollerError
-from poller.globs import Globs
-from poller.preview import preview
-from poller.rate import Pace
-from poller.reconcile import fill, reconcile, selected
-from poller.reconcile_iacm import reconcile_iacm
-from poller.sending import flush_all
-from poller.sinks.iacm import IacmSink
-from poller.wiring import Line, open_line
-from tests.conftest import GUID, clean_environ
-from tests.fuzz.campaign import Campaign, _note
+from poller.http.throttle import RateLimit
+from poller.polling.backfill import Progress, Window, backfill, estimate
+from poller.polling.cycle import poll
+from poller.polling.reconciliation import collect_missing, reconcile, selected
+from tests.fuzz.campaign import Campaign, note
 from tests.fuzz.corpus import CONFIG, ENVIRON, NOW, PASSWORD, SECRETS, rich
 from tests.fuzz.hostile import Hostile
 from tests.fuzz.workbench import Broken, balanced
-from tests.iacm import HARNESS_KEY
+from tests.support.simulated_iacm import Harness
+from tests.support.simulated_iacm_site import HARNESS_KEY
+from tests.support.site import GUID, clean_environ
 
 UNNAMED = tuple(secret for secret in SECRETS if secret != PASSWORD)
 """Known by their look. Whether a parameter is a secret by its name, a hostile answer may change."""
@@ -114,7 +114,7 @@ def run(directory: Path, inputs: int, seed: int, commands: int = 3) -> Campaign:
         settings = load(config, ENVIRON)
 
         async def work() -> None:
-            async with open_line(settings, ENVIRON, lambda: here.now) as line:
+            async with open_context(settings, ENVIRON, lambda: here.now) as line:
                 turn = 0
                 while here.inputs < inputs and not found.findings:
                     here.hostile(0.4 if turn % 3 else 0.1)
@@ -129,12 +129,12 @@ def run(directory: Path, inputs: int, seed: int, commands: int = 3) -> Campaign:
                     await _guarded(found, here, _deliver, line)
 
         asyncio.run(work())
-        _note(found, "books", b"", lambda: balanced(directory / "ledger.db"))
-        _note(found, "good", b"", lambda: good_is_whole(here))
+        note(found, "books", b"", lambda: balanced(directory / "ledger.db"))
+        note(found, "good", b"", lambda: good_is_whole(here))
         here.hostile(0.3)
         for command in COMMANDS[:commands]:
-            _note(found, "command", b"", lambda command=command: _command(here, config, command))  # type: ignore[misc]
-        _note(found, "ledger", b"", lambda: no_secret_in(directory / "ledger.db"))
+            note(found, "command", b"", lambda command=command: _command(here, config, command))  # type: ignore[misc]
+        note(found, "ledger", b"", lambda: no_secret_in(directory / "ledger.db"))
         found.inputs["over HTTP"] = here.inputs
     found.seconds = time.monotonic() - began
     return found
@@ -143,8 +143,8 @@ def run(directory: Path, inputs: int, seed: int, commands: int = 3) -> Campaign:
 async def _guarded(
     found: Campaign,
     here: Site,
-    piece: Callable[[Site, Line], Coroutine[Any, Any, None]],
-    line: Line,
+    piece: Callable[[Site, AppContext], Coroutine[Any, Any, None]],
+    line: AppContext,
 ) -> None:
     """One piece of work: it ends in time, and raises nothing but an error of ours."""
     failure: BaseException | None = None
@@ -164,20 +164,20 @@ async def _guarded(
                 raise Broken(f"a secret: {text[:300]}")
         here.outputs.clear()
 
-    _note(found, piece.__name__, b"", tell)
+    note(found, piece.__name__, b"", tell)
 
 
-async def _poll(here: Site, line: Line) -> None:
+async def _poll(here: Site, line: AppContext) -> None:
     cycle = await poll(line.watched[0], line.ledger, line.sink_names, here.clock)
     here.outputs += [*cycle.problems, str(cycle.error)]
 
 
-async def _deliver(here: Site, line: Line) -> None:
+async def _deliver(here: Site, line: AppContext) -> None:
     drains = await flush_all(line.sinks, line.ledger, here.clock)
     here.outputs += [f"{one.stopped} {one.last_failure} {one.hint}" for one in drains.values()]
 
 
-async def _backfill(here: Site, line: Line) -> None:
+async def _backfill(here: Site, line: AppContext) -> None:
     window, every = Window(0, here.now), Globs(["**"])
     one = line.watched[0]
     found = await estimate(one, line.ledger, window, every)
@@ -187,10 +187,10 @@ async def _backfill(here: Site, line: Line) -> None:
     here.outputs += [*found.problems, *done.problems]
 
 
-async def _reconcile(here: Site, line: Line) -> None:
+async def _reconcile(here: Site, line: AppContext) -> None:
     one = line.watched[0]
     row = line.ledger.controllers.get(one.name, one.since)
-    pace = Pace(None, asyncio.get_running_loop().time)
+    pace = RateLimit(None, asyncio.get_running_loop().time)
     jobs = reconcile(
         one, line.ledger, row, selected(one, Globs(["**"])), 0, pace, here.clock,
         lambda finding: here.outputs.append(finding.why),
@@ -198,10 +198,10 @@ async def _reconcile(here: Site, line: Line) -> None:
     async for checked in jobs:
         here.outputs.append(checked.problem or "")
         if checked.problem is None:
-            await fill(one, line.ledger, row, checked, 0, line.sink_names, here.clock)
+            await collect_missing(one, line.ledger, row, checked, 0, line.sink_names, here.clock)
 
 
-async def _iacm(here: Site, line: Line) -> None:
+async def _iacm(here: Site, line: AppContext) -> None:
     assert line.harness is not None
     (sink,) = [one for one in line.sinks if isinstance(one, IacmSink)]
     done = await reconcile_iacm(
@@ -211,12 +211,12 @@ async def _iacm(here: Site, line: Line) -> None:
     here.outputs += [*done.problems, *map(str, done.errors)]
 
 
-async def _preview(here: Site, line: Line) -> None:
+async def _preview(here: Site, line: AppContext) -> None:
     found = await preview(line.watched, line.ledger, "team/app", 2, None)
     here.outputs += [found.body.decode(), *found.lacking]
 
 
-async def _check(here: Site, _line: Line) -> None:
+async def _check(here: Site, _line: AppContext) -> None:
     path = here.directory / "poller.toml"
     found = await asyncio.to_thread(check_file, path, ENVIRON, here.clock)
     here.outputs += [one.text() for one in found]

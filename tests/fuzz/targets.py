@@ -9,28 +9,29 @@ from typing import TypeAlias
 
 import msgspec
 
-from poller import http
-from poller.cycle import wanted
-from poller.errors import RemoteError
-from poller.globs import Globs
-from poller.jenkins import discovery, identity
-from poller.jenkins.collect import LedgerMemory, collect
-from poller.jenkins.console import Console
-from poller.jenkins.discovery import Item
+from poller.cli.render import reconcile_line
+from poller.cli.render_status import hit_lines
+from poller.core.build_key import BuildKey
+from poller.core.errors import RemoteError
+from poller.core.escape import escape_line
+from poller.core.patterns import Globs
+from poller.http.errors import HttpResponse, raise_for_status
+from poller.http.retry import retry_after
+from poller.jenkins.discovery import PIPELINE_JOB, Item, fetch_items
 from poller.jenkins.history import summaries
-from poller.jenkins.model import Build
+from poller.jenkins.models import Build
 from poller.jenkins.paths import build_of_url, job_path
-from poller.jenkins.whole import PIPELINE_RUN
-from poller.logs import search as log_search
-from poller.logs.search import search_logs
-from poller.printable import one_line
-from poller.reconcile import compared, is_due
-from poller.recording import batch, unfinished
-from poller.render import reconcile_line
-from poller.render_status import hit_lines
-from poller.sei.scm import without_credentials
-from poller.tries import retry_after
-from poller.watermark import JobState, Start
+from poller.jenkins.running_builds import fetch_running
+from poller.jenkins.stage_trees import PIPELINE_RUN
+from poller.ledger.log_search import first_line, parse_query, search_logs
+from poller.ledger.records import JobState
+from poller.mapping.scm import without_credentials
+from poller.polling.changes import assume_running, missing, should_ask
+from poller.polling.collect import LedgerMemory, collect
+from poller.polling.console_log import LogCollector
+from poller.polling.reconciliation import compared, is_due
+from poller.polling.recording import batch, unfinished
+from poller.polling.verify_controller import identity_of
 from tests.fuzz.corpus import NOW
 from tests.fuzz.workbench import Workbench
 
@@ -52,12 +53,12 @@ def _collected(bench: Workbench, body: bytes, **hostile: bytes) -> None:
     name = _name(body)
     states = bench.ledger.jobs.states(bench.row.id)
     job = states.get(name, JobState(name))
-    item = Item(name, discovery.PIPELINE_JOB, max(5, job.mark.next_build_number or 1))
+    item = Item(name, PIPELINE_JOB, max(5, job.mark.next_build_number or 1))
     memory = LedgerMemory(bench.ledger, bench.row.id)
 
     async def work() -> None:
         async for page in collect(watched, item, job, 0, memory, {}):
-            bench.tells(*map(one_line, unfinished(page)))
+            bench.tells(*map(escape_line, unfinished(page)))
             bench.record(batch(watched, item, page, NOW))
 
     bench.run(work())
@@ -75,7 +76,7 @@ def heads(bench: Workbench, body: bytes) -> None:
     """The starts of all builds."""
     watched, _ = bench.watched(heads=body)
     for start in bench.run(watched.api.heads("team/app")):
-        Start(*start)
+        BuildKey(*start)
     bench.ledger.builds.same(bench.row.id, JobState("x", 1), bench.run(watched.api.heads("a")))
 
 
@@ -90,7 +91,7 @@ def build(bench: Workbench, body: bytes) -> None:
 def start(bench: Workbench, body: bytes) -> None:
     """What tells a build from another, and a Jenkins from another."""
     watched, _ = bench.watched(start=body)
-    bench.run(identity.identified(watched.api, "other", [("team/app", Start(1, NOW, 1))]))
+    bench.run(identity_of(watched.api, "other", [("team/app", BuildKey(1, NOW, 1))]))
 
 
 def origin(bench: Workbench, body: bytes) -> None:
@@ -118,9 +119,9 @@ def manifest(bench: Workbench, body: bytes) -> None:
 def console(bench: Workbench, body: bytes) -> None:
     """A console log: kept, searched, and read by the rules."""
     _collected(bench, body, builds=bench.seeds["builds"][-2], console=body)
-    query = log_search.parse(body[-30:].decode("utf-8", "replace"))
+    query = parse_query(body[-30:].decode("utf-8", "replace"))
     if query is not None and zlib.crc32(body) % 5 == 0:
-        log_search.first_line(query, body.decode("utf-8", "replace").encode())
+        first_line(query, body.decode("utf-8", "replace").encode())
 
 
 def progressive(bench: Workbench, body: bytes) -> None:
@@ -128,24 +129,24 @@ def progressive(bench: Workbench, body: bytes) -> None:
     watched, answers = bench.watched(builds=bench.seeds["builds"][-2], progressive=body)
     answers.bodies = {kind: text for kind, text in answers.bodies.items() if kind != "console"}
     answers.headers = {"X-More-Data": "true", "X-Text-Size": str(len(body))}
-    reader: Console = watched.console
+    reader: LogCollector = watched.console
     (one, *_) = bench.run(watched.api.builds("team/app", 1))
     log = bench.run(reader.read(watched.api, "team/app", one))
-    bench.tells(one_line(log.absent or ""))
+    bench.tells(escape_line(log.absent or ""))
 
 
 def items(bench: Workbench, body: bytes) -> None:
     """The item tree."""
     watched, _ = bench.watched(items=body)
-    look = bench.run(discovery.look(watched.api, None, first=True))
-    bench.tells(*map(one_line, look.unread.values()))
+    look = bench.run(fetch_items(watched.api, None, first=True))
+    bench.tells(*map(escape_line, look.unread.values()))
     rows = [(i.full_name, i.cls, i.next_build_number, i.last) for i in look.items.values()]
     bench.ledger.jobs.pass_over(bench.row.id, rows)
     states = bench.ledger.jobs.states(bench.row.id)
-    discovery.lost(states.values(), look)
-    running = {("a", 1): Start(1, 10, 7)}
+    missing(states.values(), look)
+    running = {("a", 1): BuildKey(1, 10, 7)}
     for item in list(look.items.values())[:100]:
-        wanted(item, states.get(item.full_name), running, NOW)
+        should_ask(item, states.get(item.full_name), running, NOW)
         watched.globs.selects(item.full_name)
         watched.api._request(job_path(item.full_name) + "api/json", {})
 
@@ -153,9 +154,9 @@ def items(bench: Workbench, body: bytes) -> None:
 def running(bench: Workbench, body: bytes) -> None:
     """What runs now."""
     watched, _ = bench.watched(running=body)
-    told = bench.run(discovery.running(watched.api))
+    told = bench.run(fetch_running(watched.api))
     jobs = bench.ledger.jobs.states(bench.row.id).values()
-    found = discovery.believed(told, jobs, 0.5) or {}
+    found = assume_running(told, jobs, 0.5) or {}
     assert all(number == start.number >= 0 for (_, number), start in found.items())
     bench.ledger.builds.note_begun((job, start) for start in found.values() for job in jobs)
 
@@ -164,14 +165,14 @@ def history(bench: Workbench, body: bytes) -> None:
     """The summaries that a reconcile compares."""
     watched, _ = bench.watched(summaries=body)
     job = next(iter(bench.ledger.jobs.states(bench.row.id).values()), JobState("team/x"))
-    item = Item(job.full_name, discovery.PIPELINE_JOB, 200)
+    item = Item(job.full_name, PIPELINE_JOB, 200)
 
     async def work() -> None:
         async for part in summaries(watched.api, item, 0):
             done = [one for one in part if is_due(one, FAR)]
             entries = bench.ledger.books.entries(bench.row.id, job, [one.start for one in done])
             for finding in compared(item.full_name, done, entries):
-                bench.tells(one_line(reconcile_line("main", finding)))
+                bench.tells(escape_line(reconcile_line("main", finding)))
 
     bench.run(work())
 
@@ -182,17 +183,17 @@ def url(bench: Workbench, body: bytes) -> None:
     build_of_url(text, "/jenkins/")
     without_credentials(text)
     Globs(["**/a*?b/**", "team/**"]).selects(text)
-    answer = http.Answer(302, {"Location": text.replace("\n", "")}, b"")
+    answer = HttpResponse(302, {"Location": text.replace("\n", "")}, b"")
     _refused(bench, answer)
 
 
 def headers(bench: Workbench, body: bytes) -> None:
     """The headers of every answer, with a good body."""
-    told = _headers(body)
+    told = headers_of(body)
     watched, answers = bench.watched(builds=bench.seeds["builds"][-2])
     answers.headers = told
     for status in (200, 302, 401, 403, 404, 429, 503):
-        _refused(bench, http.Answer(status, told, b""))
+        _refused(bench, HttpResponse(status, told, b""))
     one = msgspec.json.decode(bench.seeds["build"][-1], type=Build)
     for ask in (
         lambda: watched.api.builds("team/app", 10),
@@ -206,7 +207,7 @@ def headers(bench: Workbench, body: bytes) -> None:
             bench.tells(str(error), error.hint)
 
 
-def _headers(body: bytes) -> Mapping[str, str]:
+def headers_of(body: bytes) -> Mapping[str, str]:
     """What of the bytes an HTTP client lets through as headers."""
     pairs = (line.partition(b":")[::2] for line in body.split(b"\n"))
     return {
@@ -216,10 +217,10 @@ def _headers(body: bytes) -> Mapping[str, str]:
     }
 
 
-def _refused(bench: Workbench, answer: http.Answer) -> None:
+def _refused(bench: Workbench, answer: HttpResponse) -> None:
     retry_after(answer.headers)
     try:
-        http.refuse(answer, "controller main", "x", denied_hint="")
+        raise_for_status(answer, "controller main", "x", denied_hint="")
     except RemoteError as error:
         bench.tells(str(error))
 

@@ -8,13 +8,13 @@ from random import Random
 
 import pytest
 
-from tests.conftest import sizes
 from tests.fuzz import over_http
 from tests.fuzz.campaign import Campaign, run, told
 from tests.fuzz.corpus import CANARY, seeds
 from tests.fuzz.dense import DENSE, MOST_TIMES, times
 from tests.fuzz.mutate import mutated
 from tests.fuzz.workbench import Broken, Workbench
+from tests.support.campaign import sizes
 
 SEED = int(os.environ.get("FUZZ_SEED", "20261125"))
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from poller.errors import LedgerError
-from poller.jenkins import console
+from poller.core.errors import LedgerError
+from poller.core.kept_log import KeptLog
 from poller.ledger import Ledger
-from poller.logs.capture import Log
+from poller.polling.console_log import TRIES, LogCollector
 from tests.fuzz import targets
 from tests.fuzz.campaign import Campaign, told, try_one, watchdog
 from tests.fuzz.corpus import seeds
@@ -63,19 +63,17 @@ class Endless(Answers):
 def test_a_log_that_never_ends_is_left(bench: Workbench) -> None:
     """All its pieces together take no longer than the whole may."""
     watched, _ = bench.watched()
-    reader = console.Console(
-        "all", 1_000, 0.02, watched.policy.redactor, watched.console.extraction
-    )
+    reader = LogCollector("all", 1_000, 0.02, watched.policy.redactor, watched.console.extraction)
     (build, *_) = bench.run(watched.api.builds("team/app", 1))
     endless = Endless()
 
-    async def read() -> Log | None:
+    async def read() -> KeptLog | None:
         return await reader.read(InMemory(endless), "team/app", build)
 
     log = bench.run(read())
     assert log.absent is not None
     assert "not done in" in log.absent
-    assert endless.asked > console.TRIES
+    assert endless.asked > TRIES
 
 
 def test_a_damaged_payload_is_a_damaged_ledger(bench: Workbench) -> None:

@@ -13,13 +13,13 @@ from typing import Any
 
 import msgspec
 
-from poller.config import load
-from poller.journal import configure
+from poller.config.load import load
+from poller.context import AppContext, open_context
+from poller.core.escape import escape_line
+from poller.core.log_output import configure
 from poller.ledger import Ledger
-from poller.ledger.builds import Batch
-from poller.printable import one_line
-from poller.watched import Watched
-from poller.wiring import Line, open_line
+from poller.ledger.records import Batch
+from poller.polling.controller import Controller
 from tests.fuzz.corpus import CONFIG, ENVIRON, NOW, SECRETS, Seeds
 from tests.fuzz.memory import Answers, InMemory, in_memory
 
@@ -53,8 +53,8 @@ class Workbench:
         config.write_text(f'{CONFIG}\n[ledger]\npath = "{self.directory / "ledger.db"}"\n')
         self.settings = load(config, ENVIRON)
         stack = contextlib.AsyncExitStack()
-        opening = stack.enter_async_context(open_line(self.settings, ENVIRON, lambda: NOW))
-        self.line: Line = self.run(_in(opening))
+        opening = stack.enter_async_context(open_context(self.settings, ENVIRON, lambda: NOW))
+        self.line: AppContext = self.run(_in(opening))
         self._close = lambda: self.run(stack.aclose())
         self.ledger: Ledger = self.line.ledger
         self.row = self.ledger.controllers.get("main", 0)
@@ -69,7 +69,7 @@ class Workbench:
         """What a coroutine returns."""
         return self.runner.run(work)
 
-    def watched(self, **hostile: bytes) -> tuple[Watched, Answers]:
+    def watched(self, **hostile: bytes) -> tuple[Controller, Answers]:
         """The controller, whose answers are good but for the ``hostile`` ones."""
         bodies = {kind: bodies[-1] for kind, bodies in self.seeds.items()}
         answers = self._answers
@@ -101,7 +101,7 @@ class Workbench:
         """What is told to a user: as :meth:`shows`, each one printable line of bounded length."""
         self.shows(*lines)
         for line in lines:
-            if one_line(line) != line:
+            if escape_line(line) != line:
                 raise Broken(f"not a printable line: {line[:200]!r}")
             if len(line) > LONGEST_LINE:
                 raise Broken(f"a line of {len(line)} characters: {line[:200]!r}")

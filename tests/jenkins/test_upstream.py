@@ -8,12 +8,13 @@ from typing import TypeVar
 
 import pytest
 
-from poller.demo.jenkins import Build, Jenkins
-from poller.http import Connection
-from poller.jenkins.api import Api
-from poller.jenkins.manifests import Manifests, manifests
-from poller.jenkins.model import LISTED_FILES
-from poller.jenkins.upstream import DEEPEST, MOST, Ancestry, Upstream
+from poller.demo.jenkins.builds import Build
+from poller.demo.jenkins.items import Jenkins
+from poller.http.client import Connection
+from poller.jenkins.client import JenkinsClient
+from poller.jenkins.models import LISTED_FILES
+from poller.polling.manifests import Manifests, manifests
+from poller.polling.upstream import DEEPEST, MOST, Ancestry, Upstream
 from tests.conftest import served
 
 T = TypeVar("T")
@@ -26,12 +27,12 @@ class Asked:
         self.jenkins = jenkins
         self._url = url
 
-    def run(self, work: Callable[[Api], Awaitable[T]]) -> T:
+    def run(self, work: Callable[[JenkinsClient], Awaitable[T]]) -> T:
         """What ``work`` gives."""
 
         async def main() -> T:
             connection = Connection(self._url, 5_000, 4)
-            api = Api("main", connection, "reader", "reader-token")
+            api = JenkinsClient("main", connection, "reader", "reader-token")
             try:
                 return await work(api)
             finally:
@@ -42,7 +43,7 @@ class Asked:
     def ancestry(self, *builds: Build, remembered: int = 100) -> list[Ancestry]:
         """What is above each of the builds, asked at the same time."""
 
-        async def work(api: Api) -> list[Ancestry]:
+        async def work(api: JenkinsClient) -> list[Ancestry]:
             upstream = Upstream(api, remembered)
             read = [await api.build(b.job.full_name, b.number) for b in builds]
             self.jenkins.requests.clear()
@@ -55,7 +56,7 @@ class Asked:
     def archived(self, build: Build) -> Manifests:
         """The manifests of a build."""
 
-        async def work(api: Api) -> Manifests:
+        async def work(api: JenkinsClient) -> Manifests:
             read = await api.build(build.job.full_name, build.number)
             self.jenkins.requests.clear()
             return await manifests(api, build.job.full_name, read)
@@ -144,7 +145,7 @@ def test_an_answer_is_asked_for_once(asked: Asked) -> None:
 def test_memory_is_bounded(asked: Asked) -> None:
     """What was not needed for longest is asked for again."""
 
-    async def work(api: Api) -> int:
+    async def work(api: JenkinsClient) -> int:
         upstream = Upstream(api, 2)
         for name in ("down-0", "down-1", "down-2", "down-2", "down-0"):
             await upstream.of(name, await api.build(name, 1))
@@ -200,7 +201,7 @@ def test_an_outage_is_told_and_forgotten(asked: Asked) -> None:
     up = asked.jenkins.job("up").build()
     down = [asked.jenkins.job(f"down-{n}").build(upstream=up) for n in range(3)]
 
-    async def work(api: Api) -> list[Ancestry]:
+    async def work(api: JenkinsClient) -> list[Ancestry]:
         upstream = Upstream(api)
         read = [(b.job.full_name, await api.build(b.job.full_name, 1)) for b in down]
         asked.jenkins.fail("/job/up/*", status=500)

@@ -14,9 +14,9 @@ import httpx
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser import browser, executable
-from tests.conftest import Site, free_port
-from tests.forks import Command
+from tests.support.browser import browser, executable
+from tests.support.forks import Command
+from tests.support.site import Site, free_port
 
 READY_SECONDS = 30.0
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from poller.breaker import Breaker, State
-from poller.servers import ControllerConfig
+from poller.config.servers import ControllerConfig
+from poller.http.breaker import Breaker, BreakerState
 from poller.status.health import deadline, interval, overdue
-from tests.conftest import GUID, Site
 from tests.status.conftest import serve
+from tests.support.site import GUID, Site
 
 MINUTE, HOUR = 60_000, 3_600_000
 
@@ -67,7 +67,7 @@ def test_never_polled_is_late(day: int) -> None:
 
 def test_what_is_left_alone_says_so() -> None:
     """And when it is tried again, before the reason."""
-    open_since = Breaker(State.OPEN, since=1, next_try=4 * MINUTE + 12_000, why="HTTP 502")
+    open_since = Breaker(BreakerState.OPEN, since=1, next_try=4 * MINUTE + 12_000, why="HTTP 502")
     found = overdue(controller(every="60s"), 0, "HTTP 502", open_since, 4 * MINUTE)
     assert found is not None
     assert found.words(4 * MINUTE) == (

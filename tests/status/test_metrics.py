@@ -13,8 +13,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from poller.status.metrics import endpoint, status_class
-from tests.conftest import Site, simulated
 from tests.status.conftest import Service, serve
+from tests.support.site import Site, simulated
 
 CONFIG = Path(__file__).parents[2] / "config"
 LABELS = {"controller", "sink", "outcome", "state", "server", "endpoint", "status", "le", "version"}

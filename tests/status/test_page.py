@@ -11,11 +11,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route
 
-from poller.ledger import Batch, BuildRow, Ledger
-from poller.sei.payload import JobRun, Stage, StageTree, Step, encode
-from poller.watermark import JobState, Start
-from tests.conftest import GUID, simulated
+from poller.core.build_key import BuildKey
+from poller.ledger import Ledger
+from poller.ledger.records import Batch, BuildRow, JobState
+from poller.mapping.payload import JobRun, RunStage, RunStages, RunStep, encode
 from tests.status.conftest import Service, serve
+from tests.support.site import GUID, simulated
 
 SCRIPT = "<script>document.title='broken'</script><img src=x onerror=alert(1)>"
 MIRRORED = "‮evil‭ שלום ‏"
@@ -57,7 +58,7 @@ def record_hostile(path: Path) -> None:
     controller = ledger.controllers.get("main", 0).id
     now = time.time_ns() // 1_000_000
     for place, name in enumerate(HOSTILE):
-        start = Start(1, 1_700_000_000_000 + place, 1 + place)
+        start = BuildKey(1, 1_700_000_000_000 + place, 1 + place)
         build = BuildRow(start, 5, "FAILURE", "collected", None, hostile_payload(name))
         ledger.builds.record(controller, Batch(JobState(name), "Job", [build], 1), ["sei"], now)
     ledger.close()
@@ -65,7 +66,7 @@ def record_hostile(path: Path) -> None:
 
 def hostile_payload(name: str) -> bytes:
     """A job run with the name in every text of it."""
-    step = Step(
+    step = RunStep(
         id="6",
         displayName=name,
         displayDescription=name,
@@ -73,7 +74,7 @@ def hostile_payload(name: str) -> bytes:
         result=name,
         state=name,
     )
-    stage = Stage(
+    stage = RunStage(
         id="5", startTime="2023-11-14T22:13:20Z", displayName=name, displayDescription=name,
         durationInMillis=3, result=name, state=name, steps=[step],
     )  # fmt: skip
@@ -82,7 +83,7 @@ def hostile_payload(name: str) -> bytes:
             pipeline=name, job_full_name=name, qualified_name=name, instance_name="main",
             instance_guid=GUID, instance_url="http://x/", start_time=1_700_000_000_000, duration=5,
             result="FAILURE", build_number=1, execution_id="x",
-            web_url=f"javascript:alert({name!r})", job_run=StageTree([stage]),
+            web_url=f"javascript:alert({name!r})", job_run=RunStages([stage]),
         )
     )  # fmt: skip
 

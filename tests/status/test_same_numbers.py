@@ -16,21 +16,22 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from poller.breaker import Breaker, State
-from poller.config import load
-from poller.cycle import Cycle
-from poller.ledger import Batch, BuildRow, Ledger
-from poller.servers import ControllerConfig, Jsonl
-from poller.settings import Settings
+from poller.config.load import load
+from poller.config.servers import ControllerConfig, JsonlConfig
+from poller.config.settings import Settings
+from poller.core.build_key import BuildKey
+from poller.core.times import iso
+from poller.http.breaker import Breaker, BreakerState
+from poller.ledger import Ledger
+from poller.ledger.records import Batch, BuildRow, JobState
+from poller.polling.cycle import PollResult
 from poller.status.html import lasted
 from poller.status.metrics import Metrics
 from poller.status.server import serving
 from poller.status.snapshot import snapshot
-from poller.watermark import JobState, Start
-from poller.when import iso
-from tests.conftest import free_port
-from tests.iacm import Place, placed
-from tests.outbox import queued
+from tests.support.outbox import queued
+from tests.support.simulated_iacm_site import Place, placed
+from tests.support.site import free_port
 
 MINUTE, HOUR = 60_000, 3_600_000
 SINKS = ("sei", "iacm", "jsonl")
@@ -55,7 +56,7 @@ def fill(path: Path, now: int) -> None:
                 ledger.builds.record(controller, batch, SINKS, now - (place + 2) * MINUTE)
         settle(ledger, now)
         polls(ledger, now)
-        alone = Breaker(State.OPEN, now - HOUR, 5, 2, now + MINUTE, "HTTP 502")
+        alone = Breaker(BreakerState.OPEN, now - HOUR, 5, 2, now + MINUTE, "HTTP 502")
         ledger.breakers.keep("controller", "away", alone)
         ledger.breakers.keep("sink", "iacm", alone.half_opened())
 
@@ -63,8 +64,8 @@ def fill(path: Path, now: int) -> None:
 def builds(job: int, now: int) -> list[BuildRow]:
     """One in flight, two skipped, the others collected; some have an execution, some lack a log."""
 
-    def start(number: int) -> Start:
-        return Start(number, now - HOUR + number, 100 * job + number)
+    def start(number: int) -> BuildKey:
+        return BuildKey(number, now - HOUR + number, 100 * job + number)
 
     def done(number: int, **more: Any) -> BuildRow:
         return BuildRow(start(number), 5, "SUCCESS", "collected", None, b"{}", **more)
@@ -144,7 +145,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Answers]:
         settings = load(place.site.config, place.site.environ)
         metrics = Metrics(settings)
         metrics.unwritable = UNWRITABLE
-        metrics.polled(Cycle("main", jobs=11, asked=4, collected=3), 0.5)
+        metrics.polled(PollResult("main", jobs=11, asked=4, collected=3), 0.5)
 
         async def ask() -> list[httpx.Response]:
             async with (
@@ -253,7 +254,7 @@ def test_a_snapshot_walks_over_no_builds(tmp_path: Path) -> None:
     """However many there are: neither over them, nor over their jobs, deliveries and payloads."""
     fill(tmp_path / "ledger.db", 1_764_000_000_000)
     controller = ControllerConfig(name="main", url="https://j/", user="u", token_env="T")
-    settings = Settings(controllers=(controller,), jsonl=Jsonl(path="runs.jsonl"))
+    settings = Settings(controllers=(controller,), jsonl=JsonlConfig(path="runs.jsonl"))
     said: list[str] = []
     with Ledger(tmp_path / "ledger.db", read_only=True) as ledger:
         ledger.file.conn.set_trace_callback(said.append)

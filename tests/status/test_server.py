@@ -13,14 +13,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from poller.config import load
+from poller.config.load import load
 from poller.ledger import Ledger
 from poller.status.guard import allowed
 from poller.status.metrics import Metrics
 from poller.status.server import MOST_AT_ONCE, TimeoutProtocol, serving, split_listen
-from tests.conftest import KEY, TOKEN, Site, free_port, simulated
 from tests.status.conftest import Service, serve
-from tests.test_run import wait_for
+from tests.support.site import KEY, TOKEN, Site, free_port, simulated
+from tests.support.waiting import wait_for
 
 PATHS = ("/", "/builds", "/builds/1", "/jobs/1", "/search?q=app", "/metrics", "/healthz", "/livez",
          "/builds/1/payload.json", "/static/style.css", "/static/live.js", "/nothing", "/builds/99")  # fmt: skip

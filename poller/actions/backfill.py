@@ -1,0 +1,113 @@
+"""The backfill of every controller at once, and the delivery of what it collects."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from poller.context import AppContext
+from poller.core.errors import RemoteError
+from poller.core.patterns import Globs
+from poller.core.tasks import together
+from poller.delivery.flush import flush_while
+from poller.delivery.outcome import PassResult
+from poller.ledger import Ledger
+from poller.polling.backfill import BackfillResult, Estimate, Progress, Window, backfill, estimate
+from poller.polling.controller import Controller
+
+
+@dataclass
+class BackfillAllResult:
+    """What a backfill did. ``stopped``: by a signal; ``elsewhere``: another process delivers."""
+
+    controllers: list[BackfillResult] = field(default_factory=list)
+    errors: list[RemoteError] = field(default_factory=list)
+    drains: dict[str, PassResult] = field(default_factory=dict)
+    queued: int = 0
+    stopped: bool = False
+
+    @property
+    def elsewhere(self) -> bool:
+        """Another process, as the service, sends what is queued."""
+        return any(drain.elsewhere for drain in self.drains.values())
+
+    @property
+    def exit_code(self) -> int:
+        """69: no controller answered; 75: done in part; 0: all done, or another process sends."""
+        if self.errors and not self.controllers:
+            return 69
+        problems = self.errors or any(one.problems for one in self.controllers)
+        return 75 if problems or self.stopped or (self.queued and not self.elsewhere) else 0
+
+
+@dataclass
+class EstimateAllResult:
+    """What a backfill would be."""
+
+    controllers: list[Estimate] = field(default_factory=list)
+    errors: list[RemoteError] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        """69: a controller did not answer; 75: a job did not; else 0."""
+        if self.errors:
+            return 69
+        return 75 if any(one.problems for one in self.controllers) else 0
+
+
+async def backfill_all(
+    watched: Sequence[Controller],
+    line: AppContext,
+    window: Window,
+    globs: Globs,
+    clock: Callable[[], int],
+    progress: Progress,
+    on_settled: Callable[[int], None],
+) -> BackfillAllResult:
+    """Backfill and deliver side by side. SIGINT and SIGTERM end it where it can be gone on with."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    done = BackfillAllResult()
+
+    async def one(controller: Controller, told: Progress) -> None:
+        try:
+            done.controllers.append(
+                await backfill(
+                    controller, line.ledger, window, globs, line.sink_names, clock,
+                    progress=told, stopping=stop.is_set,
+                )
+            )  # fmt: skip
+        except RemoteError as error:
+            done.errors.append(error)
+
+    async def collect(queued: Callable[[], None]) -> None:
+        def collected(builds: int) -> None:
+            progress.collected(builds)
+            queued()
+
+        told = dataclasses.replace(progress, collected=collected)
+        await together(one(controller, told) for controller in watched)
+
+    done.drains = await flush_while(
+        collect, line.sinks, line.ledger, clock, on_settled, stop.is_set
+    )
+    done.queued, done.stopped = line.ledger.outbox.count_queued(), stop.is_set()
+    return done
+
+
+async def estimate_all(
+    watched: Sequence[Controller], ledger: Ledger, window: Window, globs: Globs
+) -> EstimateAllResult:
+    """What the same backfill would be."""
+    found = EstimateAllResult()
+    for one in watched:
+        try:
+            found.controllers.append(await estimate(one, ledger, window, globs))
+        except RemoteError as error:
+            found.errors.append(error)
+    return found

@@ -1,0 +1,93 @@
+"""The ledger's place: can it be written, how much room is left. Nothing is made or changed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from poller.actions.check.finding import CONFIG, LEDGER, CheckResult
+from poller.config.load import owners
+from poller.config.secrets import file_of
+from poller.config.settings import Settings
+from poller.core.errors import LedgerError
+from poller.ledger import Ledger
+
+LEAST_FREE = 100 * 1024 * 1024
+SUBJECT = "ledger"
+
+
+def ledger(path: Path) -> CheckResult:
+    """One finding about the ledger and its folder."""
+    folder = next(parent for parent in (path.parent, *path.parents) if parent.exists())
+    free = shutil.disk_usage(folder).free
+    saw = f"{path}, {free // 2**20:,} MiB free"
+    there = path.exists()
+    if not there:
+        saw += ", none yet"
+    for one in (folder, path) if there else (folder,):
+        if not os.access(one, os.W_OK | (os.X_OK if one == folder else 0)):
+            return CheckResult(
+                "wrong", SUBJECT, f"{path}: {one} can't be written by this user",
+                "run as the service's user, or check the [ledger] path and its owner",
+                LEDGER,
+            )  # fmt: skip
+    if free < LEAST_FREE:
+        return CheckResult("wrong", SUBJECT, saw, "make room on its disk")
+    if there:
+        try:
+            Ledger(path, read_only=True).close()
+        except LedgerError as error:
+            return CheckResult("wrong", SUBJECT, str(error), error.hint, LEDGER)
+        saw += f", {path.stat().st_size // 2**10:,} KiB"
+    return CheckResult("ok", SUBJECT, saw)
+
+
+def exposed(config: Path, settings: Settings, environ: Mapping[str, str]) -> list[CheckResult]:
+    """A warning for each file that more people reach than is meant; none where all is well."""
+    proxies = (owner.proxy for owner in owners(settings))
+    secrets = [path for owner in owners(settings) if (path := file_of(owner, environ)) is not None]
+    if any(urlsplit(proxy).password for proxy in proxies if proxy is not None):
+        secrets.append(config)
+    kept = [Path(settings.ledger.path)]
+    if settings.jsonl is not None:
+        kept.append(Path(settings.jsonl.path))
+    return [
+        *_readable(secrets, "a secret is in it"),
+        *_readable(kept, "it holds what teams build and who builds it"),
+        *_writable([config, *secrets, *kept]),
+    ]
+
+
+def _readable(paths: Iterable[Path], why: str) -> list[CheckResult]:
+    return [
+        CheckResult(
+            "warning", CONFIG, f"{path}: every user can read it, and {why}", f"chmod o= {path}"
+        )
+        for path in dict.fromkeys(paths)
+        if _mode(path) & stat.S_IROTH
+    ]
+
+
+def _writable(paths: Iterable[Path]) -> list[CheckResult]:
+    """Files that others may change, and folders where they may put a file or a link in our way."""
+    every = dict.fromkeys(place for path in paths for place in (path, path.absolute().parent))
+    return [
+        CheckResult(
+            "warning", CONFIG, f"{place}: every user can write to it",
+            "give the program a folder of its own" if place.is_dir() else f"chmod o= {place}",
+        )
+        for place in every
+        if _mode(place) & stat.S_IWOTH
+    ]  # fmt: skip
+
+
+def _mode(path: Path) -> int:
+    """The mode; 0 for what is not there."""
+    try:
+        return path.stat().st_mode
+    except OSError:
+        return 0

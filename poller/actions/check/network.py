@@ -1,0 +1,167 @@
+"""The way to a server: proxy, name, TLS, and its clock; seen through the program's own client."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from poller.actions.check.finding import UNAVAILABLE, CheckResult
+from poller.config.network import proxy_of
+from poller.core.errors import ConfigError
+from poller.core.urls import goes_in_clear, without_password
+from poller.http.client import Client, Connection, open_client
+from poller.http.errors import DNS_HINT, untrusted
+
+SKEW_MS = 60_000
+RENEW_DAYS = 14
+DAY_MS = 86_400_000
+
+
+@dataclass
+class Reached:
+    """What was seen on the way. ``status`` is None where no answer came."""
+
+    findings: list[CheckResult] = field(default_factory=list)
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+async def reach(where: str, connection: Connection, now: int) -> Reached:
+    """Ask for the server's address, without credentials. ``now`` is epoch milliseconds."""
+    reached = Reached()
+    proxy = proxy_of(connection.url, connection.proxy)
+    if proxy:
+        source = "" if connection.proxy else ", of the environment"
+        reached.findings.append(
+            CheckResult("ok", where, f"through the proxy {without_password(proxy)}{source}")
+        )
+    host = urlsplit(proxy or connection.url).hostname or ""
+    named = await _name(where, host, connection.timeout / 1000)
+    reached.findings += named
+    if any(finding.state == "wrong" for finding in named):
+        return reached
+    try:
+        async with contextlib.aclosing(open_client(connection)) as client:
+            await _ask(where, client, connection, now, reached)
+    except (httpx.HTTPError, TimeoutError) as error:
+        reached.findings.append(unreached(where, error, connection, proxy=bool(proxy)))
+    except ConfigError as error:
+        reached.findings.append(CheckResult("wrong", where, str(error), error.hint))
+    return reached
+
+
+async def _ask(
+    where: str,
+    client: Client,
+    connection: Connection,
+    now: int,
+    reached: Reached,
+) -> None:
+    async with asyncio.timeout(connection.timeout / 1000):
+        response = await client.send(client.request("GET", connection.url))
+    await response.aclose()
+    reached.status, reached.headers = response.status_code, response.headers
+    tls = response.extensions.get("tls")
+    if tls is not None:
+        reached.findings.append(certificate(where, tls, connection.ca_file, now))
+    elif goes_in_clear(connection.url):
+        saw = "no TLS: token or API key go in clear, as allow_http lets them"
+        reached.findings.append(CheckResult("warning", where, saw, "use https://"))
+    reached.findings.append(clocks(where, reached.headers.get("Date", ""), now))
+
+
+async def _name(where: str, host: str, seconds: float) -> list[CheckResult]:
+    """What the name resolves to; nothing where it is an address."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        pass
+    else:
+        return []
+    try:
+        async with asyncio.timeout(seconds):
+            found = await asyncio.get_running_loop().getaddrinfo(
+                host, None, type=socket.SOCK_STREAM
+            )
+    except (OSError, UnicodeError, TimeoutError) as error:
+        reason = getattr(error, "strerror", None) or "no answer in time"
+        return [
+            CheckResult(
+                "wrong", where, f"{host} does not resolve: {reason}",
+                DNS_HINT, code=UNAVAILABLE,
+            )
+        ]  # fmt: skip
+    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    more = f" and {len(addresses) - 3} more" if len(addresses) > 3 else ""
+    return [CheckResult("ok", where, f"{host} is {', '.join(addresses[:3])}{more}")]
+
+
+def certificate(where: str, tls: Any, ca_file: str | None, now: int) -> CheckResult:
+    """The TLS version, how long the certificate is still good, and who vouches for it."""
+    text = (tls.getpeercert() or {}).get("notAfter", "")
+    expires = int(ssl.cert_time_to_seconds(text)) * 1000
+    days = (expires - now) // DAY_MS
+    until = datetime.fromtimestamp(expires / 1000, UTC).strftime("%Y-%m-%d")
+    trust = f"ca_file {ca_file}" if ca_file else "this machine's CAs"
+    saw = f"{tls.version()}, certificate good until {until} ({days} d), trusted by {trust}"
+    if days < RENEW_DAYS:
+        return CheckResult("warning", where, saw, "have it renewed")
+    return CheckResult("ok", where, saw)
+
+
+def clocks(where: str, date: str, now: int) -> CheckResult:
+    """Our clock against the server's ``Date``."""
+    try:
+        theirs = int(parsedate_to_datetime(date).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return CheckResult("ok", where, "no Date header: clocks not compared")
+    skew = now - theirs
+    if abs(skew) > SKEW_MS:
+        side = "ahead of" if skew > 0 else "behind"
+        saw = f"our clock is {abs(skew) // 1000} s {side} the server's"
+        return CheckResult("warning", where, saw, "is NTP running on both?")
+    return CheckResult("ok", where, "clocks agree")
+
+
+def unreached(where: str, error: Exception, connection: Connection, *, proxy: bool) -> CheckResult:
+    """Why no answer came, and the cure."""
+    saw, cure = _reason(error, connection, proxy=proxy)
+    return CheckResult("wrong", where, saw, cure, code=UNAVAILABLE)
+
+
+def _reason(error: Exception, connection: Connection, *, proxy: bool) -> tuple[str, str]:
+    causes = list(_chain(error))
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return untrusted(cause, connection.ca_file)
+        if isinstance(cause, ssl.SSLError):
+            saw = f"TLS: {cause.reason or cause}"
+            return saw, "does that port speak https? is a proxy in between that needs proxy = ?"
+    if isinstance(error, httpx.ProxyError):
+        return f"the proxy refuses: {error}", "may it reach that host? its login goes into its URL"
+    if any(isinstance(cause, TimeoutError | httpx.TimeoutException) for cause in causes):
+        saw = f"no answer in {connection.timeout / 1000:g} s"
+        return saw, "is it up, and reachable from here? a firewall, or a proxy to be named?"
+    end = "the proxy" if proxy else "it"
+    return f"{_words(causes)}", f"is the url right, is {end} up, and reachable from here?"
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _words(causes: list[BaseException]) -> str:
+    return next((text for cause in reversed(causes) if (text := str(cause))), "no answer")

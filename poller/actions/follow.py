@@ -1,0 +1,133 @@
+"""`sei-poller logs JOB NUMBER --follow`: a build's console log as it grows, from Jenkins itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+
+from poller.actions.logs import last_lines
+from poller.core.errors import NoSuchBuild, NotFound, Unreachable, UsageError
+from poller.jenkins.client import JenkinsClient
+from poller.jenkins.console import LogPart
+from poller.jenkins.console_text import ConsoleCleaner
+from poller.jenkins.models import Build
+from poller.mapping.params import secrets
+from poller.mapping.redaction import RedactingStream, known_values
+from poller.polling.controller import Controller
+
+FOLLOW_SECONDS = 1.0
+"""Between two looks at a log that is being written."""
+
+FOLLOW_TRIES = 5
+"""Looks in a row that Jenkins does not answer before following ends."""
+
+FOLLOW_TIMEOUT = 600.0
+"""Seconds that one look may take: the first one may be at a large log."""
+
+
+async def follow(
+    watched: Sequence[Controller],
+    full_name: str,
+    number: int,
+    write: Callable[[bytes], None],
+    *,
+    tail: int | None = None,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
+    """Write the log of a build as it grows, until the build is done. Clean and redacted, too.
+
+    Raises NoSuchBuild; UsageError when several of the controllers have the build; RemoteError.
+    """
+    one, build = await _find(watched, full_name, number)
+    api, redactor = one.api, one.console.redactor
+    values = known_values(secrets(build, redactor))
+    text = ConsoleCleaner(RedactingStream(redactor, values))
+    seen = _Tail(write, tail)
+    if build.completed:
+        await api.log(
+            full_name, number, lambda raw: seen.add(text.feed(raw)), seconds=FOLLOW_TIMEOUT
+        )
+    else:
+        await _grow(api, build, full_name, text, seen, sleep)
+    seen.add(text.end())
+    seen.caught_up()
+
+
+async def _find(
+    watched: Sequence[Controller], full_name: str, number: int
+) -> tuple[Controller, Build]:
+    found: list[tuple[Controller, Build]] = []
+    for one in watched:
+        with contextlib.suppress(NotFound):
+            found.append((one, await one.api.build(full_name, number)))
+    if not found:
+        raise NoSuchBuild(
+            f"{full_name} #{number} is not there, or not to be seen with this token",
+            "JOB is the full name with its folders, as Jenkins shows it in fullName",
+        )
+    if len(found) > 1:
+        names = ", ".join(one.name for one, _ in found)
+        raise UsageError(f"{full_name} #{number} is on {names}", "say which with --controller NAME")
+    return found[0]
+
+
+async def _grow(
+    api: JenkinsClient,
+    build: Build,
+    full_name: str,
+    text: ConsoleCleaner,
+    seen: _Tail,
+    sleep: Callable[[float], Awaitable[None]],
+) -> None:
+    start, failures = 0, 0
+    while True:
+        raw: list[bytes] = []
+        try:
+            part = await api.log(
+                full_name, build.number, raw.append, start=start, seconds=FOLLOW_TIMEOUT
+            )
+        except Unreachable:
+            failures += 1
+            if failures == FOLLOW_TRIES:
+                raise
+            await sleep(FOLLOW_SECONDS * failures)
+            continue
+        failures = 0
+        for chunk in raw:
+            seen.add(text.feed(chunk))
+        grown = _grown(part, start)
+        start = start if part.size is None else part.size
+        if not part.more:
+            return
+        if not grown:
+            seen.caught_up()
+            await sleep(FOLLOW_SECONDS)
+
+
+def _grown(part: LogPart, start: int) -> bool:
+    """Whether the log had something new: its size counts, as a body may be all hidden notes. A
+    smaller one means that it began anew."""
+    return part.size is not None and part.size != start
+
+
+class _Tail:
+    """Writes what is added; until it has caught up, only the last lines."""
+
+    def __init__(self, write: Callable[[bytes], None], count: int | None) -> None:
+        self._write = write
+        self._count = count
+        self._held = b""
+
+    def add(self, lines: bytes) -> None:
+        if self._count is None:
+            if lines:
+                self._write(lines)
+        else:
+            self._held = last_lines(self._held + lines, self._count)
+
+    def caught_up(self) -> None:
+        """From now on, write at once."""
+        if self._held:
+            self._write(self._held)
+        self._held, self._count = b"", None

@@ -1,0 +1,108 @@
+"""The payload of one build as it would go out: sent nowhere, stored nowhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from poller.core.errors import BadAnswer, NoSuchBuild, NotFound, UsageError
+from poller.jenkins.discovery import in_multibranch
+from poller.ledger import Ledger
+from poller.ledger.records import JobState
+from poller.mapping.iacm_execution import NewExecution, NoExecution, encode, new_execution
+from poller.mapping.job_run import MappedRun, Skip, map_build
+from poller.mapping.rules import first_match
+from poller.mapping.size_limit import limit_size
+from poller.polling.controller import Controller
+from poller.polling.enrich import EnrichedBuild, EnrichFailure, enrich
+from poller.polling.recording import evidence_of
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What would go out of a build: its encoded run, or why there is none.
+
+    ``left_out`` is what was cut for its size, ``lacking`` what could not be had, one line each.
+    ``execution`` is what IaCM gets of it, None where no rule names a workspace for its job.
+    """
+
+    controller: str
+    done: MappedRun | Skip
+    body: bytes = b""
+    left_out: str | None = None
+    lacking: tuple[str, ...] = ()
+    execution: NewExecution | NoExecution | None = None
+
+    @property
+    def execution_body(self) -> bytes:
+        """What IaCM gets, encoded; empty where it gets nothing."""
+        return encode(self.execution) if isinstance(self.execution, NewExecution) else b""
+
+    @property
+    def no_execution(self) -> str:
+        """Why IaCM gets nothing."""
+        if isinstance(self.done, Skip):
+            return self.done.reason
+        if isinstance(self.execution, NoExecution):
+            return self.execution.reason
+        return "no rule names an iacm_workspace for it"
+
+
+async def preview(
+    watched: list[Controller], ledger: Ledger, job: str, number: int, controller: str | None
+) -> Preview:
+    """The run of one build, of whichever controller has it.
+
+    The ledger is read only, for the generation that the job is in.
+
+    Raises NoSuchBuild; UsageError when several controllers have the build; RemoteError.
+    """
+    found: list[Preview] = []
+    for one in watched:
+        if controller in (None, one.name):
+            try:
+                found.append(await _of(one, ledger, job, number))
+            except NotFound:
+                continue
+    if not found:
+        raise NoSuchBuild(
+            f"{job} #{number} is not there, or not to be seen with this token",
+            "JOB is the full name with its folders, as Jenkins shows it in fullName",
+        )
+    if len(found) > 1:
+        names = ", ".join(one.controller for one in found)
+        raise UsageError(f"{job} #{number} is on {names}", "say which with --controller NAME")
+    return found[0]
+
+
+async def _of(one: Controller, ledger: Ledger, job: str, number: int) -> Preview:
+    build = await one.api.build(job, number)
+    if not build.completed:
+        raise NoSuchBuild(f"{job} #{number} still runs", "it is sent when it is completed")
+    (made,) = await enrich(one.for_rules(), job, [build])
+    whole = made if isinstance(made, EnrichedBuild) else _otherwise(one, job, made)
+    row = ledger.controllers.find(one.name)
+    jobs = ledger.jobs.states(row.id, job) if row else {}
+    state = jobs.get(job, JobState(job))
+    facts = one.job_facts(job, state, multibranch=await in_multibranch(one.api, job))
+    evidence = evidence_of(whole)
+    done = map_build(one.identity, facts, build, whole.tree, one.policy, evidence)
+    if isinstance(done, Skip):
+        return Preview(one.name, done)
+    body, left_out = limit_size(done.run, one.policy.body_limit)
+    rule = first_match(one.policy.rules, job).rule
+    execution = new_execution(done.run, whole.tree, rule)
+    return Preview(one.name, done, body, left_out, whole.lacking, execution)
+
+
+def _otherwise(one: Controller, job: str, failure: EnrichFailure) -> EnrichedBuild:
+    """What the run is made of when trying again is no use. Raises BadAnswer: there is nothing."""
+    if failure.otherwise is None:
+        raise BadAnswer(one.api.where, f"{job} #{failure.build.number}", failure.why)
+    return failure.otherwise
+
+
+def pretty(body: bytes) -> str:
+    """The payload, indented."""
+    return msgspec.json.format(body, indent=2).decode()

@@ -1,0 +1,35 @@
+"""What goes to standard output: masked, escaped, and as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+
+import typer
+
+from poller.core.escape import escape, escape_line
+from poller.core.known_secrets import mask
+
+
+def emit(what: object) -> None:
+    """Lines, or a JSON document, in which a dataclass is an object, to stdout."""
+    if isinstance(what, list) and what and all(isinstance(line, str) for line in what):
+        for line in what:
+            say(escape_line(line))
+    else:
+        say(json.dumps(what, indent=2, ensure_ascii=False, default=dataclasses.asdict))
+
+
+def say(text: str, *, err: bool = False, nl: bool = True) -> None:
+    """A text of which parts are others': it holds no secret of ours, and no terminal obeys it."""
+    typer.echo(escape(mask(text)), err=err, nl=nl)
+
+
+def write(text: bytes) -> None:
+    """Whole lines of a log: to a file as they are, to a terminal so that it only shows them."""
+    if sys.stdout.isatty():
+        say(text.decode("utf-8", "replace"), nl=False)
+    else:
+        typer.echo(text, nl=False)
+    sys.stdout.flush()

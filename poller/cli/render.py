@@ -1,0 +1,225 @@
+"""What commands print: pure functions from their results to lines and JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from poller.actions.backfill import BackfillAllResult, EstimateAllResult
+from poller.actions.once import OnceResult
+from poller.actions.reconcile import ReconcileResult
+from poller.actions.resend import ResendResult
+from poller.core.times import iso
+from poller.delivery.iacm_client import meaning
+from poller.delivery.outcome import PassResult
+from poller.polling.reconciliation import Difference
+
+
+def once_lines(done: OnceResult) -> list[str]:
+    """One line a controller and one a sink."""
+    lines = []
+    for cycle in done.cycles:
+        if cycle.error is not None:
+            lines.append(str(cycle.error))
+            continue
+        lines.append(
+            f"controller {cycle.controller}: {cycle.jobs} jobs, {cycle.asked} with news,"
+            f" {cycle.collected} builds collected, {cycle.skipped} skipped"
+        )
+        lines += [f"  not collected, tried again later: {problem}" for problem in cycle.problems]
+    return lines + _drain_lines(done.drains, done.queued)
+
+
+def _drain_lines(drains: dict[str, PassResult], queued: int) -> list[str]:
+    lines = []
+    for name, drained in drains.items():
+        if drained.elsewhere:
+            lines.append(f"{name}: another process delivers")
+            continue
+        lines.append(f"{name}: {drained.delivered} delivered, {drained.rejected} rejected")
+        if not drained.clean:
+            lines.append(f"  stopped: {drained.stopped or drained.last_failure}")
+    if queued:
+        lines.append(f"{queued} still queued; the next run sends them")
+    return lines
+
+
+def _drains_json(drains: dict[str, PassResult]) -> dict[str, Any]:
+    return {
+        name: {
+            "delivered": drained.delivered,
+            "rejected": drained.rejected,
+            "stopped": drained.stopped or drained.last_failure or None,
+        }
+        for name, drained in drains.items()
+    }
+
+
+def once_hints(done: OnceResult) -> list[str]:
+    """The cures, where something failed."""
+    hints = [
+        f"{cycle.error.where}: {cycle.error.hint}"
+        for cycle in done.cycles
+        if cycle.error is not None and cycle.error.hint
+    ]
+    return hints + [f"{name}: {d.hint}" for name, d in done.drains.items() if d.hint]
+
+
+def once_json(done: OnceResult) -> dict[str, Any]:
+    """The object that `once --json` prints; its keys are a promise."""
+    return {
+        "controllers": [
+            {
+                "name": cycle.controller,
+                "jobs": cycle.jobs,
+                "asked": cycle.asked,
+                "collected": cycle.collected,
+                "skipped": cycle.skipped,
+                "problems": cycle.problems,
+                "error": None if cycle.error is None else str(cycle.error),
+            }
+            for cycle in done.cycles
+        ],
+        "sinks": _drains_json(done.drains),
+        "queued": done.queued,
+    }
+
+
+def backfill_lines(done: BackfillAllResult) -> list[str]:
+    """A few lines a controller, and what was delivered."""
+    lines = []
+    for one in done.controllers:
+        lines.append(
+            f"controller {one.controller}: {one.done} of {one.jobs} jobs looked through,"
+            f" {one.collected} builds collected, {one.skipped} skipped"
+        )
+        lines += [f"  not collected: {problem}" for problem in one.problems]
+    lines += [str(error) for error in done.errors]
+    if done.elsewhere:
+        lines.append(f"{done.queued} queued; another process delivers them")
+    else:
+        lines += _drain_lines(done.drains, done.queued)
+    if done.stopped:
+        lines.append("stopped; the same command goes on from here")
+    return lines
+
+
+def backfill_json(done: BackfillAllResult) -> dict[str, Any]:
+    """The object that `backfill --json` prints; its keys are a promise."""
+    return {
+        "controllers": [
+            {
+                "name": one.controller, "jobs": one.jobs, "done": one.done,
+                "collected": one.collected, "skipped": one.skipped, "problems": one.problems,
+            }
+            for one in done.controllers
+        ],
+        "errors": [str(error) for error in done.errors],
+        "sinks": _drains_json(done.drains),
+        "queued": done.queued,
+        "stopped": done.stopped,
+    }  # fmt: skip
+
+
+def estimate_lines(found: EstimateAllResult) -> list[str]:
+    """A line a controller, and the whole."""
+    lines = []
+    for one in found.controllers:
+        lines.append(f"controller {one.controller}: {one.builds} builds of {one.jobs} jobs")
+        lines += [f"  not counted: {problem}" for problem in one.problems]
+    lines += [str(error) for error in found.errors]
+    return [*lines, "nothing was collected or sent"]
+
+
+def estimate_json(found: EstimateAllResult) -> dict[str, Any]:
+    """The object that `backfill --dry-run --json` prints; its keys are a promise."""
+    return {
+        "controllers": [
+            {"name": one.controller, "jobs": one.jobs, "builds": one.builds,
+             "problems": one.problems}
+            for one in found.controllers
+        ],
+        "errors": [str(error) for error in found.errors],
+    }  # fmt: skip
+
+
+def reconcile_line(controller: str, finding: Difference) -> str:
+    """One finding."""
+    return f"{controller}: {finding.job} #{finding.number}: {finding.why}"
+
+
+def reconcile_lines(done: ReconcileResult) -> list[str]:
+    """What comes after the findings."""
+    lines = [f"not compared: {problem}" for problem in done.problems]
+    lines += [str(error) for error in done.errors]
+    lines.append(
+        f"{done.checked} completed builds of {done.jobs} jobs compared:"
+        f" {done.missing} missing, {done.differing} differing"
+    )
+    if done.repairing:
+        lines.append(f"{done.repaired} repaired, {done.queued} still queued")
+    elif done.missing or done.differing:
+        lines.append("`sei-poller reconcile --repair` collects and sends them")
+    return lines
+
+
+def reconcile_iacm_lines(done: ReconcileResult) -> list[str]:
+    """What comes after the findings about IaCM."""
+    if done.errors:
+        return [f"not compared: {error}" for error in done.errors]
+    lines = [f"not repaired: {problem}" for problem in done.problems]
+    lines += [
+        f"{done.checked} builds of {done.jobs} jobs compared with IaCM:"
+        f" {done.missing} missing, {done.differing} differing"
+    ]
+    if done.repairing:
+        lines.append(f"{done.repaired} queued again, {done.queued} still queued")
+    elif done.missing:
+        lines.append("`sei-poller reconcile --sink iacm --repair` sends them again")
+    return lines
+
+
+def reconcile_json(done: ReconcileResult, found: list[tuple[str, Difference]]) -> dict[str, Any]:
+    """The object that `reconcile --json` prints; its keys are a promise."""
+
+    def rows(*, differs: bool) -> list[dict[str, Any]]:
+        return [
+            {"controller": controller, "job": f.job, "number": f.number, "why": f.why}
+            for controller, f in found
+            if f.differs == differs
+        ]
+
+    return {
+        "checked": done.checked,
+        "missing": rows(differs=False),
+        "differing": rows(differs=True),
+        "problems": [*done.problems, *map(str, done.errors)],
+        "repaired": done.repaired,
+    }
+
+
+def rejected_lines(rows: list[dict[str, Any]]) -> list[str]:
+    """A line a refused run, and the receiver's words below it."""
+    lines = []
+    for row in rows:
+        lines.append(
+            f"{row['controller']}: {row['job']} #{row['number']}: {row['sink']} answered"
+            f" HTTP {row['status']} at {iso(row['at'])}"
+        )
+        lines += [f"  {line}" for line in (row["answer"] or "").splitlines()[:5]]
+        if row["sink"] == "iacm" and (told := meaning(row["status"])):
+            lines.append(f"  {told}")
+    return lines or ["nothing was refused"]
+
+
+def rejected_json(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The array that `rejected --json` prints; its keys are a promise."""
+    keys = ("controller", "job", "number", "sink", "status", "answer")
+    return [{**{key: row[key] for key in keys}, "at": iso(row["at"])} for row in rows]
+
+
+def retried_lines(done: list[ResendResult]) -> list[str]:
+    """A line a build."""
+    return [
+        f"{one.job} #{one.number}: {'queued again, ' if one.queued else 'not queued: '}{one.how}"
+        for one in done
+    ] or ["nothing was refused"]

@@ -1,0 +1,224 @@
+"""`status`, `logs` and `preview --explain` as text and JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from poller.core.times import ago, iso
+from poller.http.breaker import Breaker, BreakerState
+from poller.ledger.executions import SINK as IACM
+
+if TYPE_CHECKING:
+    from poller.actions.preview import Preview
+    from poller.ledger.log_search import LogHit
+    from poller.ledger.logs import LogRow
+    from poller.status.snapshot import ControllerState, Deliveries, Incomplete, Snapshot
+
+
+WIDEST = 60
+"""Characters of a value that are shown."""
+
+
+def status_json(state: Snapshot, incomplete: Mapping[str, Incomplete]) -> dict[str, Any]:
+    """The object that `status --json` prints; its keys are a promise. Times are ISO 8601.
+
+    ``lag_seconds`` is the time since the last poll that Jenkins answered; null before the first.
+    """
+    return {
+        "controllers": [_controller(one, state, incomplete[one.name]) for one in state.controllers],
+        "sinks": {
+            sink.name: {
+                "last_success": _time(sink.last_success),
+                "last_error": sink.error,
+                "last_error_at": _time(sink.error_at) if sink.error else None,
+                "breaker": _breaker(sink.breaker),
+            }
+            for sink in (*state.sinks, *state.former_sinks)
+            if sink.used
+        },
+    }
+
+
+def _controller(one: ControllerState, state: Snapshot, incomplete: Incomplete) -> dict[str, Any]:
+    lag = one.lag(state.now)
+    return {
+        "name": one.name,
+        "jobs": one.jobs,
+        "last_poll": _time(one.last_poll),
+        "last_success": _time(one.last_success),
+        "last_error": one.error,
+        "lag_seconds": None if lag is None else lag // 1000,
+        "in_flight": one.builds["in_flight"],
+        "skipped": one.builds["skipped"],
+        "skipped_because": one.skipped_because,
+        "breaker": _breaker(one.breaker),
+        "gaps": incomplete.gaps,
+        "incomplete": {"count": incomplete.count, "newest": incomplete.newest},
+        "sinks": {sink.name: _deliveries(sink.name, one.sinks[sink.name]) for sink in state.sinks},
+    }
+
+
+def _deliveries(sink: str, found: Deliveries) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "queued": found.queued,
+        "delivered": found.delivered,
+        "rejected": found.rejected,
+        "oldest_queued": _time(found.oldest),
+    }
+    if sink == IACM:  # the only sink that takes some builds and not others
+        told |= {"skipped": sum(found.skipped.values()), "skipped_because": found.skipped}
+    return told
+
+
+def _breaker(breaker: Breaker) -> dict[str, Any]:
+    return {
+        "state": breaker.state.value,
+        "since": _time(breaker.since or None),
+        "next_try": _time(breaker.next_try),
+        "why": breaker.why or None,
+    }
+
+
+def _time(at: int | None) -> str | None:
+    return None if at is None else iso(at)
+
+
+def status_lines(status: dict[str, Any]) -> list[str]:
+    """The same as text, a few lines a controller."""
+    out: list[str] = []
+    for row in status["controllers"]:
+        lag = row["lag_seconds"]
+        polled = "never polled" if lag is None else f"last answer {ago(lag * 1000)} ago"
+        out.append(
+            f"{row['name']}: {polled}, {row['jobs']} jobs,"
+            f" {row['in_flight']} in flight, {row['skipped']} skipped{_reasons(row)}"
+            + (f", {row['gaps']} numbers without a build" if row["gaps"] else "")
+        )
+        if row["last_error"]:
+            out.append(f"  problem: {row['last_error']}")
+        out += [f"  {line}" for line in _alone(row["breaker"])]
+        if row["incomplete"]["count"]:
+            out.append(f"  {row['incomplete']['count']} runs went without something; the newest:")
+        out += [
+            f"    {one['job']} #{one['number']}: {why}"
+            for one in row["incomplete"]["newest"]
+            for why in one["why"].splitlines()
+        ]
+        for name, sink in row["sinks"].items():
+            since = f" since {sink['oldest_queued']}" if sink["queued"] else ""
+            out.append(
+                f"  {name}: {sink['queued']} queued{since},"
+                f" {sink['delivered']} delivered, {sink['rejected']} rejected"
+                + (f", {sink['skipped']} skipped{_reasons(sink)}" if sink.get("skipped") else "")
+            )
+    for name, sink in status["sinks"].items():
+        if sink["last_error"]:
+            out.append(
+                f"{name}: not taking runs since {sink['last_error_at']}: {sink['last_error']}"
+            )
+        out += [f"{name}: {line}" for line in _alone(sink["breaker"])]
+    return out
+
+
+def _alone(breaker: dict[str, Any]) -> list[str]:
+    """That a server is left alone, as text."""
+    if breaker["state"] == BreakerState.CLOSED:
+        return []
+    tried = f"tried again at {breaker['next_try']}" if breaker["next_try"] else "tried just now"
+    return [f"breaker {breaker['state']} since {breaker['since']}, {tried}: {breaker['why']}"]
+
+
+def _reasons(row: dict[str, Any]) -> str:
+    reasons = ", ".join(f"{why}: {count}" for why, count in row["skipped_because"].items())
+    return f" ({reasons})" if reasons else ""
+
+
+def hit_lines(hits: list[LogHit]) -> list[str]:
+    """Two lines a hit."""
+    lines = []
+    for hit in hits:
+        log = hit.log
+        lines.append(
+            f"{log.controller}: {log.full_name} #{log.number}  {iso(log.timestamp)}  {log.result}"
+        )
+        lines.append(f"  {hit.line.number}: {hit.line.text.strip()}")
+    return lines
+
+
+def hits_json(hits: list[LogHit], more: bool) -> dict[str, Any]:
+    """The object that `logs --search --json` prints; its keys are a promise."""
+    return {
+        "hits": [
+            {**_log_json(hit.log), "line_number": hit.line.number, "line": hit.line.text}
+            for hit in hits
+        ],
+        "more": more,
+    }
+
+
+def archived_json(log: LogRow, text: bytes) -> dict[str, Any]:
+    """The object that `logs JOB NUMBER --json` prints; its keys are a promise."""
+    return {
+        **_log_json(log),
+        "read_at": iso(log.at),
+        "size": log.size,
+        "left_out": log.left_out,
+        "absent": log.absent,
+        "text": text.decode(),
+    }
+
+
+def _log_json(log: LogRow) -> dict[str, Any]:
+    return {
+        "controller": log.controller,
+        "job": log.full_name,
+        "number": log.number,
+        "started_at": iso(log.timestamp),
+        "result": log.result,
+    }
+
+
+def explain_json(preview: Preview) -> dict[str, Any]:
+    """The object that `preview --explain --json` prints; its keys are a promise. A field that was
+    left out has no ``value``."""
+    from poller.mapping.job_run import Skip
+
+    if isinstance(preview.done, Skip):
+        return {"controller": preview.controller, "skip": preview.done.reason}
+    payload = msgspec.json.decode(preview.body)
+    return {
+        "controller": preview.controller,
+        "rule": preview.done.rule or None,
+        "fields": {
+            field: {"source": source} | ({"value": payload[field]} if field in payload else {})
+            for field, source in sorted(preview.done.sources.items())
+        },
+        "left_out": preview.left_out,
+        "lacking": list(preview.lacking),
+    }
+
+
+def explain_lines(preview: Preview) -> list[str]:
+    """The same, a line a field."""
+    told = explain_json(preview)
+    if "skip" in told:
+        return [f"skipped: {told['skip']}"]
+    lines = [told["rule"] or "no rule matches"]
+    for field, one in told["fields"].items():
+        value = _short(one["value"]) if "value" in one else "(left out)"
+        lines.append(f"{field}: {value}  <- {one['source']}")
+    if told["left_out"]:
+        lines.append(f"left out, as the payload is too large: {told['left_out']}")
+    return lines + [f"goes without: {why}" for why in told["lacking"]]
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict) and "stages" in value:
+        steps = sum(len(stage["steps"]) for stage in value["stages"])
+        return f"{len(value['stages'])} stages, {steps} steps"
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= WIDEST else text[: WIDEST - 1] + "…"

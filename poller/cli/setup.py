@@ -1,0 +1,174 @@
+"""The commands that set the program up: `init` and `register`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from poller.cli.app import AsJson, app, clock, config_path, end, handle_errors, read_settings
+from poller.cli.output import emit, say
+
+if TYPE_CHECKING:
+    from poller.actions.init import Question
+
+
+NEXT_STEPS = """\
+next:
+  sei-poller --config {path} register --satellite satellite.yml   # where there is no GUID yet
+  sei-poller --config {path} check
+  systemctl enable --now {unit}"""
+
+
+def _flag(name: str, metavar: str, text: str) -> typer.models.OptionInfo:
+    option: typer.models.OptionInfo = typer.Option(name, metavar=metavar, help=text)
+    return option
+
+
+@app.command()
+def init(
+    context: typer.Context,
+    url: Annotated[str | None, _flag("--url", "URL", "Jenkins' url.")] = None,
+    user: Annotated[str | None, _flag("--user", "NAME", "Jenkins user to read with.")] = None,
+    token_env: Annotated[str | None, _flag("--token-env", "NAME", "Variable: its token.")] = None,
+    token_file: Annotated[str | None, _flag("--token-file", "PATH", "File: its token.")] = None,
+    token_credential: Annotated[
+        str | None, _flag("--token-credential", "NAME", "systemd credential: its token.")
+    ] = None,
+    environment: Annotated[
+        str | None, _flag("--environment", "NAME", "SEI's: PROD1, PROD2, PROD3 or EU.")
+    ] = None,
+    base_url: Annotated[str | None, _flag("--base-url", "URL", "SEI's, instead.")] = None,
+    api_key_env: Annotated[
+        str | None, _flag("--api-key-env", "NAME", "Variable: SEI's API key.")
+    ] = None,
+    api_key_file: Annotated[
+        str | None, _flag("--api-key-file", "PATH", "File: SEI's API key.")
+    ] = None,
+    api_key_credential: Annotated[
+        str | None, _flag("--api-key-credential", "NAME", "systemd credential: SEI's API key.")
+    ] = None,
+    name: Annotated[str | None, _flag("--name", "NAME", "The controller's; default: main.")] = None,
+    instance_guid: Annotated[
+        str | None, _flag("--instance-guid", "GUID", "Default: none yet; see register.")
+    ] = None,
+    ca_file: Annotated[
+        str | None, _flag("--ca-file", "PATH", "The CA of Jenkins' certificate.")
+    ] = None,
+    proxy: Annotated[str | None, _flag("--proxy", "URL", "Default: the environment's.")] = None,
+    allow_http: Annotated[
+        bool, typer.Option("--allow-http", help="Send secrets to an http:// url, in clear.")
+    ] = False,
+) -> None:
+    """Write a config: asks for what is not given, and tries each answer."""
+    flags = {
+        "url": url,
+        "user": user,
+        "token": _one_of(env=token_env, file=token_file, credential=token_credential),
+        "place": _one_of(environment=environment, base_url=base_url, bare=True),
+        "key": _one_of(env=api_key_env, file=api_key_file, credential=api_key_credential),
+        "name": name,
+        "guid": instance_guid,
+        "ca_file": ca_file,
+        "proxy": proxy,
+        "allow_http": "true" if allow_http else None,
+    }
+
+    def make() -> int:
+        from poller.actions.config_file import ledger_for, target, text_of, write
+        from poller.actions.init import ask_all, questions
+
+        path = target(context.find_root().obj, os.environ, root=os.geteuid() == 0)
+        os.environ.setdefault("CREDENTIALS_DIRECTORY", str(path.parent))
+        given = {key: value for key, value in flags.items() if value is not None}
+        code, answers = ask_all(
+            questions(path),
+            given,
+            os.environ,
+            clock,
+            _ask if sys.stdin.isatty() and sys.stderr.isatty() else None,
+            lambda finding: say(finding.text(), err=True),
+        )
+        if code == 0:
+            write(path, text_of(answers, ledger_for(path)))
+            say(f"wrote {path}")
+            unit = "sei-poller" if path.stem == "poller" else f"sei-poller@{path.stem}"
+            say(NEXT_STEPS.format(path=path, unit=unit), err=True)
+        return code
+
+    end(handle_errors(make))
+
+
+def _one_of(*, bare: bool = False, **flags: str | None) -> str | None:
+    """``kind value`` of the one flag that is given, or only the value; exit 64 for several."""
+    given = [(kind, value) for kind, value in flags.items() if value is not None]
+    if len(given) > 1:
+        kinds = ", ".join(kind.replace("_", "-") for kind in flags)
+        raise typer.BadParameter(f"one of {kinds}, not several")
+    return next((value if bare else f"{kind} {value}" for kind, value in given), None)
+
+
+_made: set[Path] = set()
+"""The secrets' files made here: a wrong one may be pasted anew."""
+
+
+def _ask(question: Question, default: str) -> str:
+    """Ask on the terminal; a secret's file that is not there yet can be made here."""
+    from poller.actions.config_file import secret_file, write_secret
+
+    answer: str = typer.prompt(
+        question.text,
+        default=default if default or question.optional else None,
+        show_default=bool(default),
+        err=True,
+    )
+    answer = answer.strip()
+    path = secret_file(answer, os.environ) if question.key in ("token", "key") else None
+    if path is not None and (path in _made or not path.exists()):
+        secret = typer.prompt(
+            f"{path} is not there yet; paste the secret", hide_input=True, err=True
+        )
+        handle_errors(lambda: write_secret(path, secret, anew=path in _made))
+        _made.add(path)
+    return answer
+
+
+@app.command()
+def register(
+    context: typer.Context,
+    controller: Annotated[
+        str | None,
+        typer.Option("--controller", metavar="NAME", help="Needed where there are several."),
+    ] = None,
+    integration_id: Annotated[
+        str | None,
+        typer.Option("--integration-id", metavar="ID", help="Of SEI's Custom integration."),
+    ] = None,
+    satellite: Annotated[
+        Path | None,
+        typer.Option("--satellite", metavar="FILE", help="The satellite.yml that holds its id."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Get a controller's instance GUID from SEI, and the line to put into the config."""
+    settings = read_settings(context, secrets=False)
+    path = config_path(context)
+
+    def get() -> int:
+        import asyncio
+
+        from poller.actions.register import choose, integration, line_for
+        from poller.actions.register import register as get_guid
+
+        one, sei = choose(settings, controller)
+        chosen = integration(integration_id, satellite)
+        guid = asyncio.run(get_guid(one, sei, chosen, os.environ))
+        emit({"controller": one.name, "instance_guid": guid} if as_json else [line_for(guid)])
+        hint = f'put it into the [[controllers]] table "{one.name}" of {path}; then: check'
+        say(hint, err=True)
+        return 0
+
+    end(handle_errors(get))

@@ -1,0 +1,1 @@
+"""Settings, secrets, proxies and CA files, and what is wrong with them."""

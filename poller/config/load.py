@@ -1,0 +1,129 @@
+"""The config file: found, read, checked; every error at once, each with its line and its cure."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from poller.config.error_lines import causes, findings_of
+from poller.config.secrets import read_secret
+from poller.config.servers import ServerConfig
+from poller.config.settings import Settings
+from poller.core.errors import ConfigError
+from poller.core.times import size_text, span_text
+from poller.core.urls import without_password
+
+DEFAULT_PATHS = (Path("config/poller.toml"), Path("/etc/sei-poller/poller.toml"))
+SPANS = frozenset({"every", "timeout", "keep_payloads", "keep_logs"})
+SIZES = frozenset({"log_limit"})
+
+
+def find(given: Path | None, environ: Mapping[str, str]) -> Path:
+    """The config file: as given, ``$SEI_POLLER_CONFIG``, or the first default that is there.
+
+    Raises ConfigError.
+    """
+    if given is not None:
+        return given
+    if environ.get("SEI_POLLER_CONFIG"):
+        return Path(environ["SEI_POLLER_CONFIG"])
+    for path in DEFAULT_PATHS:
+        if path.exists():
+            return path
+    tried = ", ".join(str(path) for path in DEFAULT_PATHS)
+    raise ConfigError(
+        [f"no config file: neither --config, $SEI_POLLER_CONFIG, nor {tried}"],
+        "make one with: sei-poller init",
+    )
+
+
+def load(path: Path, environ: Mapping[str, str]) -> Settings:
+    """The settings of a file. Raises ConfigError with all that is wrong in it.
+
+    ``environ`` tells where the ledger lies when the file doesn't.
+    """
+    try:
+        text = path.read_text("utf-8")
+        document = tomllib.loads(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{path}: can't read it: {getattr(error, 'strerror', error)}"]) from None
+    except RecursionError:
+        raise ConfigError([f"{path}: not TOML: nested too deeply"]) from None
+    except ValueError as error:  # TOMLDecodeError is one, a number of 5,000 digits another
+        raise ConfigError([f"{path}: not TOML: {error}"]) from None
+    try:
+        settings = Settings.model_validate(_as_python(document))
+    except ValidationError as invalid:
+        findings = [findings_of(path, text, error) for error in causes(invalid.errors())]
+        raise ConfigError(findings) from None
+    if settings.ledger.path:
+        return settings
+    ledger = settings.ledger.model_copy(update={"path": str(default_ledger(environ))})
+    return settings.model_copy(update={"ledger": ledger})
+
+
+def default_ledger(environ: Mapping[str, str]) -> Path:
+    """``$STATE_DIRECTORY/ledger.db``, as systemd sets it, else below ``$XDG_STATE_HOME``."""
+    if environ.get("STATE_DIRECTORY"):
+        return Path(environ["STATE_DIRECTORY"].split(":")[0]) / "ledger.db"
+    state = environ.get("XDG_STATE_HOME") or str(Path("~/.local/state").expanduser())
+    return Path(state) / "sei-poller" / "ledger.db"
+
+
+def owners(settings: Settings) -> list[ServerConfig]:
+    """The tables that name a secret."""
+    receivers = [one for one in (settings.sei, settings.harness) if one is not None]
+    return [*settings.controllers, *receivers]
+
+
+def check_secrets(settings: Settings, environ: Mapping[str, str]) -> list[str]:
+    """Every secret that can't be read, one line each."""
+    findings: list[str] = []
+    for owner in owners(settings):
+        try:
+            read_secret(owner, environ)
+        except ConfigError as error:
+            findings += error.findings
+    return findings
+
+
+def show(settings: Settings) -> dict[str, Any]:
+    """The effective settings as the file would have them. Where secrets come from, never they."""
+    shown: dict[str, Any] = _written(
+        settings.model_dump(mode="json", exclude_none=True, by_alias=True)
+    )
+    return shown
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of the file."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Settings.model_json_schema(),
+        "title": "jenkins-sei-poller config",
+    }
+
+
+def _as_python(value: Any) -> Any:
+    """TOML's arrays as tuples: the settings are frozen, and strict about types."""
+    if isinstance(value, dict):
+        return {key: _as_python(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return tuple(_as_python(item) for item in value)
+    return value
+
+
+def _written(value: Any, key: str = "") -> Any:
+    if isinstance(value, dict):
+        return {name: _written(item, name) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_written(item) for item in value]
+    if key == "proxy":
+        return without_password(value)
+    if key in SPANS:
+        return span_text(value)
+    return size_text(value) if key in SIZES else value

@@ -1,0 +1,76 @@
+"""Secrets: from the environment, a file, or a systemd credential, read when they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from poller.config.servers import ControllerConfig, ServerConfig
+from poller.core.errors import ConfigError
+from poller.core.known_secrets import remember
+
+MOST_BYTES = 64 * 1024
+
+
+def read_secret(server: ServerConfig, environ: Mapping[str, str]) -> SecretStr:
+    """The token of a controller, or SEI's or Harness' key.
+
+    Raises ConfigError that names key and source.
+    """
+    if server.secret_env is not None:
+        what = _what(server, "secret_env")
+        value = environ.get(server.secret_env, "")
+        if not value.strip():
+            raise ConfigError([f"{what}: the variable {server.secret_env} is not set"])
+        return _kept(server, value, f"{what} {server.secret_env}")
+    what = _what(server, "secret_file" if server.secret_file is not None else "secret_credential")
+    path = file_of(server, environ)
+    if path is None:
+        raise ConfigError(
+            [f"{what}: $CREDENTIALS_DIRECTORY is not set; systemd sets it,"
+             " with LoadCredential= in the unit"]
+        )  # fmt: skip
+    try:
+        raw = path.read_bytes()[:MOST_BYTES]
+    except OSError as error:
+        raise ConfigError([f"{what}: can't read {path}: {error.strerror}"]) from None
+    return _kept(server, raw.decode("utf-8", "replace"), f"{what}: {path}")
+
+
+def file_of(server: ServerConfig, environ: Mapping[str, str]) -> Path | None:
+    """The file that holds the secret; None for an environment variable, or a credential where
+    nothing says in which directory it is."""
+    if server.secret_file is not None:
+        return Path(server.secret_file)
+    directory = environ.get("CREDENTIALS_DIRECTORY")
+    credential = server.secret_credential
+    return Path(directory, credential) if credential is not None and directory else None
+
+
+def _what(server: ServerConfig, field: str) -> str:
+    """Table and key, as in the file."""
+    name = type(server).__name__.lower()
+    table = f'controller "{server.name}"' if isinstance(server, ControllerConfig) else f"[{name}]"
+    return f"{table}: {type(server).model_fields[field].alias}"
+
+
+def _kept(server: ServerConfig, text: str, what: str) -> SecretStr:
+    value = _one_line(text, what)
+    if isinstance(server, ControllerConfig):
+        remember(value, server.user)
+    elif not value.isascii():  # a header can't hold it
+        raise ConfigError([f"{what}: an API key has no such characters"])
+    else:
+        remember(value)
+    return SecretStr(value)
+
+
+def _one_line(text: str, what: str) -> str:
+    value = text.strip()
+    if not value:
+        raise ConfigError([f"{what}: it is empty"])
+    if not value.isprintable():
+        raise ConfigError([f"{what}: more than one line, or no text"])
+    return value

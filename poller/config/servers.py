@@ -1,0 +1,202 @@
+"""The tables of the servers: Jenkins, SEI, Harness, and the JSON Lines file."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from poller.config.types import Address, Guid, Interval, Name, Proxy, Size, Table, exactly_one
+from poller.core.times import parse_when
+from poller.core.urls import goes_in_clear
+
+DEFAULT_RESULTS = {
+    "SUCCESS": "SUCCESS",
+    "FAILURE": "FAILURE",
+    "UNSTABLE": "FAILURE",
+    "ABORTED": "FAILURE",
+    "NOT_BUILT": "FAILURE",
+}
+"""Jenkins' results → the two that SEI documents."""
+
+BASES = {
+    "PROD1": "https://app.harness.io/prod1/sei/api/v1",
+    "PROD2": "https://app.harness.io/gratis/sei/api/v1",
+    "PROD3": "https://app3.harness.io/sei/api/v1",
+    "EU": "https://accounts.eu.harness.io/sei/api/v1",
+}
+"""SEI's environments, from its "Custom CI/CD integrations" page."""
+
+
+class ServerConfig(Table):
+    """How to reach a server, and where the secret is that it asks for.
+
+    In the file ``secret_env`` is called ``token_env``, or ``api_key_env``.
+    """
+
+    url: Address
+    secret_env: Name | None = Field(None, description="Environment variable that holds the secret.")
+    secret_file: Name | None = Field(None, description="File that holds the secret.")
+    secret_credential: Name | None = Field(None, description="systemd credential, the secret.")
+    timeout: Interval = Field(30_000, description="The longest wait for one whole answer.")
+    ca_file: Name | None = Field(None, description="CA bundle (PEM) to trust instead.")
+    proxy: Proxy | None = Field(None, description="HTTP proxy; default: the environment's.")
+    allow_http: bool = Field(
+        False, validate_default=True, description="Send the secret over http://, in clear."
+    )
+
+    @property
+    def base(self) -> str:
+        """The URL that all paths begin with."""
+        return self.url
+
+    @field_validator("allow_http")
+    @classmethod
+    def _in_clear(cls, allowed: bool, others: ValidationInfo) -> bool:
+        """To this machine a secret may go, but not through a proxy, which may be anywhere."""
+        url = others.data.get("url") or "https:"
+        if allowed or urlsplit(url).scheme != "http":
+            return allowed
+        if goes_in_clear(url):
+            raise ValueError(
+                "over http:// everybody on the way can read the token or key: use https://, or"
+                " allow_http = true"
+            )
+        if others.data.get("proxy") is not None:
+            raise ValueError(
+                "the proxy can read the token or key for an http:// address: leave it out, or"
+                " allow_http = true"
+            )
+        return allowed
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        exactly_one(self, ("secret_env", "secret_file", "secret_credential"))
+        return self
+
+
+class ControllerConfig(ServerConfig):
+    """One Jenkins server."""
+
+    model_config = ConfigDict(alias_generator=lambda name: name.replace("secret", "token"))
+
+    name: Name = Field(description="Unique; also instance_name at SEI unless that is given.")
+    url: Address = Field(description="Jenkins' address, with its context path.")
+    user: Name = Field(description="A user with Overall/Read and Job/Read.")
+    instance_guid: Guid | None = Field(
+        None, description="SEI's id for this controller; `register` gets it, `run` needs it."
+    )
+    every: Interval = Field(60_000, description="The longest time between two polls, at least 1s.")
+    cron: str | None = Field(None, description="Instead of every: five fields, in UTC.")
+    since: str = Field("7d", description="The first poll begins here: WHEN, or all.")
+    include: tuple[Name, ...] = Field(("**",), description="Globs over fullName to watch.")
+    exclude: tuple[Name, ...] = Field((), description="Globs over fullName to leave out.")
+    recreated_jobs: Literal["renumber", "as_is"] = Field(
+        "renumber", description="build_number of a job created anew: go on, or as Jenkins counts."
+    )
+    logs: Literal["none", "failed", "all"] = Field("none", description="Console logs to keep.")
+    log_limit: Size = Field(2**20, description="The most that is kept of a console log.")
+    max_connections: int = Field(4, ge=1, le=32, description="Requests to Jenkins at once.")
+    request_rate: float | None = Field(None, gt=0, description="Most requests a second.")
+    instance_url: Address | None = Field(None, description="instance_url at SEI; default: url.")
+    instance_name: Name | None = Field(None, description="instance_name at SEI; default: name.")
+
+    @property
+    def effective_instance_name(self) -> str:
+        """What SEI calls the controller."""
+        return self.instance_name or self.name
+
+    @property
+    def effective_instance_url(self) -> str:
+        """Where SEI's users find the controller."""
+        return self.instance_url or self.url
+
+    @field_validator("since")
+    @classmethod
+    def _since(cls, text: str) -> str:
+        parse_when(text, 0)
+        return text
+
+    @field_validator("cron")
+    @classmethod
+    def _cron(cls, line: str | None) -> str | None:
+        if line is not None:
+            from apscheduler.triggers.cron import CronTrigger
+
+            try:
+                CronTrigger.from_crontab(line, timezone="UTC")
+            except ValueError as error:
+                raise ValueError(f"five cron fields like */5 * * * *: {error}") from None
+        return line
+
+    @model_validator(mode="after")
+    def _every_or_cron(self) -> Self:
+        if self.cron is not None and "every" in self.model_fields_set:
+            raise ValueError("either every or cron, not both")
+        return self
+
+
+class SeiConfig(ServerConfig):
+    """The receiver."""
+
+    model_config = ConfigDict(alias_generator=lambda name: name.replace("secret", "api_key"))
+
+    environment: Literal["PROD1", "PROD2", "PROD3", "EU"] | None = Field(
+        None, description="SEI's environment; or base_url."
+    )
+    url: Address | None = Field(  # type: ignore[assignment]  # `base` always has one
+        None, alias="base_url", description="Instead: the URL before /custom-cicd."
+    )
+    request_rate: float = Field(6.0, gt=0, description="Most requests a second.")
+    body_limit: int = Field(480_000, ge=10_000, description="Most characters of a payload.")
+    max_connections: int = Field(4, ge=1, le=32, description="Requests to SEI at once.")
+    ignore_repos: tuple[Name, ...] = Field(
+        (), description="Globs over repository URLs that a build is never about: shared libraries."
+    )
+    results: dict[str, Name] = Field(
+        DEFAULT_RESULTS, description="Jenkins' result = SEI's result, or skip."
+    )
+
+    @property
+    def base(self) -> str:
+        """The URL before ``/custom-cicd``."""
+        return self.url or BASES[self.environment or ""]
+
+    @field_validator("results")
+    @classmethod
+    def _over_the_defaults(cls, results: dict[str, str]) -> dict[str, str]:
+        return {**DEFAULT_RESULTS, **results}
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        exactly_one(self, ("environment", "url"))
+        return self
+
+
+HARNESS = "https://app.harness.io/"
+"""The public host, from Harness' API reference; a vanity URL is another."""
+
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9_$-]{1,128}$")]
+
+
+class HarnessConfig(ServerConfig):
+    """The Harness API 1.0: executions of IaCM workspaces. A second sink, beside SEI."""
+
+    model_config = ConfigDict(alias_generator=lambda name: name.replace("secret", "api_key"))
+
+    url: Address = Field(HARNESS, description="Harness' host, or a vanity URL.")
+    account: Identifier = Field(description="Account ID, as in Harness' URLs.")
+    org: Identifier = Field(description="Identifier of the organization.")
+    project: Identifier = Field(description="Identifier of the project.")
+
+    @property
+    def max_connections(self) -> int:
+        """One: the API reference asks for a single request at a time."""
+        return 1
+
+
+class JsonlConfig(Table):
+    """A second sink: a file with one run a line."""
+
+    path: Name = Field(description="The file; runs are appended.")

@@ -1,0 +1,79 @@
+"""Globs over full names: ``*`` within a segment, ``**`` across segments, ``?`` one character."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+import re2
+
+NOTHING = "(?!)"
+"""The regular expression that matches no name."""
+
+
+@lru_cache(maxsize=1024)
+def compile_glob(glob: str) -> re.Pattern[str]:
+    """The glob as a regular expression. ``a/**`` is all below ``a``; ``**/b`` is ``b`` anywhere."""
+    out = []
+    for part in re.split(r"(\*\*/|\*+|\?)", glob):
+        if part == "**/":
+            out.append(r"(?:[^/]+/)*")
+        elif part.startswith("**"):
+            out.append(r".*")
+        elif part == "*":
+            out.append(r"[^/]*")
+        elif part == "?":
+            out.append(r"[^/]")
+        else:
+            out.append(re.escape(part))
+    return re.compile("".join(out), re.DOTALL)
+
+
+def matches(full_name: str, glob: str) -> bool:
+    """Whether the whole name matches; case matters."""
+    return compile_glob(glob).fullmatch(full_name) is not None
+
+
+class Globs:
+    """What is included and not excluded."""
+
+    def __init__(self, include: Iterable[str], exclude: Iterable[str] = ()) -> None:
+        self._include = _any(include)
+        self._exclude = _any(exclude)
+
+    def selects(self, full_name: str) -> bool:
+        """Whether the job is ours to watch."""
+        return (
+            self._include.fullmatch(full_name) is not None
+            and self._exclude.fullmatch(full_name) is None
+        )
+
+
+def _any(globs: Iterable[str]) -> re.Pattern[str]:
+    """One pattern for all of them: a controller's jobs are matched at every poll."""
+    return re.compile("|".join(compile_glob(glob).pattern for glob in globs) or NOTHING, re.DOTALL)
+
+
+REGEX_SYNTAX = "https://github.com/google/re2/wiki/Syntax"
+
+
+def compile_regex(pattern: str, *, lines: bool = False) -> re2._Regexp:
+    """The pattern, to be matched against UTF-8 bytes. Raises ValueError that says why not.
+
+    With ``lines``, ``^`` and ``$`` are the ends of a line, and no match reaches over one.
+    """
+    options = re2.Options()
+    options.log_errors = False
+    options.never_nl = lines
+    try:
+        regex = re2.compile(f"(?m){pattern}" if lines else pattern, options)
+    except re2.error as error:
+        reason = error.args[0].decode() if isinstance(error.args[0], bytes) else error
+        raise ValueError(
+            f"not a regular expression of RE2 ({reason}); it has no look-around and no back"
+            f" references: {REGEX_SYNTAX}"
+        ) from None
+    if regex.search(b"") is not None:
+        raise ValueError("matches the empty text, and so everything")
+    return regex

@@ -1,0 +1,136 @@
+"""Deliveries of a command that ends: tried a few times, and the rest left for the next one."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from poller.core.tasks import end, first, together
+from poller.core.times import backoff
+from poller.delivery.outcome import PassResult
+from poller.delivery.sender import run_pass
+from poller.delivery.sink import Sink
+from poller.ledger import Ledger
+
+TRIES = 3
+"""Passes over the queue before the rest is left for the next time."""
+
+LONGEST_PAUSE = 5.0
+"""Seconds between two passes; a receiver that wants more is left alone."""
+
+
+class Collecting:
+    """What goes on beside the deliveries and queues more of them. ``queued`` is set with the next
+    builds that are queued, and then another event takes its place; at the end it is set, too."""
+
+    def __init__(self) -> None:
+        self.ended = asyncio.Event()
+        self.queued = asyncio.Event()
+
+    def note_queued(self) -> None:
+        """There is something more to send."""
+        self.queued.set()
+        self.queued = asyncio.Event()
+
+    def end(self) -> None:
+        """Nothing more will be queued."""
+        self.ended.set()
+        self.queued.set()
+
+
+async def flush(
+    sink: Sink,
+    ledger: Ledger,
+    clock: Callable[[], int],
+    on_settled: Callable[[int], None] = lambda _count: None,
+    stopping: Callable[[], bool] = lambda: False,
+    collecting: Collecting | None = None,
+) -> PassResult:
+    """Send what is queued for a sink: in passes while ``collecting`` goes on, and then in at most
+    ``TRIES``. A pass that failed just before the end of collecting is the first of them.
+
+    ``clock`` gives epoch milliseconds. Raises LedgerError.
+    """
+    if collecting is None:
+        collecting = Collecting()
+        collecting.end()
+    total, failed = PassResult(), 0
+    now = asyncio.get_running_loop().time
+    while True:
+        ended, queued = collecting.ended.is_set(), collecting.queued
+        done = await run_pass(
+            sink, ledger, clock, on_settled=lambda _d, _state: on_settled(1), stopping=stopping
+        )
+        done.delivered += total.delivered
+        done.rejected += total.rejected
+        total = done
+        if done.clean and ended:
+            return total
+        if done.clean:
+            await queued.wait()
+        else:
+            failed = failed + 1 if ended else 1
+            jitter = random.random()  # noqa: S311 - spreads load, guards nothing
+            wait = backoff(failed, first=0.5, longest=LONGEST_PAUSE, jitter=jitter)
+            until = now() + max(wait, done.retry_after or 0)
+            if not ended:
+                least = max(LONGEST_PAUSE, done.wait(clock())) if done.stopped else 0
+                await first(collecting.ended, seconds=max(least, until - now()))
+            if collecting.ended.is_set():
+                too_long = until - now() > LONGEST_PAUSE
+                if done.hint or failed == TRIES or too_long or stopping():
+                    return total
+                await asyncio.sleep(until - now())
+        if stopping():
+            return total
+
+
+async def flush_all(
+    sinks: Sequence[Sink],
+    ledger: Ledger,
+    clock: Callable[[], int],
+    on_settled: Callable[[int], None] = lambda _count: None,
+    stopping: Callable[[], bool] = lambda: False,
+    collecting: Collecting | None = None,
+) -> dict[str, PassResult]:
+    """:func:`flush` each sink, all at once: one that is down holds no other back."""
+    drains = await together(
+        flush(sink, ledger, clock, on_settled, stopping, collecting) for sink in sinks
+    )
+    return {sink.name: drained for sink, drained in zip(sinks, drains, strict=True)}
+
+
+async def flush_while(
+    collect: Callable[[Callable[[], None]], Coroutine[Any, Any, None]],
+    sinks: Sequence[Sink],
+    ledger: Ledger,
+    clock: Callable[[], int],
+    on_settled: Callable[[int], None],
+    stopping: Callable[[], bool] = lambda: False,
+) -> dict[str, PassResult]:
+    """``collect``, and send beside it what it queues, and then the rest. It calls what it is given
+    whenever it has queued something. Raises what ``collect`` does; deliveries that are under way
+    are waited for."""
+    collecting, failed = Collecting(), False
+
+    async def run() -> None:
+        nonlocal failed
+        try:
+            await collect(collecting.note_queued)
+        except BaseException:
+            failed = True
+            raise
+        finally:
+            collecting.end()
+
+    running = asyncio.create_task(run())
+    try:
+        drains = await flush_all(
+            sinks, ledger, clock, on_settled, lambda: failed or stopping(), collecting
+        )
+        await running
+    finally:
+        await end([running], 0)
+    return drains

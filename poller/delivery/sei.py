@@ -1,0 +1,91 @@
+"""The only code that talks HTTP to SEI. It asks; it decides nothing.
+
+Source: Harness' "Custom CI/CD integrations" page, `POST {base}/custom-cicd`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import httpx
+
+from poller.core.errors import BadAnswer
+from poller.delivery.sink import Receipt
+from poller.http.client import Connection, fetch, open_client
+from poller.http.errors import HttpResponse
+from poller.http.retry import retry_after
+from poller.http.throttle import RateLimit
+
+ANSWER_LIMIT = 256 * 1024
+WHERE = "SEI"
+
+
+class SeiClient:
+    """SEI's API under one base URL. Methods raise Unreachable or BadAnswer when no answer comes;
+    the status of an answer is for the caller."""
+
+    def __init__(self, connection: Connection, key: str, *, request_rate: float) -> None:
+        self._base = connection.url.rstrip("/")
+        self._runs = httpx.URL(f"{self._base}/custom-cicd")
+        self._seconds = connection.timeout / 1000
+        self._http = open_client(connection, credentials={"Authorization": f"ApiKey {key}"})
+        self._pace = RateLimit(request_rate, asyncio.get_running_loop().time)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def post_run(self, body: bytes) -> HttpResponse:
+        """POST one job run (encoded JSON) to ``custom-cicd``."""
+        return await self._ask("POST", self._runs, "custom-cicd", body)
+
+    async def instance(self, guid: str) -> HttpResponse:
+        """GET ``cicd/instances/{guid}``: 404 and 405 are possible."""
+        return await self._ask("GET", f"{self._base}/cicd/instances/{guid}", "instance GUID")
+
+    async def new_instance(self, body: bytes) -> HttpResponse:
+        """POST to ``cicd/instances``: makes an instance of an integration, and its GUID."""
+        return await self._ask("POST", f"{self._base}/cicd/instances", "new instance", body)
+
+    async def _ask(
+        self, method: str, url: httpx.URL | str, what: str, body: bytes | None = None
+    ) -> HttpResponse:
+        await self._pace.turn()
+        request = self._http.request(
+            method,
+            url,
+            content=body,
+            headers={"Content-Type": "application/json"} if body is not None else None,
+        )
+        return await fetch(
+            self._http, request, where=WHERE, what=what, limit=ANSWER_LIMIT, seconds=self._seconds
+        )
+
+
+class SeiSink:
+    """Sends runs to SEI."""
+
+    name = "sei"
+
+    def __init__(self, api: SeiClient, in_flight: int) -> None:
+        self._api = api
+        self.in_flight = in_flight
+
+    async def send(self, payload: bytes) -> Receipt:
+        """POST one run. Raises BadAnswer for a 2xx that can't be SEI's: it has not got the run."""
+        answer = await self._api.post_run(payload)
+        if 200 <= answer.status < 300 and is_page(answer):
+            hint = "is base_url right, and is there a proxy on the way?"
+            raise BadAnswer(WHERE, "custom-cicd", f"HTTP {answer.status} and a web page", hint)
+        text = answer.body.decode("utf-8", "replace")
+        return Receipt(answer.status, text, retry_after(answer.headers))
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._api.aclose()
+
+
+def is_page(answer: HttpResponse) -> bool:
+    """Whether it is a web page, such as a proxy's to log in; no API has any."""
+    kind = answer.headers.get("Content-Type", "").lower()
+    return "html" in kind or answer.body[:1000].lstrip().startswith(b"<")

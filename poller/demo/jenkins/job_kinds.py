@@ -1,0 +1,55 @@
+"""The kinds of job, and what sets them apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from poller.demo.jenkins.build_exports import ABSTRACT_BUILD, MATRIX_BUILD, MAVEN_BUILD, RUN
+from poller.demo.jenkins.item_exports import MATRIX_PROJECT, PROJECT, WORKFLOW_JOB
+from poller.demo.jenkins.tree_query import Getter
+
+WORKFLOW = "org.jenkinsci.plugins.workflow.job."
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What sets one kind of job apart."""
+
+    job_class: str
+    build_class: str
+    job_properties: Mapping[str, Getter]
+    build_properties: Mapping[str, Getter]
+    pipeline: bool = False
+    flyweight: bool = False
+
+
+KINDS = {
+    "pipeline": Kind(
+        f"{WORKFLOW}WorkflowJob",
+        f"{WORKFLOW}WorkflowRun",
+        WORKFLOW_JOB,
+        RUN,
+        pipeline=True,
+        flyweight=True,
+    ),
+    "freestyle": Kind(
+        "hudson.model.FreeStyleProject",
+        "hudson.model.FreeStyleBuild",
+        PROJECT,
+        ABSTRACT_BUILD,
+    ),
+    "matrix": Kind(
+        "hudson.matrix.MatrixProject",
+        "hudson.matrix.MatrixBuild",
+        MATRIX_PROJECT,
+        MATRIX_BUILD,
+        flyweight=True,
+    ),
+    "maven": Kind(
+        "hudson.maven.MavenModuleSet",
+        "hudson.maven.MavenModuleSetBuild",
+        PROJECT,
+        MAVEN_BUILD,
+    ),
+}

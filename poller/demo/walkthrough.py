@@ -1,0 +1,213 @@
+"""What `sei-poller demo` shows: the real program against a simulated Jenkins and SEI."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from poller.actions.once import once
+from poller.cli.progress import DeliveryBar
+from poller.config.load import load
+from poller.context import AppContext, open_context
+from poller.core.log_output import configure
+from poller.demo.jenkins.builds import Build
+from poller.demo.jenkins.items import Jenkins
+from poller.demo.sample_jobs import GUID, JobsOfTown, build_town
+from poller.demo.sei import Sei
+from poller.demo.server import Server
+from poller.service.poll_loop import Service
+from poller.status.metrics import Metrics
+
+LIVE_SECONDS = 4.0
+OUTAGE_SECONDS = 4.0
+CATCH_UP_SECONDS = 10.0
+
+CONFIG = """\
+[[controllers]]
+name = "demo"
+url = "{jenkins}"
+user = "reader"
+token_env = "JENKINS_TOKEN"
+instance_guid = "{guid}"
+every = "1s"
+since = "30d"
+
+[sei]
+base_url = "{sei}sei/api/v1"
+api_key_env = "SEI_API_KEY"
+request_rate = 500
+
+[ledger]
+path = "{ledger}"
+"""
+
+ENVIRON = {"JENKINS_TOKEN": "reader-token", "SEI_API_KEY": "demo-key"}
+
+NOW_YOURS = "Your own Jenkins: sei-poller init, and then: sei-poller check"
+
+
+def tell(*, serve: bool) -> int:
+    """Tell the story; 0 when SEI has all that Jenkins has, each once, else 1."""
+    configure(as_json=False)
+    console = Console(highlight=False)
+    jenkins, sei = Jenkins(), Sei(guids={GUID})
+    town = build_town(jenkins, _now())
+    with (
+        tempfile.TemporaryDirectory(prefix="sei-poller-demo-") as directory,
+        Server(jenkins.app) as jenkins_server,
+        Server(sei.app) as sei_server,
+    ):
+        path = Path(directory) / "poller.toml"
+        path.write_text(
+            CONFIG.format(
+                jenkins=jenkins_server.url,
+                sei=sei_server.url,
+                guid=GUID,
+                ledger=Path(directory) / "ledger.db",
+            )
+        )
+        console.print(f"simulated Jenkins {jenkins_server.url}  user reader, token reader-token")
+        console.print(f"simulated SEI     {sei_server.url}  key demo-key")
+        asyncio.run(_play(console, path, jenkins, sei, town))
+        even = _compare(console, jenkins, sei)
+        if serve:
+            _serve(console, path)
+    console.print(NOW_YOURS)
+    return 0 if even else 1
+
+
+async def _play(console: Console, path: Path, jenkins: Jenkins, sei: Sei, town: JobsOfTown) -> None:
+    async with open_context(load(path, ENVIRON), ENVIRON, _now) as line:
+        await _history(console, jenkins, line)
+        service = Service(line, _now, Metrics(line.settings))
+        running = asyncio.create_task(service.run())
+        await _live(console, jenkins, sei, town)
+        await _outage(console, sei, town, line)
+        await _settle(line, town)
+        service.stop()
+        await running
+
+
+async def _history(console: Console, jenkins: Jenkins, line: AppContext) -> None:
+    console.rule("1. history: one cycle, as `sei-poller once` does it", align="left")
+    jenkins.requests.clear()
+    with DeliveryBar(sys.stdout) as progress:
+        done = await once(line, _now, on_collected=progress.collected, on_settled=progress.settled)
+    (cycle,) = done.cycles
+    delivered = done.drains["sei"].delivered
+    asked = len(jenkins.requests)
+    console.print(
+        f"{cycle.jobs} jobs, {cycle.collected} builds collected in {asked} requests to Jenkins"
+        f" ({asked / max(1, cycle.collected):.2f} a build), {delivered} accepted by SEI"
+    )
+    jenkins.requests.clear()
+    loaded = jenkins.builds_loaded
+    await once(line, _now)
+    console.print(
+        f"again, with builds running and nothing new: {len(jenkins.requests)} requests,"
+        f" {jenkins.builds_loaded - loaded} builds loaded by Jenkins, nothing sent"
+    )
+
+
+async def _live(console: Console, jenkins: Jenkins, sei: Sei, town: JobsOfTown) -> None:
+    console.rule("2. live: builds start and finish, out of order", align="left")
+    before = len(sei.received)
+    finished = await _work(town, LIVE_SECONDS)
+    await asyncio.sleep(1.5)
+    console.print(
+        f"{finished} builds finished in {LIVE_SECONDS:.0f} s,"
+        f" {len(sei.received) - before} accepted by SEI so far,"
+        f" {len(town.running)} still running; {len(jenkins.requests)} requests to Jenkins"
+    )
+
+
+async def _outage(console: Console, sei: Sei, town: JobsOfTown, line: AppContext) -> None:
+    console.rule("3. outage: SEI answers 503", align="left")
+    before = len(sei.runs)
+    sei.fail(status=503)
+    finished = await _work(town, OUTAGE_SECONDS)
+    await asyncio.sleep(1.2)
+    console.print(
+        f"{finished} builds finished meanwhile, {line.ledger.outbox.count_queued()} queued,"
+        " none lost"
+    )
+    sei.heal()
+    deadline = time.monotonic() + CATCH_UP_SECONDS
+    while time.monotonic() < deadline:
+        if not line.ledger.outbox.count_queued():
+            break
+        await asyncio.sleep(0.1)
+    console.print(f"SEI is back: {len(sei.runs) - before} runs caught up on, oldest first")
+
+
+async def _settle(line: AppContext, town: JobsOfTown) -> None:
+    """Let every build finish and wait until its run is through."""
+    while town.running:
+        town.finish()
+    deadline = time.monotonic() + CATCH_UP_SECONDS
+    while time.monotonic() < deadline:
+        await asyncio.sleep(0.3)
+        (row,) = line.ledger.controllers.all()
+        if not row["tally"].get(("", "in_flight"), 0) and not line.ledger.outbox.count_queued():
+            return
+
+
+async def _work(town: JobsOfTown, seconds: float) -> int:
+    """Start and finish builds for a while; how many finished."""
+    finished = 0
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        town.start()
+        if len(town.running) > 6:
+            town.finish()
+            finished += 1
+        await asyncio.sleep(0.15)
+    return finished
+
+
+def completed(jenkins: Jenkins) -> list[Build]:
+    """Every completed build of the simulated Jenkins."""
+    return [
+        build for job in jenkins.jobs.values() for build in job.builds.values() if build.completed
+    ]
+
+
+def _compare(console: Console, jenkins: Jenkins, sei: Sei) -> bool:
+    console.rule("4. what Jenkins has against what SEI has", align="left")
+    has: Counter[str] = Counter(build.job.full_name for build in completed(jenkins))
+    got: Counter[str] = Counter(name for _, name, _ in sei.runs)
+    sent: Counter[str] = Counter(str(run["job_full_name"]) for run in sei.received)
+    table = Table("job", "Jenkins", "SEI", "sent twice", box=None, pad_edge=False)
+    for name in sorted(has | got):
+        table.add_row(name, str(has[name]), str(got[name]), str(sent[name] - got[name]))
+    table.add_row(
+        "all", str(has.total()), str(got.total()), str(sent.total() - got.total()), style="bold"
+    )
+    console.print(table)
+    even = has == got == sent
+    console.print("every build reached SEI, each once" if even else "THE BOOKS DO NOT BALANCE")
+    return even
+
+
+def _serve(console: Console, path: Path) -> None:
+    console.print(
+        "the servers stay up until Ctrl-C; in another shell:\n"
+        f"  export {' '.join(f'{name}={value}' for name, value in ENVIRON.items())}\n"
+        f"  sei-poller --config {path} status"
+    )
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        console.print("stopped")
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

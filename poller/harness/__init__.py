@@ -1,1 +1,0 @@
-"""The Harness API 1.0 and IaCM's executions."""

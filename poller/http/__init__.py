@@ -1,0 +1,1 @@
+"""HTTP for all clients: transport, retry, limits, circuit breaker, error texts."""

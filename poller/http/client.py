@@ -1,0 +1,216 @@
+"""One HTTP client for both servers: limits of time and size, no redirects, errors of our own.
+
+Every answer is hostile until parsed, so nothing is read past its limit and no redirect is
+followed: credentials go to the configured host and nowhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import httpx
+
+from poller import __version__
+from poller.config.network import proxy_of, trust
+from poller.core.errors import BadAnswer, Unreachable
+from poller.http.decompress import ACCEPTED, DecompressError, decompressor
+from poller.http.errors import DNS_HINT, HttpResponse, too_large, untrusted
+from poller.http.retry import OnTry, RetryTransport
+from poller.http.transport import Transport
+
+USER_AGENT = f"sei-poller/{__version__} (jenkins-sei-poller)"
+"""Says in every server's log who asks: the command, its version, and the project to look for."""
+
+
+HEADERS = "latin-1"
+"""Of headers both ways (RFC 9110, 5.5); unsaid, httpx tries one after the other at each look."""
+
+
+Trust: TypeAlias = Callable[[str | None], ssl.SSLContext]
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How to reach a server. ``timeout`` is in milliseconds, for one whole answer."""
+
+    url: str
+    timeout: int
+    max_connections: int
+    ca_file: str | None = None
+    proxy: str | None = None
+    on_try: OnTry | None = None
+    """Retries are attempts, too."""
+    trust: Trust = trust
+    """Gives the context for ``ca_file``; clients of one program share those they can."""
+
+
+class Client:
+    """The way to one server: connections, a time limit, and the headers that every request has.
+
+    ``credentials`` are headers, too, and in no repr.
+    """
+
+    def __init__(
+        self,
+        transport: httpx.AsyncBaseTransport,
+        timeout: float,
+        credentials: Mapping[str, str],
+    ) -> None:
+        self._transport = transport
+        self._extensions = {"timeout": httpx.Timeout(timeout, pool=None).as_dict()}
+        every = {"Accept": "*/*", "Accept-Encoding": ACCEPTED, "User-Agent": USER_AGENT}
+        self._headers = httpx.Headers({**every, **credentials})
+
+    def request(
+        self,
+        method: str,
+        url: httpx.URL | str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+    ) -> httpx.Request:
+        """A request that can be sent once."""
+        # As a stream it is not looked at for headers that the transport knows to add.
+        made = httpx.Request(
+            method, url, headers=self._headers, stream=httpx.ByteStream(content or b""),
+            extensions=dict(self._extensions),
+        )  # fmt: skip
+        made.headers.encoding = HEADERS
+        if headers:
+            made.headers.update(headers)
+        return made
+
+    async def send(self, request: httpx.Request) -> httpx.Response:
+        """The head of the answer. Raises httpx.TransportError; the answer has to be closed."""
+        response = await self._transport.handle_async_request(request)
+        response.request = request
+        response.headers.encoding = HEADERS
+        return response
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._transport.aclose()
+
+
+def open_client(
+    connection: Connection,
+    *,
+    credentials: Mapping[str, str] | None = None,
+    retry_statuses: Collection[int] = (),
+) -> Client:
+    """A client for one server. A GET is sent once more where its connection broke or its answer has
+    one of ``retry_statuses``.
+
+    Its proxy is that of :mod:`poller.config.network`. Nothing else of the environment counts but OpenSSL's
+    own variables: no ``~/.netrc``. Raises ConfigError for a CA bundle or proxy that can't be used.
+    """
+    transport = Transport(
+        connection.trust(connection.ca_file),
+        connection.max_connections,
+        proxy_of(connection.url, connection.proxy),
+    )
+    retrying = RetryTransport(transport, connection.on_try, retry_statuses)
+    return Client(retrying, connection.timeout / 1000, credentials or {})
+
+
+def basic(user: str, password: str) -> dict[str, str]:
+    """The header of HTTP's Basic authentication (RFC 7617), UTF-8."""
+    login = base64.b64encode(f"{user}:{password}".encode()).decode()
+    return {"Authorization": f"Basic {login}"}
+
+
+async def fetch(
+    http: Client,
+    request: httpx.Request,
+    *,
+    where: str,
+    what: str,
+    limit: int,
+    seconds: float,
+) -> HttpResponse:
+    """The whole answer to ``request``: at most ``limit`` bytes in at most ``seconds``.
+
+    Raises Unreachable when there is none, BadAnswer when it is too large or can't be decoded.
+    The status is for the caller to look at.
+    """
+    with translate_errors(where, what, f"no answer in {seconds:g} s"):
+        async with asyncio.timeout(seconds):
+            response = await http.send(request)
+            try:
+                body = await _body(response, where, what, limit)
+            finally:
+                await response.aclose()
+    return HttpResponse(response.status_code, response.headers, body)
+
+
+@contextlib.contextmanager
+def translate_errors(where: str, what: str, too_slow: str) -> Iterator[None]:
+    """httpx's errors as ours."""
+    try:
+        yield
+    except (TimeoutError, httpx.TimeoutException) as error:
+        hint = "is it up, and reachable from here?"
+        raise Unreachable(where, what, too_slow, hint) from error
+    except DecompressError as error:
+        raise BadAnswer(where, what, str(error)) from error
+    except httpx.TransportError as error:
+        raise Unreachable(where, what, *reason_of(error)) from error
+
+
+@contextlib.asynccontextmanager
+async def stream(
+    http: Client, request: httpx.Request, *, where: str, what: str, limit: int
+) -> AsyncIterator[tuple[HttpResponse, AsyncIterator[bytes]]]:
+    """An answer of at most ``limit`` bytes that is read while it comes; its :class:`Answer` has no
+    body. The client's timeout holds for each part. Raises as :func:`ask` does.
+    """
+    with translate_errors(where, what, "no more of the answer in time"):
+        response = await http.send(request)
+        try:
+            yield (
+                HttpResponse(response.status_code, response.headers, b""),
+                _parts(response, where, what, limit),
+            )
+        finally:
+            await response.aclose()
+
+
+async def _parts(
+    response: httpx.Response, where: str, what: str, limit: int
+) -> AsyncIterator[bytes]:
+    read = 0
+    unpack = decompressor(response.headers.get("Content-Encoding", ""))
+    assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - of an async transport
+    async for raw in response.stream:
+        for chunk in unpack.feed(raw):
+            read += len(chunk)
+            if read > limit:
+                raise too_large(response, where, what, limit)
+            yield chunk
+    unpack.end()
+
+
+async def _body(response: httpx.Response, where: str, what: str, limit: int) -> bytes:
+    length = response.headers.get("Content-Length", "")
+    if length.isdecimal() and int(length[:20]) > limit:
+        raise too_large(response, where, what, limit)
+    return b"".join([chunk async for chunk in _parts(response, where, what, limit)])
+
+
+def reason_of(error: Exception) -> tuple[str, str]:
+    """The words of the innermost cause, as httpx's own are often empty; and the cure."""
+    while isinstance(inner := error.__cause__ or error.__context__, Exception):
+        error = inner
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return untrusted(error)
+    hint = "is the url right, is it up, and reachable from here?"
+    if isinstance(error, socket.gaierror):
+        return f"the host's name does not resolve: {error.strerror}", DNS_HINT
+    return str(error) or type(error).__name__, hint

@@ -1,0 +1,162 @@
+"""Jenkins' JSON as typed structs: only what the program reads.
+
+Names are Jenkins' own, as its answers are decoded straight into these. What plugins may fill with
+anything (the parts of an action) stays untyped here and is looked at where it is used.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct, field
+
+from poller.core.build_key import BuildKey
+
+LAST_MS = 253_402_300_799_999
+"""The end of the year 9999, in epoch milliseconds: no calendar goes further."""
+
+MOST_BUILDS = 2**31 - 1
+"""Jenkins counts builds with Java's int."""
+
+LONG = 2**63 - 1
+"""Jenkins counts what waits with Java's long."""
+
+Number = Annotated[int, Meta(ge=1, le=MOST_BUILDS)]
+Millis = Annotated[int, Meta(ge=-LAST_MS, le=LAST_MS)]
+QueueId = Annotated[int, Meta(ge=-LONG - 1, le=LONG)]
+"""What Jenkins' numbers can be. One that is more is no Jenkins', and fits into no ledger."""
+
+LISTED_FILES = 100
+"""Archived files of a build that are listed; there may be more."""
+
+BUILD_TREE = (
+    "_class,number,timestamp,duration,building,inProgress,result,queueId,url,"
+    "actions[_class,causes[_class,userId,upstreamProject,upstreamBuild,addr],"
+    "parameters[_class,name,value,jobName,number,tag,label],"
+    "lastBuiltRevision[SHA1,branch[SHA1,name]],remoteUrls],"
+    "changeSet[kind,items[commitId]],changeSets[kind,items[commitId]],"
+    f"artifacts[fileName,relativePath]{{0,{LISTED_FILES}}}"
+)
+"""The ``tree=`` of one build: what :class:`Build` holds."""
+
+CAUSES_TREE = (
+    "number,timestamp,actions[_class,causes[_class,userId,upstreamProject,upstreamBuild,addr]]"
+)
+"""The ``tree=`` of an upstream build: what :class:`Origin` holds."""
+
+
+class Action(Struct, frozen=True, gc=False):
+    """One of a build's ``actions[]``; many are ``{}``."""
+
+    cls: str = field(default="", name="_class")
+    causes: Any = None
+    parameters: Any = None
+    lastBuiltRevision: Any = None
+    remoteUrls: Any = None
+
+
+class Change(Struct, frozen=True, gc=False):
+    """One commit of a change set; Subversion has no ``commitId`` of 40 digits."""
+
+    commitId: str | None = None
+
+
+class ChangeSet(Struct, frozen=True, gc=False):
+    """``changeSet`` of a freestyle build, one of ``changeSets`` of a pipeline."""
+
+    cls: str = field(default="", name="_class")
+    kind: str | None = None
+    items: list[Change] = []
+
+
+class ArchivedFile(Struct, frozen=True, gc=False):
+    """One of a build's ``artifacts[]``; the path is relative to the archive."""
+
+    fileName: str = ""
+    relativePath: str = ""
+
+
+class Origin(Struct, frozen=True, gc=False):
+    """``job/…/N/api/json?tree=CAUSES_TREE``: when a build started (epoch ms), and why."""
+
+    number: Number
+    timestamp: Millis = 0
+    actions: list[Action | None] = []
+
+
+class Build(Struct, frozen=True, gc=False):
+    """``job/…/N/api/json?tree=BUILD_TREE``. Times are epoch ms, durations ms."""
+
+    number: Number
+    timestamp: Millis = 0
+    cls: str = field(default="", name="_class")
+    duration: Millis = 0
+    building: bool | None = None
+    inProgress: bool | None = None
+    result: str | None = None
+    queueId: QueueId | None = None
+    url: str | None = None
+    actions: list[Action | None] = []
+    changeSet: ChangeSet | None = None
+    changeSets: list[ChangeSet] = []
+    artifacts: list[ArchivedFile] = []
+
+    @property
+    def start(self) -> BuildKey:
+        """What tells the build from every other one."""
+        return BuildKey(self.number, max(0, self.timestamp), max(0, self.queueId or 0))
+
+    @property
+    def completed(self) -> bool:
+        """Nothing of the build will change: ``inProgress`` false; before core 2.369, ``building``.
+
+        ``building`` alone is false already while run listeners work.
+        """
+        running = self.building if self.inProgress is None else self.inProgress
+        return running is False
+
+    @property
+    def broken(self) -> bool:
+        """Jenkins could not load it whole: a completed build without a start or a result."""
+        return self.completed and (self.timestamp <= 0 or not self.result)
+
+
+class NodeError(Struct, frozen=True, gc=False):
+    """``error`` of a stage or step; ``message`` may be null."""
+
+    message: str | None = None
+
+
+class FlowNode(Struct, frozen=True, gc=False):
+    """One of wfapi's ``stageFlowNodes[]``."""
+
+    id: str | None = None
+    name: str | None = None
+    status: str | None = None
+    parameterDescription: str | None = None
+    startTimeMillis: Millis | None = None
+    durationMillis: Millis | None = None
+    error: NodeError | None = None
+
+
+class Stage(Struct, frozen=True, gc=False):
+    """One of wfapi's ``stages[]``: a flat list in wfapi's own order."""
+
+    id: str | None = None
+    name: str | None = None
+    status: str | None = None
+    startTimeMillis: Millis | None = None
+    durationMillis: Millis | None = None
+    error: NodeError | None = None
+    stageFlowNodes: list[FlowNode] = []
+
+
+class StageTree(Struct, frozen=True, gc=False):
+    """``job/…/N/wfapi/describe?fullStages=true``; ``wfapi/runs?fullStages=true`` is a list of it.
+
+    ``id`` is the build's number, as text.
+    """
+
+    id: str
+    status: str | None = None
+    stages: list[Stage] = []

@@ -1,0 +1,196 @@
+"""Whose turn it is to ask a controller: never more than ``max_connections`` at once, fewer while it
+is slow, nobody while it is left alone."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from types import TracebackType
+
+from poller.core.errors import CircuitOpen, RemoteError, Unreachable
+from poller.http.breaker import Breaker, BreakerFailure, BreakerPolicy, BreakerState
+from poller.http.throttle import RateLimit, Throttle
+
+FAILURES = 3
+"""Requests in a row without an answer after which a controller is left alone."""
+
+FIRST_WAIT, LONGEST_WAIT = 30.0, 300.0
+"""Seconds until it is tried again; no sooner than it would be polled, and no later than it would
+be, or than the longest wait."""
+
+STARTING_FIRST, STARTING_LONGEST = 5.0, 15.0
+"""The same while Jenkins says that it is getting ready."""
+
+GATEWAY = frozenset({429, 502, 503, 504})
+"""Statuses that say something of the whole controller, whatever was asked: Jenkins answers a job
+that it can't export with 500."""
+
+STARTING_MARKS = (b"getting ready to work", b"Jenkins is restarting", b"/scripts/loading.js")
+"""Out of Jenkins' own page while it starts or reloads, which comes with 503 to any request
+(recorded); its words are in the server's language, its script is not."""
+
+PROBE = "probe"
+"""The kind of the one small request to a controller that was left alone."""
+
+
+def rules(every: float) -> BreakerPolicy:
+    """For a controller that is polled ``every`` so many seconds."""
+    longest = max(LONGEST_WAIT, every)
+    return BreakerPolicy(FAILURES, min(FIRST_WAIT, every), longest, longest)
+
+
+def starting_rules(every: float) -> BreakerPolicy:
+    """The same, while it is getting ready."""
+    return BreakerPolicy(1, min(STARTING_FIRST, every), STARTING_LONGEST, LONGEST_WAIT)
+
+
+def is_starting(status: int, body: bytes) -> bool:
+    """Whether an answer is Jenkins' page of before it works."""
+    return status == 503 and any(mark in body[:16384] for mark in STARTING_MARKS)
+
+
+@dataclass(frozen=True)
+class LimiterState:
+    """How a controller is treated now: whether it is asked, and for how much at once of how much at
+    most."""
+
+    breaker: Breaker
+    at_once: int
+    most: int
+
+
+class RequestLimiter:
+    """``where`` names the controller, ``clock`` gives epoch milliseconds."""
+
+    def __init__(
+        self,
+        where: str,
+        most: int,
+        pace: RateLimit,
+        clock: Callable[[], int],
+        *,
+        every: float = FIRST_WAIT,
+    ) -> None:
+        self._where = where
+        self._slots = asyncio.Semaphore(most)
+        self._withheld = 0
+        self._pace = pace
+        self._clock = clock
+        self._every = every
+        self.rules = rules(every)
+        self.breaker = Breaker()
+        self.throttle = Throttle(most)
+        self.resumed = False
+
+    def turn(self, kind: Hashable, *, of_job: bool) -> RequestSlot:
+        """``async with`` it, ask, and let the error through. ``of_job``: a 500 may be the job's own
+        fault. What takes as long as it is large is of kind None: its time says nothing."""
+        return RequestSlot(self, kind, of_job)
+
+    def resume(self, breaker: Breaker) -> None:
+        """Go on with what another process knew of the controller."""
+        self.resumed = True
+        self.breaker = breaker.resumed(self._clock())
+
+    @property
+    def manners(self) -> LimiterState:
+        """What is to be seen of it."""
+        return LimiterState(self.breaker, self.throttle.limit, self.throttle.most)
+
+    @property
+    def left_alone(self) -> bool:
+        """Nobody may ask."""
+        return not self.breaker.closed
+
+    def is_due(self) -> bool:
+        """Whether it is time for the one small request; the breaker is half-open then."""
+        if self.breaker.state is BreakerState.OPEN and not self.breaker.wait(
+            self._clock(), self.rules
+        ):
+            self.breaker = self.breaker.half_opened()
+        return self.breaker.state is BreakerState.HALF_OPEN
+
+    def refusal(self) -> CircuitOpen:
+        """What those get who ask nevertheless."""
+        return CircuitOpen(self._where, "", f"left alone: {self.breaker.why}")
+
+    async def enter(self, kind: Hashable) -> None:
+        """Wait for the turn. Raises LeftAlone."""
+        self._refuse(kind)
+        await self._slots.acquire()
+        try:
+            await self._pace.turn()
+            self._refuse(kind)  # it may have failed meanwhile
+        except BaseException:
+            self.leave()
+            raise
+
+    def leave(self) -> None:
+        """Give the slot back, unless the controller is to get fewer requests at once."""
+        spare = self.throttle.most - self.throttle.limit
+        if self._withheld < spare:
+            self._withheld += 1
+            return
+        self._slots.release()
+        while self._withheld > spare:
+            self._withheld -= 1
+            self._slots.release()
+
+    def answered(self) -> None:
+        """There was an answer."""
+        if not self.breaker.closed:
+            self.throttle.start_slowly()
+        self.breaker = self.breaker.succeeded(self._clock())
+
+    def failed(self, error: Unreachable, kind: Hashable, *, of_job: bool) -> None:
+        """There was none, or one that says that the controller can't work."""
+        if of_job and error.status not in GATEWAY and error.status is not None:
+            return
+        if self.breaker.state is BreakerState.HALF_OPEN and kind != PROBE:
+            return  # it was under way before
+        jitter = random.random()  # noqa: S311 - spreads load, guards nothing
+        failure = BreakerFailure(
+            self._clock(), error.reason, jitter, error.retry_after, error.starting
+        )
+        which = starting_rules(self._every) if error.starting else self.rules
+        self.breaker = self.breaker.failed(failure, which)
+
+    def _refuse(self, kind: Hashable) -> None:
+        if self.breaker.closed or (kind == PROBE and self.breaker.state is BreakerState.HALF_OPEN):
+            return
+        raise self.refusal()
+
+
+class RequestSlot:
+    """One request's turn."""
+
+    __slots__ = ("_began", "_kind", "_of_job", "_turns")
+
+    def __init__(self, turns: RequestLimiter, kind: Hashable, of_job: bool) -> None:
+        self._turns = turns
+        self._kind = kind
+        self._of_job = of_job
+        self._began = 0.0
+
+    async def __aenter__(self) -> None:
+        await self._turns.enter(self._kind)
+        self._began = time.monotonic()
+
+    async def __aexit__(
+        self,
+        _type: type[BaseException] | None,
+        error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        turns = self._turns
+        if isinstance(error, Unreachable):
+            turns.failed(error, self._kind, of_job=self._of_job)
+        elif error is None or isinstance(error, RemoteError):
+            turns.answered()
+            if self._kind is not None:
+                now = time.monotonic()
+                turns.throttle.note(self._kind, now - self._began, now)
+        turns.leave()

@@ -1,0 +1,49 @@
+"""What holds an executor now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from poller.core.build_key import BuildKey
+from poller.core.errors import NotFound, RemoteError, Unauthorized
+from poller.jenkins.answers import Executable
+from poller.jenkins.client import JenkinsClient
+from poller.jenkins.paths import build_of_url
+
+Builds = Mapping[tuple[str, int], BuildKey]
+"""By full name, in lower case, and number. A start without a queue id is not that of the build."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """``builds`` that run now, None where Jenkins does not tell; ``passing``: this time only."""
+
+    builds: Builds | None
+    passing: bool = False
+
+
+async def fetch_running(api: JenkinsClient) -> Running:
+    """Which builds run now.
+
+    Look-up in Jenkins ignores case and its URLs echo what was asked, so only the lower case of a
+    URL is compared.
+    """
+    try:
+        told = await api.running()
+    except (NotFound, Unauthorized):
+        return Running(None)
+    except RemoteError:
+        return Running(None, passing=True)
+    return Running(named_builds(told, api.root))
+
+
+def named_builds(told: Iterable[Executable], root: str) -> Builds:
+    """Those of what runs that have a build's address."""
+    found: dict[tuple[str, int], BuildKey] = {}
+    for one in told:
+        if (named := build_of_url(one.url, root)) is not None:
+            build = (named[0].lower(), named[1])
+            if one.queue_id or build not in found:
+                found[build] = BuildKey(named[1], one.timestamp, one.queue_id)
+    return found

@@ -1,0 +1,36 @@
+"""Stage trees: ten builds at once or one by one."""
+
+from __future__ import annotations
+
+from poller.core.errors import BadAnswer, NotFound
+from poller.jenkins.client import JenkinsClient
+from poller.jenkins.models import Build, StageTree
+from poller.jenkins.paths import MOST_DIGITS
+
+PIPELINE_RUN = "org.jenkinsci.plugins.workflow.job.WorkflowRun"
+"""The one class of build that has stages; wfapi answers 404 for all others (measured)."""
+
+NEWEST_RUNS = 10
+"""``wfapi/runs`` always returns the ten newest (measured)."""
+
+RUNS_WORTH_IT = 3
+"""``runs`` makes Jenkins read ten flow graphs, ``describe`` one; ``runs`` saves round trips."""
+
+
+async def stage_tree(api: JenkinsClient, full_name: str, build: Build) -> StageTree | None:
+    if build.cls != PIPELINE_RUN:
+        return None
+    try:
+        return await api.stage_tree(full_name, build.number)
+    except NotFound:
+        return None
+
+
+async def ten_stage_trees(api: JenkinsClient, full_name: str) -> dict[int, StageTree]:
+    try:
+        trees = await api.ten_stage_trees(full_name)
+    except (BadAnswer, NotFound):
+        return {}  # one bad tree spoils the answer for ten: ask for each alone
+    return {
+        int(tree.id): tree for tree in trees if tree.id.isdecimal() and len(tree.id) <= MOST_DIGITS
+    }

@@ -1,0 +1,49 @@
+"""One process at a time: an advisory lock that the kernel takes back even after a SIGKILL."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from poller.core.errors import LedgerError, LedgerUnwritable
+from poller.core.private_files import open_private
+
+
+@contextlib.contextmanager
+def only_one(ledger: Path) -> Iterator[None]:
+    """Hold the lock on polling with this ledger. Raises LedgerError when another process has it."""
+    with _held(ledger.with_name(f"{ledger.name}.lock")) as held:
+        if not held:
+            raise LedgerError(
+                f"ledger {ledger}: another `run` or `once` is at work on it",
+                "let it end, or give this one another [ledger] path",
+            )
+        yield
+
+
+@contextlib.contextmanager
+def only_sender(ledger: Path, sink: str) -> Iterator[bool]:
+    """Whether this process may send to ``sink`` now: two at once would send a run twice."""
+    with _held(ledger.with_name(f"{ledger.name}.{sink}.lock")) as held:
+        yield held
+
+
+@contextlib.contextmanager
+def _held(path: Path) -> Iterator[bool]:
+    try:
+        file = os.fdopen(open_private(path, os.O_WRONLY | os.O_APPEND), "a")
+    except OSError as error:
+        raise LedgerUnwritable(
+            f"lock {path}: {error.strerror}",
+            "check the directory's owner, and the room on its disk",
+        ) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True

@@ -1,0 +1,102 @@
+"""What the ledger says of builds that are compared with Jenkins, and how far a backfill is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from poller.core.build_key import BuildKey
+from poller.ledger.file import LedgerFile
+from poller.ledger.records import JobState
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """One build as the ledger has it; ``queued`` are the sinks that it waits for."""
+
+    id: int
+    start: BuildKey
+    state: str
+    reason: str | None
+    result: str | None
+    duration: int
+    queued: tuple[str, ...]
+
+
+class Reconciliation:
+    """Reads the tables ``build`` and ``delivery``; keeps ``backfill``."""
+
+    def __init__(self, file: LedgerFile) -> None:
+        self._file = file
+
+    def entries(
+        self, controller: int, job: JobState, starts: Iterable[BuildKey]
+    ) -> list[LedgerEntry]:
+        """Those of ``starts`` that the ledger has, under whatever generation or name. A build that
+        Jenkins loaded broken (timestamp 0) is looked for by its number alone."""
+        with self._file.guarded("read builds"):
+            return [
+                LedgerEntry(
+                    build, BuildKey(number, timestamp, queue_id or 0), state, reason, result, duration,
+                    tuple(queued.split(",")) if queued else (),
+                )
+                for build, number, timestamp, queue_id, state, reason, result, duration, queued
+                in self._file.conn.execute(
+                    "select b.id, b.number, b.timestamp, b.queue_id, b.state, b.reason, b.result,"
+                    " b.duration, (select group_concat(d.sink) from delivery d"
+                    "   where d.build = b.id and d.state = 'queued')"
+                    " from json_each(?1) s cross join build b indexed by build_started"
+                    " on b.timestamp = s.value ->> 1 and b.number = s.value ->> 0"
+                    " cross join job j on j.id = b.job"
+                    " where s.value ->> 1 > 0 and j.controller = ?2"
+                    " and (b.job = ?3 or (b.queue_id > 0 and b.queue_id = s.value ->> 2))"
+                    " union all"
+                    " select b.id, b.number, 0, b.queue_id, b.state, b.reason, b.result,"
+                    " b.duration, null from json_each(?1) s cross join build b on b.job = ?3"
+                    " and b.generation = ?4 and b.number = s.value ->> 0"
+                    " where s.value ->> 1 = 0",
+                    (json.dumps(list(starts)), controller, job.id, job.generation),
+                )
+            ]  # fmt: skip
+
+    def checked(self, job: int, at: int) -> None:
+        """Note that a job has been compared with Jenkins."""
+        with self._file.write("note a check") as conn:
+            conn.execute("update job set checked_at = ? where id = ?", (at, job))
+
+    def least_checked(self, controller: int, count: int, now: int) -> Sequence[str]:
+        """Full names of the jobs to be compared next: those with builds since they were compared
+        last, and of these the one longest ago. What was compared after ``now``, by a clock that
+        was ahead, counts as never compared."""
+        with self._file.guarded("read jobs"):
+            return [
+                name
+                for name, _ in self._file.conn.execute(
+                    "select full_name, iif(checked_at > ?3, 0, checked_at) as checked from job"
+                    " where controller = ?1 and next_build_number > 1"
+                    " order by coalesce(newest_timestamp, 0) < checked, checked, id limit ?2",
+                    (controller, count, now),
+                )
+            ]
+
+    # -- backfills
+
+    def backfilled(self, job: JobState) -> tuple[int, int] | None:
+        """The window (since, until) of a job's present generation that a backfill has done."""
+        with self._file.guarded("read backfills"):
+            row: tuple[int, int] | None = self._file.conn.execute(
+                "select since, until from backfill where job = ? and generation = ?",
+                (job.id, job.generation),
+            ).fetchone()
+        return row
+
+    def note_backfill(self, job: JobState, since: int, until: int) -> None:
+        """Note that a backfill has done this window of a job's present generation."""
+        with self._file.write("note a backfill") as conn:
+            conn.execute(
+                "insert into backfill values (?, ?, ?, ?) on conflict do update set"
+                " generation = excluded.generation, since = excluded.since,"
+                " until = excluded.until",
+                (job.id, job.generation, since, until),
+            )

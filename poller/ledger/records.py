@@ -1,0 +1,126 @@
+"""What the ledger takes and gives: plain types, no SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from poller.core.build_key import BuildKey
+from poller.core.kept_log import KeptLog
+
+BuildState = Literal["in_flight", "collected", "skipped"]
+GONE = "gone"
+"""Why a build is skipped that was in flight and is no longer there."""
+
+
+@dataclass(frozen=True)
+class BuildRow:
+    """One build to record; ``payload`` is the encoded job run of a collected one, ``build_number``
+    the number that SEI has it under, ``lacking`` what it goes without, one line each; ``log`` is
+    what was read of its console log, where it was; ``execution`` what IaCM is sent of it, encoded,
+    and ``no_execution`` why it is sent nothing, both None where no rule asks for it."""
+
+    start: BuildKey
+    duration: int
+    result: str | None
+    state: BuildState
+    reason: str | None = None
+    payload: bytes | None = None
+    build_number: int | None = None
+    lacking: Sequence[str] = ()
+    log: KeptLog | None = None
+    execution: bytes | None = None
+    no_execution: str | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What was learned of a job: builds of its present generation.
+
+    ``examined`` is its new mark, up to which every build is known; None where it is not to move, as
+    of a backfill. ``gaps`` counts the numbers below that no build had. ``source`` is the history
+    that the generation goes on with. ``retry_at`` is when to ask for what could not be had whole.
+    """
+
+    job: JobState
+    cls: str
+    builds: Sequence[BuildRow]
+    examined: int | None = None
+    gaps: int = 0
+    source: Predecessor | None = None
+    retry_at: int | None = None
+
+
+@dataclass(frozen=True)
+class RecordResult:
+    """How many builds are newly collected, and newly skipped. ``stale``: nothing was recorded, as
+    another process found meanwhile that the job was created anew."""
+
+    collected: int = 0
+    skipped: int = 0
+    stale: bool = False
+
+
+@dataclass(frozen=True)
+class KnownBuild:
+    """A build as the ledger has it. ``job`` is the job's id there."""
+
+    start: BuildKey
+    job: int
+    generation: int
+    settled: bool
+
+
+@dataclass(frozen=True)
+class Predecessor:
+    """The history that a job goes on with: that of ``job`` in ``generation``, up to ``number``.
+
+    ``moved`` says that it is another job's, which is no longer there under its name.
+    """
+
+    job: int
+    generation: int
+    number: int
+    moved: bool
+
+
+@dataclass(frozen=True)
+class JobProgress:
+    """What the ledger knows of one job's present generation.
+
+    ``next_build_number`` is the one that Jenkins showed when ``examined`` was last moved, None for
+    a job never collected; ``in_flight`` are the builds still to be collected, those > ``examined``
+    seen running since; ``newest`` is the newest build collected, to know the job again.
+    """
+
+    examined: int = 0
+    next_build_number: int | None = None
+    in_flight: frozenset[int] = frozenset()
+    newest: BuildKey | None = None
+
+    @property
+    def used(self) -> int:
+        """The highest number that is known to have been used."""
+        newest = self.newest.number if self.newest else 0
+        return max((self.next_build_number or 1) - 1, newest, self.examined)
+
+
+@dataclass(frozen=True)
+class JobState:
+    """A job's present generation. ``id`` is 0 for a job not yet in the ledger.
+
+    ``base`` is added to a build's number at SEI; ``failures`` counts the collections that failed
+    in a row, and before ``retry_at`` (epoch milliseconds) there is no other. ``missing`` says that
+    it was not there at a look since its last collection: what is back may be another job.
+    """
+
+    full_name: str
+    id: int = 0
+    cls: str = ""
+    generation: int = 0
+    base: int = 0
+    mark: JobProgress = JobProgress()
+    failures: int = 0
+    retry_at: int = 0
+    missing: bool = False

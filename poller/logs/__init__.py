@@ -1,1 +1,0 @@
-"""Console logs: cleaned, redacted, cut and searched. Pure: no I/O here."""

@@ -1,0 +1,1 @@
+"""A build becomes the payload that is sent. Pure functions, no I/O."""

@@ -1,0 +1,106 @@
+"""The artifacts of a run, of all their sources, and what they say of ``ci`` and ``cd``. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from msgspec import UNSET, UnsetType
+
+from poller.core.escape import NAME, TEXT, clip
+from poller.core.patterns import matches
+from poller.jenkins.models import Build
+from poller.mapping.evidence import Evidence
+from poller.mapping.manifest import FILE_NAMES
+from poller.mapping.payload import Artifact
+from poller.mapping.redaction import Redactor
+from poller.mapping.rules import Match
+from poller.mapping.scm import without_credentials
+
+MOST = 500
+MOST_METADATA = 100
+ARCHIVED = "file"
+"""The type of Jenkins' own archived files."""
+
+
+def artifacts(
+    build: Build, evidence: Evidence, matched: Match, redactor: Redactor, web_url: str
+) -> tuple[list[Artifact], str]:
+    """Those of the manifests, then the extracted ones, then archived files that the rule asks for;
+    each once. And how many came from where."""
+    sources: list[tuple[str, Sequence[Artifact]]] = [
+        (manifest.path, manifest.artifacts) for manifest in evidence.manifests
+    ]
+    sources.append((evidence.extraction, evidence.extracted_artifacts))
+    archived = list(archived_files(build, matched.rule.archived_files, web_url))
+    sources.append((f"archived_files of {matched.name}", archived))
+    found: dict[tuple[Any, ...], Artifact] = {}
+    told = []
+    for source, ones in sources:
+        before = len(found)
+        for one in ones:
+            safe = _safe(one, redactor)
+            key = (safe.type, safe.location, safe.name, safe.qualifier, safe.input, safe.output)
+            if len(found) < MOST:
+                found.setdefault(key, safe)
+        if len(found) > before:
+            told.append(f"{len(found) - before} of {source}")
+    return list(found.values()), ", ".join(told) or "nothing names one"
+
+
+def archived_files(build: Build, globs: Sequence[str], web_url: str) -> Iterator[Artifact]:
+    """The build's archived files that a glob matches; manifests aside."""
+    for file in build.artifacts if globs else ():
+        path = file.relativePath
+        if file.fileName in FILE_NAMES or not any(matches(path, glob) for glob in globs):
+            continue
+        yield Artifact(
+            input=False,
+            output=True,
+            type=ARCHIVED,
+            location=f"{web_url}artifact/{quote(path)}",
+            name=path,
+            qualifier=str(build.number),
+        )
+
+
+def ci_and_cd(matched: Match, found: Sequence[Artifact]) -> tuple[bool, bool, str]:
+    """``ci``, ``cd``, and why: the rule's, one of which is the opposite of the other where only one
+    is given; else what the artifacts say; else a build is CI."""
+    ci, cd = matched.rule.ci, matched.rule.cd
+    if ci is not None or cd is not None:
+        return (not cd if ci is None else ci, not ci if cd is None else cd, matched.name)
+    outputs, inputs = any(one.output for one in found), any(one.input for one in found)
+    if outputs or inputs:
+        return outputs, inputs, "artifacts: an output is CI, an input CD"
+    return True, False, "default: no rule, no artifact says"
+
+
+def _safe(artifact: Artifact, redactor: Redactor) -> Artifact:
+    """The same, without secrets and as long as agreed."""
+
+    def text(value: str) -> str:
+        return clip(redactor.text(value), TEXT)
+
+    return Artifact(
+        input=artifact.input,
+        output=artifact.output,
+        type=clip(artifact.type, NAME),
+        location=text(without_credentials(artifact.location)),
+        name=text(artifact.name),
+        qualifier=text(artifact.qualifier),
+        hash=UNSET if artifact.hash is UNSET else text(artifact.hash),
+        metadata=_metadata(artifact.metadata, redactor),
+    )
+
+
+def _metadata(value: Any, redactor: Redactor) -> dict[str, str] | UnsetType:
+    if not isinstance(value, Mapping):
+        return UNSET
+    texts = {
+        clip(name, NAME): clip(redactor.text(text), TEXT)
+        for name, text in value.items()
+        if isinstance(name, str) and isinstance(text, str) and not redactor.hides(name)
+    }
+    return dict(list(texts.items())[:MOST_METADATA]) or UNSET

@@ -1,0 +1,280 @@
+"""One completed build, its stage tree and the evidence → one job run. Pure functions, no I/O.
+
+The fields and where each comes from are SEI's "Custom CI/CD integrations" page on one side and
+Jenkins' remote API on the other. Core's own result counts, never wfapi's, which differs.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from msgspec import UNSET
+
+from poller.config.rules import Rule, StageCondition
+from poller.core.escape import FULL_NAME, NAME, TEXT, clip
+from poller.jenkins.models import Build, StageTree
+from poller.jenkins.paths import shown_path
+from poller.mapping.artifacts import artifacts, ci_and_cd
+from poller.mapping.causes import cause_chain, trigger_chain, user_id
+from poller.mapping.evidence import NOTHING, Evidence
+from poller.mapping.params import job_run_params, secrets, text_of
+from poller.mapping.payload import JobRun
+from poller.mapping.redaction import Redactor, known_values
+from poller.mapping.rules import Match, cfr_status, first_match
+from poller.mapping.scm import COMMIT_PARAMETER, Checkout, commits_of, primary, without_credentials
+from poller.mapping.stages import stage_tree
+
+SKIP = "skip"
+MAVEN_MODULE_BUILD = "hudson.maven.MavenBuild"
+
+
+@dataclass(frozen=True)
+class SeiInstance:
+    """What SEI calls the controller."""
+
+    instance_name: str
+    instance_guid: str
+    instance_url: str
+
+
+@dataclass(frozen=True)
+class JobInfo:
+    """The job that a build belongs to. ``base`` is added to a build's number; ``multibranch`` says
+    that the job is a branch, so that its last segment is no name of a pipeline."""
+
+    full_name: str
+    generation: int
+    base: int
+    multibranch: bool
+
+
+@dataclass(frozen=True)
+class MappingConfig:
+    """How builds are mapped: Jenkins' result → SEI's or ``skip``; what is hidden; the limit of a
+    payload in characters; the rules, of which the first that matches counts."""
+
+    results: Mapping[str, str]
+    redactor: Redactor
+    ignore_repos: Sequence[str]
+    body_limit: int
+    rules: Sequence[Rule] = ()
+
+
+@dataclass(frozen=True)
+class Skip:
+    """A build that is not sent, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class MappedRun:
+    """A job run, the rule that counted (empty: none), and by field where its value is from, in
+    words: for `preview --explain`. A field that was left out is among them, with the reason."""
+
+    run: JobRun
+    rule: str = ""
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+
+def skipped(full_name: str, build: Build, policy: MappingConfig) -> Skip | None:
+    """Why the build is not sent; None when it is. Needs nothing but the build's own answer, so that
+    nothing more is asked for it."""
+    matched = first_match(policy.rules, full_name)
+    if matched.rule.skip:
+        return Skip(matched.name)
+    result, source = _result(build, matched, policy)
+    if result == SKIP:
+        return Skip(source)
+    return None
+
+
+def map_build(
+    identity: SeiInstance,
+    job: JobInfo,
+    build: Build,
+    tree: StageTree | None,
+    policy: MappingConfig,
+    evidence: Evidence = NOTHING,
+) -> MappedRun | Skip:
+    """The job run of a completed build; ``tree`` is None for builds without stages."""
+    skip = skipped(job.full_name, build, policy)
+    if skip is not None:
+        return skip
+    matched = first_match(policy.rules, job.full_name)
+    redactor = policy.redactor.knowing(known_values(secrets(build, policy.redactor)))
+    fixed = _fixed(identity, job, build)
+    ruled, ruled_sources = _ruled(matched, tree)
+    links = cause_chain(build, evidence.upstream)
+    checkout, repo_source = primary(build, policy.ignore_repos, matched.rule.primary_repo)
+    named = text_of(build, COMMIT_PARAMETER)
+    commits, commits_source = commits_of(build, checkout, named, evidence)
+    found, found_source = artifacts(build, evidence, matched, redactor, fixed["web_url"])
+    result, result_source = _result(build, matched, policy)
+    user, user_source = user_id(links)
+    ci, cd, ci_source = ci_and_cd(matched, found)
+    name, name_source = pipeline(job, build, matched)
+    branch, branch_source = branch_name(job, checkout, repo_source)
+    module, module_source = module_name(job, build, matched)
+    run = JobRun(
+        **fixed,
+        **ruled,
+        pipeline=clip(name, NAME),
+        result=clip(result, NAME),
+        user_id=user or UNSET,
+        job_run=None if tree is None else stage_tree(tree, redactor),
+        job_run_params=job_run_params(build, redactor),
+        scm_commit_ids=commits,
+        repo_url=UNSET if checkout is None else redactor.text(checkout.url),
+        branch_name=UNSET if branch is None else branch,
+        module_name=UNSET if module is None else clip(module, NAME),
+        ci=ci,
+        cd=cd,
+        artifacts=found or UNSET,
+        trigger_chain=trigger_chain(links),
+    )
+    sources = {
+        **FIXED,
+        **ruled_sources,
+        "pipeline": name_source,
+        "result": result_source,
+        "user_id": user_source,
+        "job_run": "no stages" if tree is None else "wfapi's stage tree",
+        "scm_commit_ids": redactor.text(commits_source),
+        "repo_url": repo_source,
+        "branch_name": branch_source,
+        "module_name": module_source,
+        "ci": ci_source,
+        "cd": ci_source,
+        "artifacts": found_source,
+        "trigger_chain": _chain_source(evidence),
+    }
+    return MappedRun(run, matched.name if matched.place else "", sources)
+
+
+FIXED: Mapping[str, str] = {
+    "job_full_name": "the job's fullName",
+    "qualified_name": "the job's fullName, a branch decoded",
+    "instance_name": "config: instance_name or name",
+    "instance_guid": "config: instance_guid",
+    "instance_url": "config: instance_url or url",
+    "start_time": "the build's timestamp",
+    "duration": "the build's duration",
+    "build_number": "the build's number, after those of earlier generations of the job",
+    "execution_id": "of GUID, job, generation, number and timestamp",
+    "web_url": "the build's url",
+    "job_run_params": "the build's parameters, secrets left out",
+}
+"""Fields that have one source only."""
+
+
+def _fixed(identity: SeiInstance, job: JobInfo, build: Build) -> dict[str, Any]:
+    return {
+        "job_full_name": clip(job.full_name, FULL_NAME),
+        "qualified_name": clip(qualified_name(job), FULL_NAME),
+        "instance_name": clip(identity.instance_name, NAME),
+        "instance_guid": identity.instance_guid,
+        "instance_url": clip(identity.instance_url, TEXT),
+        "start_time": build.timestamp,
+        "duration": max(0, build.duration),
+        "build_number": job.base + build.number,
+        "execution_id": execution_id(identity, job, build),
+        "web_url": web_url(identity, job, build),
+    }
+
+
+def _ruled(matched: Match, tree: StageTree | None) -> tuple[dict[str, Any], dict[str, str]]:
+    """The fields that nothing but a rule gives, and where they are from."""
+    rule, told = matched.rule, matched.name if matched.place else "no rule matches"
+    cfr = cfr_status(rule.cfr_status, tree)
+    fields = {
+        "project_name": UNSET if rule.project_name is None else clip(rule.project_name, NAME),
+        "themes": [clip(theme, NAME) for theme in rule.themes] or UNSET,
+        "cfr_status": UNSET if cfr is None else cfr,
+    }
+    sources = dict.fromkeys(fields, told)
+    if isinstance(rule.cfr_status, StageCondition):
+        looked = f"whether a stage {rule.cfr_status.stage!r} {rule.cfr_status.when}"
+        sources["cfr_status"] = f"{told}: {looked if tree else 'no stages to look at'}"
+    return fields, sources
+
+
+def pipeline(job: JobInfo, build: Build, matched: Match) -> tuple[str, str]:
+    """The rule's; else the job's name; of a branch or a Maven module, the project's."""
+    if matched.rule.pipeline is not None:
+        return matched.rule.pipeline, matched.name
+    segments = job.full_name.split("/")
+    if job.multibranch and len(segments) > 1:
+        return segments[-2], "the multibranch project's name"
+    if build.cls == MAVEN_MODULE_BUILD and len(segments) > 1:
+        return segments[-2], "the Maven project's name"
+    return segments[-1], "the job's name"
+
+
+def qualified_name(job: JobInfo) -> str:
+    """``fullName``, with the branch segment of a multibranch job decoded."""
+    if not job.multibranch:
+        return job.full_name
+    project, _, branch = job.full_name.rpartition("/")
+    return f"{project}/{unquote(branch)}"
+
+
+def branch_name(
+    job: JobInfo, checkout: Checkout | None, checkout_source: str
+) -> tuple[str | None, str]:
+    """The multibranch segment, decoded (of a pull request, ``PR-17``); else the branch that was
+    checked out."""
+    if job.multibranch:
+        return clip(unquote(job.full_name.rpartition("/")[2]), NAME), "the multibranch job's name"
+    if checkout is None or checkout.branch is None:
+        return None, f"{checkout_source}, no branch in it" if checkout else checkout_source
+    return checkout.branch, checkout_source
+
+
+def module_name(job: JobInfo, build: Build, matched: Match) -> tuple[str | None, str]:
+    """The rule's; else the Maven module whose build it is."""
+    if matched.rule.module_name is not None:
+        return matched.rule.module_name, matched.name
+    if build.cls == MAVEN_MODULE_BUILD:
+        return job.full_name.rpartition("/")[2], "the Maven module"
+    return None, "no rule, no Maven module"
+
+
+def execution_id(identity: SeiInstance, job: JobInfo, build: Build) -> str:
+    """The same for ever, and of no other build: a run that is sent twice can be told."""
+    name = f"{job.full_name}\n{job.generation}\n{build.number}\n{build.timestamp}"
+    return str(uuid.uuid5(uuid.UUID(identity.instance_guid), name))
+
+
+def web_url(identity: SeiInstance, job: JobInfo, build: Build) -> str:
+    """The build's page, as Jenkins gives it; built from the names where that is no web address."""
+    url = build.url or ""
+    try:
+        usable = urlsplit(url).scheme in ("http", "https")
+    except ValueError:
+        usable = False
+    if not usable:
+        url = f"{identity.instance_url.rstrip('/')}/{shown_path(job.full_name)}{build.number}/"
+    return clip(without_credentials(url), TEXT)
+
+
+def _result(build: Build, matched: Match, policy: MappingConfig) -> tuple[str, str]:
+    """SEI's result, or skip; and where that is from, which is the reason of a build skipped."""
+    own = build.result or "UNKNOWN"
+    told = f"result {clip(own, NAME)}"
+    if own in matched.rule.results:
+        return matched.rule.results[own], f"{told}, results of {matched.name}"
+    return policy.results.get(own, own), told
+
+
+def _chain_source(evidence: Evidence) -> str:
+    told = "the build's causes"
+    if known := [f"{up.job} #{up.number}" for up in evidence.upstream if not up.ended]:
+        told += f", then those of {', '.join(known)}"
+    if ended := [f"{up.job} #{up.number} ({up.ended})" for up in evidence.upstream if up.ended]:
+        told += f"; not those of {', '.join(ended)}"
+    return told

@@ -1,0 +1,107 @@
+"""A build's parameters. Pure.
+
+Never sent: what Jenkins itself keeps secret, hides or keeps as a file (by class), what has a name
+that is redacted, and objects, as nobody knows what is in them. What looks like a secret in a value
+is replaced. A password has no ``value`` in Jenkins' JSON at all (measured).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from poller.core.escape import NAME, TEXT, clip
+from poller.jenkins.models import Build
+from poller.mapping.payload import Param
+from poller.mapping.redaction import Redactor
+
+NEVER = ("Password", "Credential", "File", "Secret", "Hide", "Hidden", "Mask")
+"""Parts of class names. Hidden ones: WHideParameterValue of the plugin Hidden Parameter."""
+
+MOST = 500
+LARGEST = 2**53
+"""Whole numbers beyond it are no longer exact in the receiver's JSON: they go as text."""
+
+
+def parameters(build: Build) -> Iterator[Mapping[str, Any]]:
+    """Every parameter object, over all of the build's ``ParametersAction``s."""
+    for action in build.actions:
+        if action is not None and isinstance(action.parameters, list):
+            yield from (p for p in action.parameters if isinstance(p, dict))
+
+
+def job_run_params(build: Build, redactor: Redactor) -> list[Param]:
+    """What of the parameters is sent, each name once; one without a value would make SEI drop the
+    run."""
+    found: dict[str, Param] = {}
+    for parameter in parameters(build):
+        param = _param(parameter, redactor)
+        if param is not None:
+            found.setdefault(param.name, param)
+    return list(found.values())[:MOST]
+
+
+def secrets(build: Build, redactor: Redactor) -> Iterator[str]:
+    """The values that are never sent because of their names, where Jenkins tells them."""
+    for parameter in parameters(build):
+        name, value = parameter.get("name"), parameter.get("value")
+        if isinstance(name, str) and isinstance(value, str) and redactor.hides(name):
+            yield value
+
+
+def text_of(build: Build, name: str) -> str | None:
+    """The text of the parameter of that name."""
+    for parameter in parameters(build):
+        value = parameter.get("value")
+        if parameter.get("name") == name and isinstance(value, str):
+            return value
+    return None
+
+
+def _param(parameter: Mapping[str, Any], redactor: Redactor) -> Param | None:
+    cls, name = parameter.get("_class"), parameter.get("name")
+    if not isinstance(name, str) or not name or not isinstance(cls, str):
+        return None
+    kind = clip(cls.rpartition(".")[2].rpartition("$")[2], NAME)
+    if not kind or any(word in kind for word in NEVER) or redactor.hides(name):
+        return None
+    value = _plain(_value(parameter))
+    if value is None:
+        return None
+    if isinstance(value, str):
+        value = clip(redactor.text(value), TEXT)
+    return Param(kind, clip(name, NAME), value)
+
+
+def _value(parameter: Mapping[str, Any]) -> Any:
+    """The value; of the kinds that have none, what stands for it: a run (``job#number``, as Jenkins
+    writes it), a Subversion tag, the label of a node."""
+    value = parameter.get("value")
+    if value is not None:
+        return value
+    job, number = parameter.get("jobName"), parameter.get("number")
+    if isinstance(job, str) and isinstance(number, str | int):
+        return f"{job}#{number}"
+    return next(
+        (parameter[key] for key in ("tag", "label") if parameter.get(key) is not None), None
+    )
+
+
+def _plain(value: Any) -> str | int | float | None:
+    """A value that JSON, and SEI, take as it is; several choices as one text; None for objects."""
+    if isinstance(value, str | bool):
+        return value
+    if isinstance(value, int):
+        return value if abs(value) <= LARGEST else str(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list) and value:
+        parts = [_plain(part) for part in value if not isinstance(part, list)]
+        if None not in parts and len(parts) == len(value):
+            return ",".join(_word(part) for part in parts)
+    return None
+
+
+def _word(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,66 @@
+"""``[[rules]]``: which one counts for a job. Pure."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from poller.config.rules import Rule, StageCondition
+from poller.core.patterns import matches
+from poller.jenkins.models import Stage, StageTree
+
+
+@dataclass(frozen=True)
+class Match:
+    """The rule that counts, and its place in the config, from 1."""
+
+    place: int
+    rule: Rule
+
+    @property
+    def name(self) -> str:
+        """``rule 2 (payments/**)``."""
+        return f"rule {self.place} ({self.rule.match})"
+
+
+NO_RULE = Match(0, Rule(match="**"))
+"""Where no rule matches: one that says nothing."""
+
+
+def first_match(rules: Sequence[Rule], full_name: str) -> Match:
+    """The first rule whose glob matches the job; NO_RULE where none does."""
+    for place, rule in enumerate(rules, 1):
+        if matches(full_name, rule.match):
+            return Match(place, rule)
+    return NO_RULE
+
+
+FAILED = "FAILED"
+NOT_RUN = ("NOT_EXECUTED", None)
+
+
+def cfr_status(setting: bool | StageCondition | None, tree: StageTree | None) -> bool | None:
+    """What the rule says of the build; None where nothing can be said: no rule, or no stages to
+    look at."""
+    if not isinstance(setting, StageCondition):
+        return setting
+    if tree is None:
+        return None
+    return any(
+        fnmatch.fnmatchcase(stage.name or "", setting.stage)
+        and (setting.when == "ran" or stage.status == FAILED)
+        for stage in stages_that_ran(tree)
+    )
+
+
+def stages_that_ran(tree: StageTree) -> Iterator[Stage]:
+    """Those that did something."""
+    errors: list[str | None] = []
+    for stage in tree.stages:
+        error = stage.error.message if stage.error is not None else None
+        skipped = not stage.stageFlowNodes and stage.error is not None and error in errors
+        if stage.status not in NOT_RUN and not skipped:
+            yield stage
+        if stage.error is not None:
+            errors.append(error)

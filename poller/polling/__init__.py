@@ -1,0 +1,1 @@
+"""One poll of one controller: what is due, collect, enrich, record; backfill and reconciliation."""

@@ -1,0 +1,249 @@
+"""A bounded walk through history: the same collect, map, record as a poll, for builds of before.
+
+It moves no mark of the polls, so both can run side by side: what one of them has recorded the other
+finds in the ledger. Within a job it goes from the oldest build to the newest, as log rotation takes
+the oldest first, and runs arrive at SEI in the order in which they were built.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from poller.core.errors import NotFound, RemoteError
+from poller.core.patterns import Globs
+from poller.core.tasks import together
+from poller.jenkins.discovery import Item, fetch_items
+from poller.jenkins.history import summaries
+from poller.ledger import Ledger
+from poller.ledger.controllers import ControllerRow
+from poller.ledger.records import JobProgress, JobState
+from poller.polling.collect import CollectPlan, LedgerMemory, make_plan, pages
+from poller.polling.controller import Controller
+from poller.polling.recording import batch, unfinished
+from poller.polling.verify_controller import ensure_reachable, verify_identity
+
+
+@dataclass(frozen=True)
+class Window:
+    """Builds that started at or after ``since`` and before ``until`` (epoch ms)."""
+
+    since: int
+    until: int
+
+
+@dataclass
+class BackfillResult:
+    """What a backfill of one controller did. ``jobs`` are looked through, ``done`` of them whole;
+    ``problems`` are one line each."""
+
+    controller: str
+    jobs: int = 0
+    done: int = 0
+    collected: int = 0
+    skipped: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Estimate:
+    """What a backfill would be: ``builds`` of ``jobs`` that are not in the ledger yet."""
+
+    controller: str
+    jobs: int = 0
+    builds: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Progress:
+    """Told as it goes: numbers of builds to look through, looked through, and builds collected."""
+
+    total: Callable[[int], None] = lambda _numbers: None
+    looked: Callable[[int], None] = lambda _numbers: None
+    collected: Callable[[int], None] = lambda _builds: None
+
+
+async def backfill(
+    watched: Controller,
+    ledger: Ledger,
+    window: Window,
+    globs: Globs,
+    sinks: Sequence[str],
+    clock: Callable[[], int],
+    *,
+    progress: Progress,
+    stopping: Callable[[], bool] = lambda: False,
+) -> BackfillResult:
+    """Collect what is missing of a window. A job that is done is remembered, so that a backfill
+    that was stopped goes on where it was. Raises RemoteError where the item tree can't be had."""
+    row = ledger.controllers.get(watched.name, watched.since)
+    await ensure_reachable(watched, ledger)
+    items = await _items(watched, row, globs)
+    await verify_identity(watched, ledger, row)
+    done = BackfillResult(watched.name, len(items))
+    progress.total(sum(item.next_build_number - 1 for item in items))
+    turns = asyncio.Semaphore(watched.parallel)
+
+    async def one(item: Item) -> None:
+        async with turns:
+            if stopping() or watched.api.turns.left_alone:
+                return
+            try:
+                await _job(
+                    watched, ledger, row, item, window, sinks, clock, done, progress, stopping
+                )
+            except NotFound:
+                done.done += 1  # deleted since the tree was asked
+            except RemoteError as error:
+                done.problems.append(str(error))
+            progress.looked(item.next_build_number - 1)
+
+    await together(one(item) for item in items)
+    if watched.api.turns.left_alone:
+        left = f"{len(items) - done.done} of {len(items)} jobs are not done: run it again"
+        done.problems.append(f"{watched.api.turns.refusal()}: {left}")
+    return done
+
+
+async def estimate(watched: Controller, ledger: Ledger, window: Window, globs: Globs) -> Estimate:
+    """What the same backfill would collect. Asks each job for its numbers alone."""
+    row = ledger.controllers.find(watched.name)
+    known = row or ControllerRow(0, watched.since, None)
+    found = Estimate(watched.name)
+    jobs = ledger.jobs.states(known.id)
+    await ensure_reachable(watched, ledger)
+    items = await _items(watched, known, globs)
+    turns = asyncio.Semaphore(watched.parallel)
+
+    async def one(item: Item) -> None:
+        job = jobs.get(item.full_name, JobState(item.full_name))
+        rest = left(window, _backfilled(ledger, job))
+        if rest is None:
+            return
+        async with turns:
+            if watched.api.turns.left_alone:
+                return
+            try:
+                builds = await _count(watched, ledger, known, item, job, rest)
+            except RemoteError as error:
+                found.problems.append(str(error))
+                return
+        found.jobs += bool(builds)
+        found.builds += builds
+
+    await together(one(item) for item in items)
+    return found
+
+
+async def _items(watched: Controller, row: ControllerRow, globs: Globs) -> list[Item]:
+    look = await fetch_items(watched.api, row.depth, first=False)
+    return [
+        item
+        for item in look.items.values()
+        if watched.globs.selects(item.full_name)
+        and globs.selects(item.full_name)
+        and item.next_build_number > 1
+    ]
+
+
+async def _job(
+    watched: Controller,
+    ledger: Ledger,
+    row: ControllerRow,
+    item: Item,
+    window: Window,
+    sinks: Sequence[str],
+    clock: Callable[[], int],
+    done: BackfillResult,
+    progress: Progress,
+    stopping: Callable[[], bool],
+) -> None:
+    name = item.full_name
+    job = ledger.jobs.states(row.id, name).get(name, JobState(name))
+    before = _backfilled(ledger, job)
+    rest = left(window, before)
+    if rest is None:
+        done.done += 1
+        return
+    planned = await _plan(watched, ledger, row, item, job, rest)
+    # Where it turns out that the job is another one now, only a part of it was planned.
+    whole, runs_since = not is_new_history(planned, job), rest.until
+    async for _, page in pages(watched, name, planned):
+        rows = batch(watched, item, page, clock())
+        recorded = ledger.builds.record(row.id, rows, sinks, clock())
+        done.collected += recorded.collected
+        done.skipped += recorded.skipped
+        progress.collected(recorded.collected)
+        done.problems += [f"controller {watched.name}: {why}" for why in unfinished(page)]
+        whole = whole and not unfinished(page)
+        runs_since = min([runs_since, *(build.timestamp for build in page.running)])
+        if stopping() or recorded.stale:
+            return
+    if whole:
+        done.done += 1
+        seen = together_with(Window(rest.since, runs_since), before)
+        ledger.books.note_backfill(ledger.jobs.states(row.id, name)[name], seen.since, seen.until)
+
+
+def is_new_history(planned: CollectPlan, job: JobState) -> bool:
+    """Whether the plan found the job created anew, restored, or renamed. Pure."""
+    source = planned.source
+    same = source is None or (source.job, source.generation) == (job.id, job.generation)
+    return planned.job.generation != job.generation or not same
+
+
+async def _plan(
+    watched: Controller,
+    ledger: Ledger,
+    row: ControllerRow,
+    item: Item,
+    job: JobState,
+    window: Window,
+) -> CollectPlan:
+    """All of the window that is not settled, whatever the marks of the polls say."""
+    all_of_it = JobProgress(next_build_number=job.mark.next_build_number, newest=job.mark.newest)
+    job = dataclasses.replace(job, mark=all_of_it)
+    memory = LedgerMemory(ledger, row.id)
+    planned = await make_plan(watched.api, item, job, window.since, memory, {})
+    numbers = [n for n in planned.numbers if planned.started[n].timestamp < window.until]
+    return dataclasses.replace(planned, numbers=numbers, gone=[])
+
+
+async def _count(
+    watched: Controller,
+    ledger: Ledger,
+    row: ControllerRow,
+    item: Item,
+    job: JobState,
+    window: Window,
+) -> int:
+    """Builds of a job that would be collected."""
+    count = 0
+    async for part in summaries(watched.api, item, window.since):
+        due = {one.start for one in part if one.completed and one.timestamp < window.until}
+        known = ledger.builds.same(row.id, job, due)
+        count += len(due.difference(one.start for one in known if one.settled))
+    return count
+
+
+def _backfilled(ledger: Ledger, job: JobState) -> Window | None:
+    done = ledger.books.backfilled(job) if job.id else None
+    return None if done is None else Window(*done)
+
+
+def left(wanted: Window, done: Window | None) -> Window | None:
+    """What of a window is still to do; None where nothing is. Only its beginning may be done: a
+    gap in the middle is looked through again, and the ledger knows what it has. Pure."""
+    if done is None or not done.since <= wanted.since < done.until:
+        return wanted
+    return Window(done.until, wanted.until) if done.until < wanted.until else None
+
+
+def together_with(window: Window, done: Window | None) -> Window:
+    """Both windows as one where they touch, else the new one. Pure."""
+    if done is None or window.until < done.since or done.until < window.since:
+        return window
+    return Window(min(window.since, done.since), max(window.until, done.until))

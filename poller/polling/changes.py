@@ -1,0 +1,156 @@
+"""What changed since the last poll, and which jobs are asked. Pure."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from poller.core.build_key import BuildKey
+from poller.core.times import backoff
+from poller.jenkins.discovery import Item, ItemTree
+from poller.jenkins.running_builds import Builds, Running
+from poller.ledger.controllers import ControllerRow
+from poller.ledger.records import JobProgress, JobState
+
+FIRST_RETRY, LONGEST_RETRY = 30.0, 900.0
+"""Seconds before a job whose answer was bad is asked again."""
+
+SHRUNK_MS = 900_000
+"""How long a list without most of the jobs of the one before is not believed."""
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a look at a controller says: the items to ask now, the ``jobs`` of which something is
+    awaited, and those that are not there.
+
+    ``shrunk_at`` is since when most of the jobs are missing; nothing is held for lost then.
+    """
+
+    look: ItemTree
+    items: list[Item]
+    jobs: Mapping[str, JobState]
+    lost: Mapping[int, JobState]
+    shrunk_at: int | None
+
+
+def shrunk_since(jobs: int, row: ControllerRow, now: int) -> int | None:
+    """Since when most of a controller's jobs are missing; None when they are not, or have been for
+    so long that it is to be believed."""
+    if not has_shrunk(jobs, row.jobs):
+        return None
+    since = min(now, row.shrunk_at or now)
+    return since if now - since < SHRUNK_MS else None
+
+
+def is_quiet(item: Item, since: int) -> bool:
+    """Whether a first look shows that the job has no build since then: it costs no request."""
+    return item.last is not None and item.last.timestamp < since
+
+
+def should_ask(
+    item: Item,
+    job: JobState | None,
+    running: Builds | None,
+    now: int,
+) -> bool:
+    """Whether to ask the job in this cycle."""
+    if job is None:
+        return item.next_build_number > 1
+    if is_postponed(job, now):
+        return False
+    if job.missing and item.next_build_number > 1:
+        return True
+    return needs_collecting(item, job.mark, running)
+
+
+def is_postponed(job: JobState, now: int) -> bool:
+    """Whether a job is not to be asked yet. A clock that was set back puts nothing off."""
+    return now < job.retry_at <= now + LONGEST_RETRY * 1000
+
+
+def retry_delay(failures: int) -> int:
+    """Milliseconds before a job that failed so often in a row is asked again."""
+    jitter = random.random()  # noqa: S311 - spreads load, guards nothing
+    return int(1000 * backoff(failures, first=FIRST_RETRY, longest=LONGEST_RETRY, jitter=jitter))
+
+
+FEW = 10
+"""Jobs of a controller below which a list that shrank says nothing."""
+
+
+def assume_running(told: Running, jobs: Iterable[JobState], chance: float) -> Builds | None:
+    """The builds that are held to run: where Jenkins did not tell this time, all those in flight
+    but those of one job, so that a fault does not cost one request for each. ``chance`` in [0, 1)
+    says of which."""
+    if not told.passing:
+        return told.builds
+    in_flight = [job for job in jobs if job.mark.in_flight]
+    left_out = int(chance * len(in_flight))
+    return {
+        (job.full_name.lower(), number): BuildKey(number, 0)
+        for place, job in enumerate(in_flight)
+        if place != left_out
+        for number in job.mark.in_flight
+    }
+
+
+def needs_collecting(item: Item, mark: JobProgress, running_now: Builds | None) -> bool:
+    """Whether to ask the job: a build in flight is not among those that run, or its counter moved
+    by others than builds that run. Those are asked for when the first of them ends."""
+    if mark.next_build_number is None or item.next_build_number < mark.next_build_number:
+        return True
+    new = range(mark.next_build_number, item.next_build_number)
+    if running_now is None:
+        return bool(new or mark.in_flight)
+    name = item.full_name.lower()
+    return any((name, number) not in running_now for number in mark.in_flight) or any(
+        (name, number) not in running_now or not running_now[name, number].queue_id
+        for number in new
+    )
+
+
+def started_builds(
+    item: Item, mark: JobProgress, running_now: Builds, since: int
+) -> list[BuildKey]:
+    """The builds that began since the job's last collection and run now, as far as they are ours
+    and not known to be in flight. ``since`` is epoch milliseconds."""
+    new = range(mark.next_build_number or item.next_build_number, item.next_build_number)
+    if len(new) > len(running_now):
+        return []  # a counter that was set: more numbers than builds
+    name = item.full_name.lower()
+    starts = (running_now.get((name, number)) for number in new if number not in mark.in_flight)
+    return [start for start in starts if start and start.queue_id and start.timestamp >= since]
+
+
+def changed_names(at_rest: Mapping[str, int], look: ItemTree) -> list[str]:
+    """The jobs, by full name, that the item tree does not show with this ``nextBuildNumber``."""
+    shown = look.items
+    return [
+        name
+        for name, number in at_rest.items()
+        if (item := shown.get(name)) is None or item.next_build_number != number
+    ]
+
+
+def missing(jobs: Iterable[JobState], look: ItemTree) -> dict[int, JobState]:
+    """The jobs, by id, that the item tree no longer shows as they were: not at all, or with a
+    counter that went back. What lies in a folder that could not be read proves nothing."""
+    return {
+        job.id: job
+        for job in jobs
+        if job.mark.next_build_number is not None
+        and _is_missing(job.mark.next_build_number, look.items.get(job.full_name))
+        and not any(job.full_name.startswith(f"{folder}/") for folder in look.unread)
+    }
+
+
+def _is_missing(next_build_number: int, item: Item | None) -> bool:
+    return item is None or item.next_build_number < next_build_number
+
+
+def has_shrunk(jobs: int, before: int) -> bool:
+    """Whether a look shows so few of the jobs of the one before that it is not to be believed at
+    once: half a list, an empty one, or one cut down by a permission that was taken away."""
+    return before >= FEW and jobs < before / 2

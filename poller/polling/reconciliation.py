@@ -1,0 +1,247 @@
+"""Jenkins against the ledger, build by build, independent of every mark."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from poller.core.errors import NotFound, RemoteError
+from poller.core.patterns import Globs
+from poller.http.throttle import RateLimit
+from poller.jenkins.discovery import Item, fetch_items
+from poller.jenkins.history import Summary, summaries
+from poller.ledger import Ledger
+from poller.ledger.controllers import ControllerRow
+from poller.ledger.reconciliation import LedgerEntry
+from poller.ledger.records import GONE, JobState
+from poller.polling.changes import retry_delay
+from poller.polling.collect import LedgerMemory, collect
+from poller.polling.controller import Controller
+from poller.polling.recording import batch, unfinished
+from poller.polling.verify_controller import ensure_reachable, record_breaker, verify_identity
+
+GRACE_MS = 120_000
+"""Builds that ended so short before the last poll may not have been seen by it."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A build that Jenkins has completed and the ledger has not settled, or has otherwise.
+
+    ``differs`` says the latter. ``entry`` is the ledger's id of the build, None where it has none.
+    """
+
+    job: str
+    number: int
+    why: str
+    differs: bool = False
+    entry: int | None = None
+
+
+@dataclass
+class JobComparison:
+    """One job compared: how many of its completed builds, how many of them are ``missing``.
+
+    ``lowest_hole`` is the lowest number that has to be collected; ``differing`` are the ledger's
+    ids of builds that Jenkins tells otherwise; ``problem`` is why the job could not be compared.
+    """
+
+    item: Item
+    builds: int = 0
+    missing: int = 0
+    lowest_hole: int | None = None
+    differing: list[int] = field(default_factory=list)
+    problem: str | None = None
+
+    def note(self, finding: Difference) -> None:
+        """Count a finding."""
+        if finding.differs and finding.entry is not None:
+            self.differing.append(finding.entry)
+            return
+        self.missing += 1
+        if not finding.why.startswith(QUEUED):
+            self.lowest_hole = min(self.lowest_hole or finding.number, finding.number)
+
+
+QUEUED = "queued for "
+
+
+async def reconcile(
+    watched: Controller,
+    ledger: Ledger,
+    row: ControllerRow,
+    names: Callable[[dict[str, Item]], Sequence[str]],
+    since: int,
+    pace: RateLimit,
+    clock: Callable[[], int],
+    on_finding: Callable[[Difference], None],
+) -> AsyncIterator[JobComparison]:
+    """Compare the jobs that ``names`` chooses out of the item tree, one after the other, no faster
+    than ``pace``; findings are told as they come, and not kept. Raises RemoteError where the tree
+    can't be had, or where the controller is down by now; that a job can't be had is in its
+    :class:`Checked`."""
+    await ensure_reachable(watched, ledger)
+    look = await fetch_items(watched.api, row.depth, first=False)
+    await verify_identity(watched, ledger, row)
+    settled_before = (row.last_success or clock()) - GRACE_MS
+    for name in names(look.items):
+        item = look.items.get(name)
+        if item is None or item.next_build_number <= 1:
+            continue
+        jobs = ledger.jobs.states(row.id, name)
+        job = jobs.get(name, JobState(name))
+        checked = JobComparison(item)
+        try:
+            await pace.turn()
+            async for part in summaries(watched.api, item, since):
+                done = [one for one in part if is_due(one, settled_before)]
+                entries = ledger.books.entries(row.id, job, [one.start for one in done])
+                checked.builds += len(done)
+                for finding in compared(name, done, entries):
+                    checked.note(finding)
+                    on_finding(finding)
+        except NotFound:
+            continue  # deleted since the tree was asked
+        except RemoteError as error:
+            if watched.api.turns.left_alone:
+                raise
+            checked.problem = str(error)
+        else:
+            if job.id:
+                ledger.books.checked(job.id, clock())
+        yield checked
+
+
+def is_due(build: Summary, settled_before: int) -> bool:
+    """Whether the ledger has to have a build: it is completed, and was before the last poll."""
+    return build.completed and build.timestamp + max(0, build.duration) <= settled_before
+
+
+def selected(watched: Controller, globs: Globs) -> Callable[[dict[str, Item]], Sequence[str]]:
+    """Chooses every job that is watched and that ``globs`` select, by name."""
+    return lambda items: sorted(
+        name for name in items if watched.globs.selects(name) and globs.selects(name)
+    )
+
+
+def compared(
+    job: str, builds: Iterable[Summary], entries: Iterable[LedgerEntry]
+) -> list[Difference]:
+    """What is not settled of completed builds, and what Jenkins says otherwise. Pure."""
+    by_number = {entry.start.number: entry for entry in entries}
+    findings = []
+    for build in builds:
+        entry = by_number.get(build.number)
+        why, differs = _why(build, entry)
+        if why:
+            found = entry.id if entry is not None else None
+            findings.append(Difference(job, build.number, why, differs, found))
+    return findings
+
+
+def _why(build: Summary, entry: LedgerEntry | None) -> tuple[str, bool]:
+    if entry is None:
+        return "not in the ledger", False
+    if entry.state == "in_flight":
+        return "in flight in the ledger", False
+    if entry.state == "skipped":
+        return ("taken for gone", False) if entry.reason == GONE else ("", False)
+    if entry.queued:
+        return QUEUED + ", ".join(entry.queued), False
+    if (entry.result or "") != (build.result or ""):
+        return f"result {build.result} at Jenkins, {entry.result} in the ledger", True
+    if entry.duration != build.duration:
+        return f"{build.duration} ms at Jenkins, {entry.duration} ms in the ledger", True
+    return "", False
+
+
+async def collect_missing(
+    watched: Controller,
+    ledger: Ledger,
+    row: ControllerRow,
+    checked: JobComparison,
+    since: int,
+    sinks: Sequence[str],
+    clock: Callable[[], int],
+) -> int:
+    """Collect the holes of a job through the same path as a poll, its mark set back before the
+    lowest. Returns how many builds were collected. Raises RemoteError."""
+    lowest = checked.lowest_hole
+    if lowest is None:
+        return 0
+    name = checked.item.full_name
+    job = ledger.jobs.states(row.id, name).get(name, JobState(name))
+    back = dataclasses.replace(job.mark, examined=min(job.mark.examined, lowest - 1))
+    job, count = dataclasses.replace(job, mark=back), 0
+    memory = LedgerMemory(ledger, row.id)
+    pages = collect(watched, checked.item, job, since, memory, {})
+    async for page in pages:
+        if page.job.generation == job.generation:
+            # The job's own mark stays where the polls have brought it, and what they counted.
+            page.examined, page.gaps = None, 0
+        rows = batch(watched, checked.item, page, clock() + retry_delay(job.failures + 1))
+        recorded = ledger.builds.record(row.id, rows, sinks, clock())
+        count += recorded.collected
+        if unfinished(page) or recorded.stale:
+            break
+    return count
+
+
+JOBS_A_SECOND = 1.0
+
+SHOWN = 20
+"""Findings that are told one by one."""
+
+
+@dataclass
+class SelfCheckResult:
+    """What was compared and found; ``collected`` builds were missing and are in the outbox now."""
+
+    jobs: int = 0
+    builds: int = 0
+    collected: int = 0
+    findings: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+async def self_check(
+    watched: Controller,
+    ledger: Ledger,
+    jobs: int,
+    sinks: Sequence[str],
+    clock: Callable[[], int],
+    stopping: Callable[[], bool] = lambda: False,
+) -> SelfCheckResult:
+    """Compare so many jobs, those first that had builds since they were compared last, and collect
+    what is missing. Never raises RemoteError."""
+    row = ledger.controllers.find(watched.name)
+    healed = SelfCheckResult()
+    if row is None or row.last_success is None or watched.api.turns.left_alone:
+        return healed
+
+    def names(items: dict[str, Item]) -> Sequence[str]:
+        chosen = ledger.books.least_checked(row.id, jobs, clock())
+        return [name for name in chosen if name in items and watched.globs.selects(name)]
+
+    def found(finding: Difference) -> None:
+        if len(healed.findings) < SHOWN:
+            healed.findings.append(f"{finding.job} #{finding.number}: {finding.why}")
+
+    pace = RateLimit(JOBS_A_SECOND, asyncio.get_running_loop().time)
+    try:
+        async for checked in reconcile(watched, ledger, row, names, row.since, pace, clock, found):
+            healed.jobs += 1
+            healed.builds += checked.builds
+            if checked.problem is not None:
+                healed.problems.append(checked.problem)
+            healed.collected += await collect_missing(
+                watched, ledger, row, checked, row.since, sinks, clock
+            )
+            if stopping():
+                break
+    except RemoteError as error:
+        healed.problems.append(str(error))
+    record_breaker(watched, ledger)
+    return healed

@@ -1,0 +1,1 @@
+"""The process that stays: scheduler, loops, reload, systemd, watchdog."""

@@ -1,0 +1,425 @@
+"""The ledger on a real file."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+from sqlite_utils import Database
+
+from poller.core.build_key import BuildKey
+from poller.core.errors import LedgerError
+from poller.ledger import Ledger
+from poller.ledger.records import Batch, BuildRow, JobProgress, JobState
+from tests.support.ledgers import LEDGERS, complete
+from tests.support.outbox import queued
+
+SINKS = ("sei",)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the ledger of a test lies."""
+    return tmp_path / "state" / "ledger.db"
+
+
+def start(number: int, timestamp: int | None = None) -> BuildKey:
+    """When a build started."""
+    return BuildKey(number, timestamp or 1000 + number, 50 + number)
+
+
+def running(number: int) -> BuildRow:
+    """A build in flight."""
+    return BuildRow(start(number), 0, None, "in_flight")
+
+
+def record(ledger: Ledger, builds: list[BuildRow], examined: int) -> int:
+    """Record builds of the job ``app`` on the controller ``main``."""
+    controller = ledger.controllers.get("main", 0).id
+    state = ledger.jobs.states(controller).get("app", JobState("app"))
+    batch = Batch(state, "Job", builds, examined)
+    return ledger.builds.record(controller, batch, SINKS, 1).collected
+
+
+def job_row(ledger: Ledger) -> JobState:
+    """The job ``app`` as the ledger has it."""
+    return ledger.jobs.states(1)["app"]
+
+
+def tally(ledger: Ledger) -> dict[tuple[str, str], int]:
+    """How many builds and deliveries there are of each kind."""
+    (row,) = ledger.controllers.all()
+    return {key: count for key, count in row["tally"].items() if count}
+
+
+def stored_watermark(path: Path) -> int:
+    """What any reader of the file sees."""
+    with sqlite3.connect(path) as conn:
+        (mark,) = conn.execute("select watermark from job").fetchone()
+    conn.close()
+    return int(mark)
+
+
+def test_a_build_is_queued_once(path: Path) -> None:
+    """Recording the same builds again changes nothing."""
+    ledger = Ledger(path)
+    assert record(ledger, [complete(1), complete(2)], 2) == 2
+    assert record(ledger, [complete(1), complete(2)], 2) == 0
+    assert [queued.number for queued in queued(ledger, "sei", 10)] == [1, 2]
+    assert queued(ledger, "sei", 10)[0].payload == b'{"n":1}'
+    ledger.close()
+
+
+def test_the_watermark_waits_for_what_runs_and_what_is_queued(path: Path) -> None:
+    """It moves when deliveries settle, and never past a build in flight."""
+    ledger = Ledger(path)
+    record(ledger, [complete(1), running(2), complete(3)], 3)
+    assert stored_watermark(path) == 0
+    for delivery in queued(ledger, "sei", 10):
+        ledger.outbox.settle(delivery.id, "delivered", 2, 202)
+    assert stored_watermark(path) == 1
+    record(ledger, [complete(2)], 3)
+    ledger.outbox.settle(queued(ledger, "sei", 10)[0].id, "rejected", 3, 400, "no")
+    assert stored_watermark(path) == 3
+    ledger.close()
+
+
+def test_a_build_never_goes_back(path: Path) -> None:
+    """Collected stays collected, whatever is said later."""
+    ledger = Ledger(path)
+    record(ledger, [complete(1)], 1)
+    record(ledger, [running(1)], 1)
+    assert frozenset() == job_row(ledger).mark.in_flight
+    ledger.close()
+
+
+def test_marks_come_back_as_they_were_saved(path: Path) -> None:
+    """Also from another process's file."""
+    ledger = Ledger(path)
+    record(ledger, [complete(1), running(2)], 2)
+    ledger.close()
+    again = Ledger(path)
+    assert JobProgress(2, 3, frozenset({2}), start(2)) == job_row(again).mark
+    again.close()
+
+
+def test_jobs_at_rest_are_told_from_those_that_stir(path: Path) -> None:
+    """At rest is what was collected up to its counter and waits for no build; a job that is asked
+    for by name is told of, whatever it does."""
+    ledger = Ledger(path)
+    record(ledger, [complete(1), running(2)], 2)
+    controller = ledger.controllers.get("main", 0).id
+    ledger.jobs.pass_over(controller, [("quiet", "Job", 7, None)])
+    ledger.jobs.put_off(controller, JobState("new"), "Job", 5)
+    assert ledger.jobs.at_rest(controller) == {"quiet": 7}
+    assert ledger.jobs.stirring(controller, []) == {"app": job_row(ledger)}
+    assert set(ledger.jobs.stirring(controller, ["quiet", "new", "no such"])) == {
+        "app", "quiet", "new",
+    }  # fmt: skip
+    record(ledger, [complete(2)], 2)
+    assert ledger.jobs.at_rest(controller) == {"app": 3, "quiet": 7}
+    ledger.jobs.note_missing([1])
+    assert ledger.jobs.at_rest(controller) == {"quiet": 7}
+    assert set(ledger.jobs.stirring(controller, [])) == {"app"}
+    assert ledger.jobs.at_rest(controller + 1) == {}
+    ledger.close()
+
+
+def test_a_new_generation_lets_the_old_ones_in_flight_go(path: Path) -> None:
+    """They are skipped as gone, and counted."""
+    ledger = Ledger(path)
+    record(ledger, [running(1)], 1)
+    controller = ledger.controllers.get("main", 0).id
+    batch = Batch(JobState("app", 1, "Job", 1, 1), "Job", [complete(1, 9)], 1)
+    ledger.builds.record(controller, batch, SINKS, 1)
+    assert tally(ledger) == {
+        ("", "collected"): 1, ("", "skipped: gone"): 1, ("sei", "queued"): 1,
+    }  # fmt: skip
+    ledger.close()
+
+
+def test_payloads_go_when_they_were_settled_long_ago(path: Path) -> None:
+    """And no sooner: what is queued is kept however old."""
+    ledger = Ledger(path)
+    record(ledger, [complete(1), complete(2)], 2)
+    ledger.outbox.settle(queued(ledger, "sei", 1)[0].id, "delivered", 5_000, 202)
+    assert ledger.outbox.forget_payloads(5_000) == 0
+    assert ledger.outbox.forget_payloads(5_001) == 1
+    assert [queued.number for queued in queued(ledger, "sei", 10)] == [2]
+    ledger.close()
+
+
+def test_the_first_poll_fixes_where_a_controller_begins(path: Path) -> None:
+    """A span like 7d must not wander with the clock."""
+    ledger = Ledger(path)
+    assert ledger.controllers.get("main", 100).since == 100
+    assert ledger.controllers.get("main", 900).since == 100
+    ledger.close()
+
+
+def test_a_job_put_off_waits_and_is_counted(path: Path) -> None:
+    """The number of failures in a row sets the next wait."""
+    ledger = Ledger(path)
+    controller = ledger.controllers.get("main", 0).id
+    for _ in range(2):
+        ledger.jobs.put_off(controller, JobState("app"), "Job", 500)
+    assert (job_row(ledger).failures, job_row(ledger).retry_at) == (2, 500)
+    record(ledger, [complete(1)], 1)
+    assert (job_row(ledger).failures, job_row(ledger).retry_at) == (0, 0)
+    ledger.close()
+
+
+def test_the_file_is_for_its_owner_only(path: Path) -> None:
+    """Payloads name people and what they build."""
+    Ledger(path).close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_two_connections_write_one_after_the_other(path: Path) -> None:
+    """A backfill beside the service waits; nothing is doubled."""
+    one, other = Ledger(path), Ledger(path)
+    record(one, [complete(1)], 1)
+    assert record(other, [complete(1)], 1) == 0
+    assert record(other, [complete(2)], 2) == 1
+    assert len(queued(one, "sei", 10)) == 2
+    one.close()
+    other.close()
+
+
+def test_an_old_file_is_brought_up_to_date(path: Path) -> None:
+    """A file of the first schema opens: nothing in it is lost or sent twice, and counts are right.
+    Reading alone changes nothing."""
+    path.parent.mkdir()
+    shutil.copy(LEDGERS / "m001.db", path)
+    with pytest.raises(LedgerError, match="not yet brought to this version"):
+        Ledger(path, read_only=True)
+    with Ledger(path) as ledger:
+        assert [q.number for q in queued(ledger, "sei", 10)] == [2]
+        assert tally(ledger) == {
+            ("", "collected"): 5, ("", "in_flight"): 1, ("", "skipped: gone"): 1,
+            ("sei", "delivered"): 3, ("sei", "rejected"): 1, ("sei", "queued"): 1,
+        }  # fmt: skip
+        job = ledger.jobs.states(1)["team/app"]
+        assert JobProgress(5, 6, frozenset({4}), BuildKey(5, 1_700_000_005_000)) == job.mark
+        (refused,) = ledger.outbox.rejected()
+        assert (refused["job"], refused["number"], refused["status"]) == ("old", 1, 422)
+        assert not ledger.outbox.sent(refused["build"]).kept
+        done = Batch(
+            job,
+            job.cls,
+            [BuildRow(BuildKey(4, 1_700_000_004_000, 9), 5, "SUCCESS", "collected", None, b"{}")],
+            5,
+        )
+        assert ledger.builds.record(1, done, SINKS, 1).collected == 1
+        assert ledger.builds.record(1, done, SINKS, 1).collected == 0
+
+
+VIEWS = {
+    "jobs": ("controller job class generation watermark next_build_number gaps reconciled_at"),
+    "job_runs": (
+        "controller job generation number build_number started_at started_ms duration_ms result"
+        " state reason"
+    ),
+    "deliveries": "controller job generation number sink state at status answer",
+    "executions": (
+        "controller job generation number pipeline_execution_id pipeline_stage_id workspace state"
+        " skipped"
+    ),
+}
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_the_views_for_readers_stay_as_they_are(path: Path, view: str) -> None:
+    """Their names and columns are a promise; any reader may look while the service writes."""
+    with Ledger(path) as ledger:
+        record(ledger, [complete(1), running(2)], 2)
+        reader = Database(path)
+        assert VIEWS[view].split() == list(reader[view].columns_dict)
+        assert (
+            reader[view].count
+            == {
+                "jobs": 1,
+                "job_runs": 2,
+                "deliveries": 1,
+                "executions": 0,
+            }[view]
+        )
+        reader.close()
+        record(ledger, [complete(3)], 3)
+
+
+def test_the_views_speak_of_times_in_iso(path: Path) -> None:
+    """And of a build by the number that SEI has."""
+    with Ledger(path) as ledger:
+        record(
+            ledger,
+            [BuildRow(start(1, 1_700_000_000_123), 5, "FAILURE", "collected", None, b"{}", 31)],
+            1,
+        )
+        (row,) = ledger.file.rows("select * from job_runs")
+    assert (row["started_at"], row["build_number"]) == ("2023-11-14T22:13:20.123Z", 31)
+
+
+def test_counts_are_what_counting_gives(path: Path) -> None:
+    """However a build or a delivery changes."""
+    with Ledger(path) as ledger:
+        record(ledger, [complete(1), complete(2), complete(3), running(4)], 4)
+        for delivery, outcome in zip(
+            queued(ledger, "sei", 2), ("delivered", "rejected"), strict=True
+        ):
+            ledger.outbox.settle(delivery.id, outcome, 2, 200)  # type: ignore[arg-type]
+        ledger.outbox.requeue(2, 3, None, all_sinks=False)
+        record(ledger, [BuildRow(start(4), 1, "ABORTED", "skipped", "result ABORTED")], 4)
+        counted = {
+            (row["sink"], row["state"]): row["n"]
+            for row in ledger.file.rows(
+                "select '' as sink, iif(state = 'skipped', 'skipped: ' || reason, state) as state,"
+                " count(*) as n from build group by 2"
+                " union all select sink, state, count(*) from delivery group by 1, 2"
+            )
+        }
+        assert counted == tally(ledger)
+        assert ledger.outbox.count_queued() == 2
+
+
+def test_a_retry_takes_the_watermark_back(path: Path) -> None:
+    """What is queued again is not settled."""
+    with Ledger(path) as ledger:
+        record(ledger, [complete(1), complete(2)], 2)
+        for delivery in queued(ledger, "sei", 2):
+            ledger.outbox.settle(delivery.id, "rejected", 2, 400, "no")
+        assert stored_watermark(path) == 2
+        ledger.outbox.requeue(2, 3, None, all_sinks=False)
+        assert stored_watermark(path) == 1
+
+
+def test_what_lies_before_the_beginning_holds_no_watermark_back(path: Path) -> None:
+    """A backfill's builds are kept apart from the mark of the polls."""
+    with Ledger(path) as ledger:
+        controller = ledger.controllers.get("main", 5_000).id
+        ledger.builds.record(
+            controller, Batch(JobState("app"), "Job", [complete(7, 6_000)], 7), SINKS, 1
+        )
+        ledger.outbox.settle(queued(ledger, "sei", 1)[0].id, "delivered", 2, 202)
+        assert stored_watermark(path) == 7
+        job = ledger.jobs.states(controller)["app"]
+        assert (
+            ledger.builds.record(
+                controller, Batch(job, "Job", [complete(3, 3_000)]), SINKS, 1
+            ).collected
+            == 1
+        )
+        assert stored_watermark(path) == 7
+
+
+def test_a_stale_collection_is_dropped_whole(path: Path) -> None:
+    """Another process has found meanwhile that the job was created anew."""
+    with Ledger(path) as ledger:
+        record(ledger, [complete(1)], 1)
+        newer = JobState("app", 1, "Job", 1, 1)
+        ledger.builds.record(1, Batch(newer, "Job", [complete(1, 9_000)], 1), SINKS, 1)
+        assert ledger.builds.record(
+            1, Batch(JobState("app", 1), "Job", [complete(2)], 2), SINKS, 1
+        ).stale
+        assert job_row(ledger).generation == 1
+        assert len(queued(ledger, "sei", 10)) == 2
+
+
+def test_a_full_disk_is_one_sentence_and_loses_nothing(path: Path) -> None:
+    """What was committed stays; the next write with room goes on."""
+    with Ledger(path) as ledger:
+        record(ledger, [complete(1)], 1)
+        (pages,) = ledger.file.conn.execute("pragma page_count").fetchone()
+        ledger.file.conn.execute(f"pragma max_page_count = {pages}")
+        many = [dataclasses.replace(complete(n), payload=os.urandom(4000)) for n in range(2, 30)]
+        with pytest.raises(LedgerError, match="full") as caught:
+            record(ledger, many, 29)
+        assert "make room" in caught.value.hint
+        assert [q.number for q in queued(ledger, "sei", 10)] == [1]
+        ledger.file.conn.execute("pragma max_page_count = 1000000")
+        assert record(ledger, many, 29) == 28
+
+
+def test_a_file_of_a_newer_version_is_refused(path: Path) -> None:
+    """Nothing in it is touched."""
+    Ledger(path).close()
+    db = Database(path)
+    db.table("_sqlite_migrations").insert({"migration_set": "jenkins-sei-poller", "name": "m999"})
+    db.close()
+    with pytest.raises(LedgerError, match="newer version") as caught:
+        Ledger(path)
+    assert caught.value.exit_code == 73
+
+
+def test_what_is_no_database_is_left_alone(path: Path) -> None:
+    """One sentence, and the file as it was."""
+    path.parent.mkdir()
+    path.write_bytes(b"something else " * 100)
+    with pytest.raises(LedgerError, match="not a database"):
+        Ledger(path)
+    assert path.read_bytes() == b"something else " * 100
+
+
+def test_reading_needs_a_ledger(path: Path) -> None:
+    """`status` before the first poll says so."""
+    with pytest.raises(LedgerError, match="there is none yet"):
+        Ledger(path, read_only=True)
+
+
+def test_no_step_of_a_poll_or_delivery_walks_through_all_builds(path: Path) -> None:
+    """Every statement finds its rows by an index, however many builds there are."""
+    said: set[str] = set()
+    with Ledger(path) as ledger:
+        ledger.file.conn.set_trace_callback(said.add)
+        record(ledger, [complete(1), complete(2), running(3)], 3)
+        state = job_row(ledger)
+        ledger.builds.of_job(state, [1, 2])
+        ledger.builds.same(1, state, [start(1)])
+        ledger.books.entries(1, state, [start(1), BuildKey(2, 0)])
+        for delivery in queued(ledger, "sei", 10):
+            ledger.outbox.settle(delivery.id, "rejected", 2, 400, "no")
+        ledger.outbox.rejected()
+        ledger.outbox.requeue(1, 3, None, all_sinks=False)
+        ledger.outbox.oldest_queued()
+        ledger.outbox.forget_payloads(1)
+        ledger.controllers.all()
+        ledger.lacking.count("main")
+        ledger.lacking.newest("main", 5)
+        ledger.jobs.give_up_in_flight(state)
+        ledger.file.conn.set_trace_callback(None)
+        walks = [
+            (step, statement)
+            for statement in said
+            if statement.lstrip().lower().startswith(("select", "insert", "update", "delete"))
+            for *_, step in ledger.file.conn.execute(f"explain query plan {statement}")
+            if step in ("SCAN b", "SCAN build", "SCAN d", "SCAN delivery", "SCAN p", "SCAN payload")
+        ]
+    assert walks == []
+    assert len(said) > 20
+
+
+def test_a_clock_that_was_behind_makes_nothing_old(path: Path) -> None:
+    """What was settled before its build began, by our clock, is as old as the build."""
+    with Ledger(path) as ledger:
+        record(ledger, [complete(3)], 3)
+        ledger.outbox.settle(queued(ledger, "sei", 1)[0].id, "delivered", 1, 202)
+        assert ledger.outbox.forget_payloads(start(3).timestamp) == 0
+        assert ledger.outbox.forget_payloads(start(3).timestamp + 1) == 1
+
+
+def test_compared_by_a_clock_that_was_ahead(path: Path) -> None:
+    """Counts as not compared: the job does not wait until the clock is there."""
+    with Ledger(path) as ledger:
+        record(ledger, [complete(1)], 1)
+        controller = ledger.controllers.get("main", 0).id
+        ledger.jobs.pass_over(controller, [("web", "Job", 2, start(1))])
+        jobs = ledger.jobs.states(controller)
+        ledger.books.checked(jobs["app"].id, 9_000_000)
+        ledger.books.checked(jobs["web"].id, 5_000)
+        assert ledger.books.least_checked(controller, 1, 6_000) == ["app"]
+        assert ledger.books.least_checked(controller, 1, 9_000_001) == ["web"]

@@ -1,0 +1,157 @@
+"""What is taken for a secret in a text, and what is deliberately left.
+
+The values are made up. Prefixes are joined to them at run time, or scanners would take this file
+for a leak.
+"""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poller.mapping.redaction import RedactingStream, Redactor, known_values
+from tests.support.secrets import CAUGHT, HEX, TOKENS
+
+REDACTOR = Redactor()
+
+
+JWT = "ey" + "JhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl"
+
+
+LEFT = [
+    "PWD=/home/jenkins/workspace/app",
+    "[Pipeline] withCredentials",
+    "using credential github-app",
+    "credentialsId: git-creds",
+    "git@github.com:acme/app.git",
+    "https://github.com/acme/app.git",
+    "https://git@github.com/acme/app.git",
+    "http://localhost:8080/path/a@b",
+    "Checking out Revision 9fceb02d0ae598e95dc970b74767f19372d61af8",
+    "sha256:" + HEX * 4,
+    "5d41402abc4b2a76b9719d911017c592",
+    "id=05f05d5c-f503-5742-4ef0-54f8946fbe50",
+    "max_tokens=4096, tokens: 12",
+    "token_count=7 passwords=3",
+    "PASS: test_one",
+    "the password is hunter2",  # prose: no form to know it by
+    "export TOKEN",
+    "secrets/db-creds created",
+    "docker run -u 1000:1000 app",
+    "keytool -storepass",
+    "AKIA is how AWS key ids begin",
+    "org.jenkinsci.plugins.credentialsbinding.masking",
+    "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQC7 bob@host",  # public
+    "-----BEGIN CERTIFICATE-----\nMIIC\n-----END CERTIFICATE-----",  # public
+    "$ make password-reset-page",
+    "ghp_short npm_short",
+]
+
+
+@pytest.mark.parametrize(("kind", "token"), TOKENS.items())
+def test_a_token_is_known_by_its_form(kind: str, token: str) -> None:
+    """Wherever it stands; what is around it stays."""
+    assert REDACTOR.text(f"+ use {token} now") == "+ use **** now"
+    assert REDACTOR.text(f'x("{token}")') == 'x("****")'
+
+
+@pytest.mark.parametrize(("text", "expected"), CAUGHT)
+def test_a_secret_is_known_by_what_is_before_it(text: str, expected: str) -> None:
+    """The name stays, so that one sees what was there."""
+    assert expected == REDACTOR.text(text)
+    assert expected == REDACTOR.text(expected)
+
+
+@pytest.mark.parametrize("text", LEFT)
+def test_what_is_no_secret_stays(text: str) -> None:
+    """A log full of stars helps nobody."""
+    assert text == REDACTOR.text(text)
+
+
+def test_every_rule_has_one_group() -> None:
+    """Which is what is hidden; tokens are hidden whole."""
+    import re2
+
+    from poller.mapping.secret_patterns import COMMANDS, IN_CONTEXT, TOKENS
+
+    assert {0} == {re2.compile(pattern).groups for pattern in TOKENS}
+    assert {1} == {re2.compile(pattern).groups for pattern in (*IN_CONTEXT, *COMMANDS)}
+
+
+KEY = "-----BEGIN {0}PRIVATE KEY-----\nMIIE\n{1}\n-----END {0}PRIVATE KEY-----"
+
+
+@pytest.mark.parametrize("kind", ["", "RSA ", "EC ", "OPENSSH ", "ENCRYPTED "])
+def test_a_private_key_goes_over_its_lines(kind: str) -> None:
+    """From its first line to its last."""
+    text = "a\n" + KEY.format(kind, "\n".join(["M" * 64] * 20)) + "\nb\n"
+    assert REDACTOR.text(text) == "a\n****\nb\n"
+
+
+def test_a_private_key_in_one_line_or_with_times() -> None:
+    """As JSON has it, and as a timestamper writes it."""
+    one = KEY.format("", "M" * 64).replace("\n", r"\n")
+    assert REDACTOR.text(f'{{"private_key": "{one}"}}') == '{"private_key": "****"}'
+    timed = "".join(
+        f"[12:00:0{n}] {line}\n" for n, line in enumerate(KEY.format("", "M" * 64).split("\n"))
+    )
+    assert REDACTOR.text(timed + "[12:00:09] ok\n") == "[12:00:00] ****\n[12:00:09] ok\n"
+
+
+def test_what_only_looks_like_a_key_hides_little() -> None:
+    """A message about keys does not cost the rest of the log."""
+    lines = [f"line {n}" for n in range(30)]
+    text = "\n".join(["expected -----BEGIN PRIVATE KEY----- here", *lines])
+    assert REDACTOR.text(text).split("\n") == ["expected ****", *lines[6:]]
+
+
+def test_ones_own_patterns_and_names() -> None:
+    """Added to the built-in ones, with RE2's syntax."""
+    redactor = Redactor(["*session*"], ["corp-[0-9a-f]{4}", "(?i)badge (?P<number>[0-9]+)"])
+    assert redactor.hides("MY_SESSION_ID")
+    assert not redactor.hides("ENV")
+    assert redactor.text("x corp-beef y Badge 17") == "x **** y ****"
+
+
+def test_known_values_are_hidden_as_they_are_and_in_urls() -> None:
+    """But not what is too short or too plain to be told from words."""
+    values = known_values(["p@ss w0rd!", "abc", "true", "first line\nsecond line"])
+    text = "a p@ss w0rd! b p%40ss%20w0rd%21 abc true second line"
+    assert REDACTOR.text(text, values) == "a **** b **** abc true ****"
+
+
+def test_a_pattern_that_backtracks_for_ever_does_not() -> None:
+    """RE2 takes linear time: Python's own engine would not be done today."""
+    assert Redactor(patterns=["(a+)+$"]).text("a" * 50_000 + "b") == "a" * 50_000 + "b"
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "password=hunter2",
+                "ok",
+                "",
+                "é日本",
+                KEY.format("RSA ", "M" * 64),
+                "https://a:b@c/d",
+                "MIIE",
+            ]
+        ),
+        max_size=12,
+    ),
+    st.data(),
+)
+def test_parts_are_redacted_as_the_whole_is(lines: list[str], data: st.DataObject) -> None:
+    """However a text of whole lines is split: private keys span parts."""
+    raw = [line.encode() + b"\n" for text in lines for line in text.split("\n")]
+    whole = RedactingStream(REDACTOR).feed(b"".join(raw))
+    stream, out = RedactingStream(REDACTOR), b""
+    while raw:
+        count = data.draw(st.integers(1, len(raw)))
+        out += stream.feed(b"".join(raw[:count]))
+        raw = raw[count:]
+    assert whole == out
+    assert b"hunter2" not in out
+    assert b"M" * 64 not in out

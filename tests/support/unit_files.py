@@ -1,0 +1,16 @@
+"""The systemd units, read."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.service.test_units import text
+
+UNITS = Path(__file__).parent.parent / "systemd"
+SERVICES = sorted(path.name for path in UNITS.glob("*.service"))
+
+
+def values(unit: str, key: str) -> list[str]:
+    """What a unit sets a key to."""
+    return re.findall(rf"^{key}=(.*)$", text(unit), re.MULTILINE)
