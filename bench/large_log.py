@@ -48,8 +48,9 @@ async def read(url: str) -> None:
     builds = await api.builds("app", 2)
     for build in sorted(builds, key=lambda build: build.number):
         start, cpu = time.perf_counter(), time.process_time()
-        log = await console.read(api, "app", build)
-        assert log is not None
+        collected = await console.read(api, "app", build)
+        assert collected is not None
+        log = collected.kept
         assert log.absent is None, log.absent
         took, used = time.perf_counter() - start, time.process_time() - cpu
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

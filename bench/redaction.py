@@ -157,7 +157,7 @@ def _hyperscan(one: re.Pattern[str], blocks: list[bytes]) -> Callable[[], int]:
 
 
 def _as_the_program(redactor: Redactor, blocks: list[bytes]) -> int:
-    text = ConsoleCleaner(RedactingStream(redactor))
+    text = ConsoleCleaner(RedactingStream(redactor).feed)
     return sum(text.feed(block).count(b"****") for block in blocks) + text.end().count(b"****")
 
 
@@ -167,7 +167,7 @@ class _Nothing(RedactingStream):
 
 
 def _cleaning(blocks: list[bytes]) -> int:
-    text = ConsoleCleaner(_Nothing(Redactor()))
+    text = ConsoleCleaner(_Nothing(Redactor()).feed)
     return sum(len(text.feed(block)) for block in blocks)
 
 

@@ -11,15 +11,28 @@ from typing import Annotated, Any
 
 import typer
 
+from poller.cli import executions, maintain, run, setup, show
 from poller.cli.app import app, end, handle_errors
 from poller.core.errors import sanitize
 
-__all__ = ["app", "cli", "cli_books", "cli_executions", "cli_setup"]
+__all__ = ["app", "executions", "maintain", "run", "setup", "show"]
 
 CLICKS_USAGE = 2
 
 
 PLACES_SHOWN, WORDS_SHOWN = 3, 300
+
+
+@app.command()
+def demo(
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Leave the simulated servers running at the end.")
+    ] = False,
+) -> None:
+    """A simulated Jenkins and SEI on loopback, and the whole story on them."""
+    from poller.demo.walkthrough import tell
+
+    end(handle_errors(lambda: tell(serve=serve)))
 
 
 def main(command: Callable[..., Any] = app) -> None:
@@ -52,15 +65,3 @@ def of_a_bug(error: Exception) -> str:
 
 if __name__ == "__main__":
     main()
-
-
-@app.command()
-def demo(
-    serve: Annotated[
-        bool, typer.Option("--serve", help="Leave the simulated servers running at the end.")
-    ] = False,
-) -> None:
-    """A simulated Jenkins and SEI on loopback, and the whole story on them."""
-    from poller.demo.walkthrough import tell
-
-    end(handle_errors(lambda: tell(serve=serve)))

@@ -10,9 +10,15 @@ from pathlib import Path
 
 import httpx
 
-from poller.config.network import trust
+from poller.config.network import Trust, proxy_of, trust
 from poller.config.secrets import read_secret
-from poller.config.servers import DEFAULT_RESULTS, ControllerConfig, HarnessConfig, SeiConfig
+from poller.config.servers import (
+    DEFAULT_RESULTS,
+    AnyServer,
+    ControllerConfig,
+    HarnessConfig,
+    SeiConfig,
+)
 from poller.config.settings import Settings
 from poller.core.errors import ConfigError
 from poller.core.patterns import Globs
@@ -22,7 +28,7 @@ from poller.delivery.iacm_sink import IacmSink
 from poller.delivery.jsonl import JsonlSink
 from poller.delivery.sei import SeiClient, SeiSink
 from poller.delivery.sink import Sink
-from poller.http.client import Connection, Trust
+from poller.http.client import Connection
 from poller.http.retry import OnTry
 from poller.jenkins.client import JenkinsClient
 from poller.ledger import Ledger
@@ -131,7 +137,7 @@ def controller_of_config(
     """One controller, ready to be asked. ``clock`` gives epoch milliseconds."""
     token = read_secret(controller, environ).get_secret_value()
     api = JenkinsClient(
-        controller.name, connection(controller, on_try, common.trust), controller.user, token,
+        controller.name, connection_to(controller, on_try, common.trust), controller.user, token,
         request_rate=controller.request_rate, every=controller.every / 1000, clock=clock,
     )  # fmt: skip
     return Controller(
@@ -185,7 +191,7 @@ def sei_api(
 ) -> SeiClient:
     """SEI's API with the key of the config."""
     key = read_secret(sei, environ).get_secret_value()
-    return SeiClient(connection(sei, on_try, trust), key, request_rate=sei.request_rate)
+    return SeiClient(connection_to(sei, on_try, trust), key, request_rate=sei.request_rate)
 
 
 def harness_api(
@@ -196,17 +202,15 @@ def harness_api(
 ) -> IacmClient:
     """The Harness API with the key of the config."""
     key = read_secret(harness, environ).get_secret_value()
-    place = connection(harness, on_try, trust)
+    place = connection_to(harness, on_try, trust)
     return IacmClient(place, harness.account, harness.org, harness.project, key)
 
 
-def connection(
-    server: ControllerConfig | SeiConfig | HarnessConfig,
-    on_try: OnTry | None = None,
-    trust: Trust = trust,
+def connection_to(
+    server: AnyServer, on_try: OnTry | None = None, trust: Trust = trust
 ) -> Connection:
     """How to reach a server, from its table of the config. Raises ConfigError for an address whose
-    host no URL can have."""
+    host no URL can have, and for a CA bundle or proxy that can't be used."""
     try:
         httpx.URL(server.base)
     except httpx.InvalidURL as error:
@@ -215,8 +219,7 @@ def connection(
         url=server.base,
         timeout=server.timeout,
         max_connections=server.max_connections,
-        ca_file=server.ca_file,
-        proxy=server.proxy,
+        ssl_context=trust(server.ca_file),
+        proxy=proxy_of(server.base, server.proxy),
         on_try=on_try,
-        trust=trust,
     )

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import atexit
-import contextlib
 import signal
-import threading
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from poller.demo.server import Server
-from tests.support.forks import Forks
 from tests.support.rooms import Rooms
-from tests.support.site import Site, clean_environ, simulated
+from tests.support.site import Site, simulated
+from tests.support.systemd_socket import SystemdSocket
 
 
 @pytest.hookimpl(trylast=True)  # the terminal is to be there
@@ -24,25 +19,6 @@ def pytest_configure(config: pytest.Config) -> None:
     """One line a room, unless more or less is asked for, or this process does not report."""
     if config.option.verbose == 0 and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Rooms(config))
-
-
-@cache
-def forks() -> Forks:
-    """One for all tests of this process."""
-    forks = Forks(clean_environ())
-    atexit.register(forks.__exit__)
-    return forks
-
-
-@contextlib.contextmanager
-def served(app: Any) -> Iterator[Server]:
-    """The app as a server. Nobody waits for its end, which takes some tenths of a second."""
-    server = Server(app)
-    server.start()
-    try:
-        yield server
-    finally:
-        threading.Thread(target=server.stop).start()
 
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -64,3 +40,12 @@ def site(tmp_path: Path) -> Iterator[Site]:
     """A site of the test's own."""
     with simulated(tmp_path) as site:
         yield site
+
+
+@pytest.fixture
+def systemd(site: Site) -> Iterator[SystemdSocket]:
+    """Listening, and named to the program."""
+    listening = SystemdSocket(str(site.directory / "notify"))
+    site.environ["NOTIFY_SOCKET"] = str(site.directory / "notify")
+    yield listening
+    listening.close()

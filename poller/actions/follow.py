@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from poller.actions.logs import last_lines
 from poller.core.errors import NoSuchBuild, NotFound, Unreachable, UsageError
 from poller.jenkins.client import JenkinsClient
-from poller.jenkins.console import LogPart
+from poller.jenkins.console import LogPart, read_log
 from poller.jenkins.console_text import ConsoleCleaner
 from poller.jenkins.models import Build
 from poller.mapping.params import secrets
@@ -42,11 +42,11 @@ async def follow(
     one, build = await _find(watched, full_name, number)
     api, redactor = one.api, one.console.redactor
     values = known_values(secrets(build, redactor))
-    text = ConsoleCleaner(RedactingStream(redactor, values))
+    text = ConsoleCleaner(RedactingStream(redactor, values).feed)
     seen = _Tail(write, tail)
     if build.completed:
-        await api.log(
-            full_name, number, lambda raw: seen.add(text.feed(raw)), seconds=FOLLOW_TIMEOUT
+        await read_log(
+            api, full_name, number, lambda raw: seen.add(text.feed(raw)), seconds=FOLLOW_TIMEOUT
         )
     else:
         await _grow(api, build, full_name, text, seen, sleep)
@@ -84,8 +84,8 @@ async def _grow(
     while True:
         raw: list[bytes] = []
         try:
-            part = await api.log(
-                full_name, build.number, raw.append, start=start, seconds=FOLLOW_TIMEOUT
+            part = await read_log(
+                api, full_name, build.number, raw.append, start=start, seconds=FOLLOW_TIMEOUT
             )
         except Unreachable:
             failures += 1

@@ -21,7 +21,7 @@ from poller.actions.check.network import reach
 from poller.actions.config_file import ETC, Answers, tables
 from poller.config.secrets import read_secret
 from poller.config.servers import BASES, ControllerConfig, SeiConfig
-from poller.context import connection
+from poller.context import connection_to
 from poller.core.errors import ConfigError, RemoteError, UsageError
 from poller.jenkins.client import JenkinsClient
 
@@ -144,7 +144,7 @@ def _tried(
 async def _try_url(
     controller: ControllerConfig, _sei: SeiConfig, _environ: Mapping[str, str], now: int
 ) -> list[CheckResult]:
-    reached = await reach("Jenkins", connection(controller), now)
+    reached = await reach("Jenkins", controller, now)
     return reached.findings + jenkins.answers("Jenkins", reached)
 
 
@@ -152,7 +152,7 @@ async def _try_token(
     controller: ControllerConfig, _sei: SeiConfig, environ: Mapping[str, str], _now: int
 ) -> list[CheckResult]:
     token = read_secret(controller, environ).get_secret_value()
-    api = JenkinsClient(controller.name, connection(controller), controller.user, token)
+    api = JenkinsClient(controller.name, connection_to(controller), controller.user, token)
     try:
         return await jenkins.login(api, controller, token)
     finally:
@@ -162,7 +162,7 @@ async def _try_token(
 async def _try_place(
     _controller: ControllerConfig, receiver: SeiConfig, _environ: Mapping[str, str], now: int
 ) -> list[CheckResult]:
-    return (await reach("SEI", connection(receiver), now)).findings
+    return (await reach("SEI", receiver, now)).findings
 
 
 async def _try_key(

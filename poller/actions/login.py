@@ -15,7 +15,6 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import DecodeError, HTTPError
 from urllib3.exceptions import TimeoutError as TimedOut
 
-from poller.config.network import proxy_of
 from poller.core.errors import BadAnswer, Unreachable
 from poller.http.client import USER_AGENT, Connection, reason_of
 from poller.http.errors import HttpResponse, raise_for_status
@@ -27,7 +26,7 @@ WHAT = "user"
 class _Trust(HTTPAdapter):
     """Believes the CAs of the config or the machine; requests would add a bundle of its own."""
 
-    def __init__(self, context: ssl.SSLContext) -> None:
+    def __init__(self, context: ssl.SSLContext | None) -> None:
         self._context = context
         super().__init__()
 
@@ -50,7 +49,7 @@ class _Server(jenkins.Jenkins):  # type: ignore[misc]
         super().__init__(connection.url, user, token, timeout=seconds)
         self.crumb = False  # only a POST needs one
         scheme = urlsplit(connection.url).scheme
-        proxy = proxy_of(connection.url, connection.proxy)
+        proxy = connection.proxy
         self._where = where
         self._deadline = time.monotonic() + seconds
         self._session = requests.Session()
@@ -58,7 +57,7 @@ class _Server(jenkins.Jenkins):  # type: ignore[misc]
         self._session.headers["User-Agent"] = USER_AGENT
         self._session.proxies = {scheme: proxy} if proxy else {}
         self._session.hooks["response"] = [self._take]
-        self._session.mount(f"{scheme}://", _Trust(connection.trust(connection.ca_file)))
+        self._session.mount(f"{scheme}://", _Trust(connection.ssl_context))
 
     def close(self) -> None:
         """Close the connection."""

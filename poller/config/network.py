@@ -1,10 +1,11 @@
-"""Which proxy is on the way to a server."""
+"""Which proxy is on the way to a server, and which CAs vouch for it."""
 
 from __future__ import annotations
 
 import ssl
 import urllib.request
 from collections.abc import Callable
+from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
 
 import httpx
@@ -47,6 +48,9 @@ def environment_proxy(url: str) -> str | None:
         shown = "what it says"
     raise ConfigError([f"{parts.scheme}_proxy of the environment: {shown} is no proxy"], PROXY_FORM)
 
+
+Trust: TypeAlias = Callable[[str | None], ssl.SSLContext]
+"""Gives the context for ``ca_file``; clients of one program share those they can."""
 
 CA_FILE_FORM = "ca_file is a readable file of certificates in PEM form"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
@@ -194,6 +194,9 @@ class HarnessConfig(ServerConfig):
     def max_connections(self) -> int:
         """One: the API reference asks for a single request at a time."""
         return 1
+
+
+AnyServer: TypeAlias = ControllerConfig | SeiConfig | HarnessConfig
 
 
 class JsonlConfig(Table):

@@ -1,14 +1,10 @@
-"""One console log from its first chunk to what is kept of it, in bounded memory. Pure."""
+"""What is kept of a console log: its head and its tail, in bounded memory. Pure."""
 
 from __future__ import annotations
 
 import zlib
 from collections import deque
 from dataclasses import dataclass
-
-from poller.mapping.extract import Extracted
-
-NOTHING_KEPT = Extracted()
 
 
 @dataclass(frozen=True)
@@ -23,7 +19,6 @@ class KeptLog:
     size: int = 0
     left_out: int = 0
     absent: str | None = None
-    extracted: Extracted = NOTHING_KEPT
 
 
 def pack(text: bytes) -> bytes:

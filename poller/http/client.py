@@ -11,14 +11,12 @@ import base64
 import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import httpx
 
 from poller import __version__
-from poller.config.network import proxy_of, trust
 from poller.core.errors import BadAnswer, Unreachable
 from poller.http.decompress import ACCEPTED, DecompressError, decompressor
 from poller.http.errors import DNS_HINT, HttpResponse, too_large, untrusted
@@ -33,9 +31,6 @@ HEADERS = "latin-1"
 """Of headers both ways (RFC 9110, 5.5); unsaid, httpx tries one after the other at each look."""
 
 
-Trust: TypeAlias = Callable[[str | None], ssl.SSLContext]
-
-
 @dataclass(frozen=True)
 class Connection:
     """How to reach a server. ``timeout`` is in milliseconds, for one whole answer."""
@@ -43,12 +38,11 @@ class Connection:
     url: str
     timeout: int
     max_connections: int
-    ca_file: str | None = None
+    ssl_context: ssl.SSLContext | None = None
+    """Whom to believe; clients of one program share it. None: for http:// alone."""
     proxy: str | None = None
     on_try: OnTry | None = None
     """Retries are attempts, too."""
-    trust: Trust = trust
-    """Gives the context for ``ca_file``; clients of one program share those they can."""
 
 
 class Client:
@@ -108,13 +102,12 @@ def open_client(
     """A client for one server. A GET is sent once more where its connection broke or its answer has
     one of ``retry_statuses``.
 
-    Its proxy is that of :mod:`poller.config.network`. Nothing else of the environment counts but OpenSSL's
-    own variables: no ``~/.netrc``. Raises ConfigError for a CA bundle or proxy that can't be used.
+    Nothing of the environment counts but OpenSSL's own variables: no ``~/.netrc``.
     """
     transport = Transport(
-        connection.trust(connection.ca_file),
+        connection.ssl_context or ssl.create_default_context(),
         connection.max_connections,
-        proxy_of(connection.url, connection.proxy),
+        connection.proxy,
     )
     retrying = RetryTransport(transport, connection.on_try, retry_statuses)
     return Client(retrying, connection.timeout / 1000, credentials or {})

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -18,8 +19,7 @@ from poller.http.client import Connection, basic, fetch, open_client, stream
 from poller.http.errors import HttpResponse, raise_for_status
 from poller.http.retry import retry_after
 from poller.http.throttle import RateLimit
-from poller.jenkins.answers import PAGE_HINT, Executable, decode, executables, refuse_other_text
-from poller.jenkins.console import LogPart
+from poller.jenkins.answers import PAGE_HINT, Executable, decode, executables
 from poller.jenkins.models import (
     BUILD_TREE,
     CAUSES_TREE,
@@ -45,10 +45,6 @@ ORIGIN_LIMIT = MIB
 MANIFEST_LIMIT = MIB
 HISTORY_LIMIT = 64 * MIB
 """Some 350,000 builds of one job, a summary each."""
-
-NO_LIMIT = 2**63
-MOST_DIGITS = 18
-"""Of a number in a header: what is longer is none."""
 
 BUILDS_PER_PAGE = 100
 """``builds`` never has more than the 100 newest, whatever range is asked (measured)."""
@@ -135,17 +131,30 @@ class JenkinsClient:
 
     async def history(self, full_name: str, tree: str, kind: type[T]) -> T:
         """A job's ``tree`` that may be long: the time limit holds for each part of the answer."""
-        request = self._request(job_path(full_name) + "api/json", {"tree": tree})
-        async with (
-            self.turns.turn(None, of_job=True),
-            stream(self._http, request, where=self.where, what=full_name, limit=HISTORY_LIMIT) as (
-                answer,
-                chunks,
-            ),
-        ):
+        path = job_path(full_name) + "api/json"
+        streamed = self.stream(full_name, path, {"tree": tree}, HISTORY_LIMIT)
+        async with streamed as (answer, chunks):
             answer = dataclasses.replace(answer, body=b"".join([part async for part in chunks]))
             self._refuse(answer, full_name)
         return decode(answer, self.where, full_name, kind)
+
+    @contextlib.asynccontextmanager
+    async def stream(
+        self,
+        what: str,
+        path: str,
+        params: dict[str, str],
+        limit: int,
+        headers: dict[str, str] | None = None,
+    ) -> AsyncIterator[tuple[HttpResponse, AsyncIterator[bytes]]]:
+        """An answer of at most ``limit`` bytes that is read while it comes, whatever its status.
+        Raises RemoteError."""
+        request = self._request(path, params, headers)
+        async with (
+            self.turns.turn(None, of_job=True),
+            stream(self._http, request, where=self.where, what=what, limit=limit) as streamed,
+        ):
+            yield streamed
 
     async def page(self, full_name: str, first: int, last: int) -> list[Build]:
         """The builds at the places ``first`` to ``last`` - 1 of the whole history, newest first."""
@@ -213,55 +222,6 @@ class JenkinsClient:
         what = f"{full_name} #{number}"
         params = {"tree": "number,timestamp,queueId"}
         return _start(await self._get(what, path, params, _Head, FACTS_LIMIT))
-
-    async def log(
-        self,
-        full_name: str,
-        number: int,
-        take: Callable[[bytes], None],
-        *,
-        start: int | None = None,
-        limit: int = NO_LIMIT,
-        seconds: float,
-    ) -> LogPart:
-        """Hand the console log of a build to ``take`` as it comes, at most about ``limit`` bytes in
-        at most ``seconds``. What was handed over stays right when an error is raised.
-
-        Without ``start`` by ``consoleText``, which Jenkins streams from its file (of pipelines,
-        with a recent workflow-job); with one, from that byte on by ``logText/progressiveText``,
-        which also tells where to go on, but is put together in Jenkins' memory first
-        (org.kohsuke.stapler.framework.io.LargeText).
-        """
-        path = f"{job_path(full_name)}{number}/"
-        path += "consoleText" if start is None else "logText/progressiveText"
-        params = {} if start is None else {"start": str(start)}
-        what = f"console log of {full_name} #{number}"
-        # Nothing is decompressed, so that no chunk is larger than it looks.
-        request = self._request(path, params, {"Accept-Encoding": "identity"})
-        read, whole = 0, True
-        try:
-            async with (
-                self.turns.turn(None, of_job=True),
-                asyncio.timeout(seconds),
-                stream(self._http, request, where=self.where, what=what, limit=NO_LIMIT) as (
-                    answer,
-                    chunks,
-                ),
-            ):
-                raise_for_status(answer, self.where, what, denied_hint=DENIED)
-                refuse_other_text(answer, self.where, what)
-                async for chunk in chunks:
-                    take(chunk)
-                    read += len(chunk)
-                    if read >= limit:
-                        whole = False
-                        break
-        except TimeoutError:
-            raise Unreachable(self.where, what, f"not done in {seconds:g} s") from None
-        size = answer.headers.get("X-Text-Size", "")
-        more = answer.headers.get("X-More-Data", "") == "true"
-        known = size.isdecimal() and len(size) <= MOST_DIGITS
-        return LogPart(read, whole, int(size) if known else None, more)
 
     async def _job(self, full_name: str, tree: str, kind: type[T]) -> T:
         path = job_path(full_name) + "api/json"

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import msgspec
 
 from poller.core.errors import Unreachable
-from poller.jenkins.client import JenkinsClient
-from poller.polling.console_log import READ_LIMIT, LogCapture
+from poller.http.errors import raise_for_status
+from poller.jenkins.answers import refuse_other_text
+from poller.jenkins.client import DENIED, JenkinsClient
+from poller.jenkins.paths import job_path
+
+NO_LIMIT = 2**63
+MOST_DIGITS = 18
+"""Of a number in a header: what is longer is none."""
 
 
 class LogPart(msgspec.Struct, frozen=True):
@@ -24,20 +31,69 @@ class LogPart(msgspec.Struct, frozen=True):
     more: bool
 
 
-async def read_in_parts(
-    api: JenkinsClient, full_name: str, number: int, capture: LogCapture, seconds: float
+async def read_log(
+    client: JenkinsClient,
+    full_name: str,
+    number: int,
+    take: Callable[[bytes], None],
+    *,
+    start: int | None = None,
+    limit: int = NO_LIMIT,
+    seconds: float,
+) -> LogPart:
+    """Hand the console log of a build to ``take`` as it comes, at most about ``limit`` bytes in at
+    most ``seconds``. What was handed over stays right when an error is raised.
+
+    Without ``start`` by ``consoleText``, which Jenkins streams from its file (of pipelines, with a
+    recent workflow-job); with one, from that byte on by ``logText/progressiveText``, which also
+    tells where to go on, but is put together in Jenkins' memory first
+    (org.kohsuke.stapler.framework.io.LargeText). Raises RemoteError.
+    """
+    path = f"{job_path(full_name)}{number}/"
+    path += "consoleText" if start is None else "logText/progressiveText"
+    params = {} if start is None else {"start": str(start)}
+    what = f"console log of {full_name} #{number}"
+    # Nothing is decompressed, so that no chunk is larger than it looks.
+    streamed = client.stream(what, path, params, NO_LIMIT, {"Accept-Encoding": "identity"})
+    read, whole = 0, True
+    try:
+        async with asyncio.timeout(seconds), streamed as (answer, chunks):
+            raise_for_status(answer, client.where, what, denied_hint=DENIED)
+            refuse_other_text(answer, client.where, what)
+            async for chunk in chunks:
+                take(chunk)
+                read += len(chunk)
+                if read >= limit:
+                    whole = False
+                    break
+    except TimeoutError:
+        raise Unreachable(client.where, what, f"not done in {seconds:g} s") from None
+    size = answer.headers.get("X-Text-Size", "")
+    more = answer.headers.get("X-More-Data", "") == "true"
+    known = size.isdecimal() and len(size) <= MOST_DIGITS
+    return LogPart(read, whole, int(size) if known else None, more)
+
+
+async def read_log_in_parts(
+    client: JenkinsClient,
+    full_name: str,
+    number: int,
+    take: Callable[[bytes], None],
+    *,
+    limit: int,
+    seconds: float,
 ) -> LogPart:
     """By ``progressiveText``: while run listeners work, Jenkins sends 10,000 lines at once. All
-    pieces together are no more, and take no longer, than the log at once may."""
+    parts together are no more, and take no longer, than the log at once may."""
     start = read = 0
     until = asyncio.get_running_loop().time() + seconds
     while True:
         left = until - asyncio.get_running_loop().time()
         if left <= 0:
             what = f"console log of {full_name} #{number}"
-            raise Unreachable(api.where, what, f"not done in {seconds:g} s")
-        part = await api.log(
-            full_name, number, capture.feed, start=start, limit=READ_LIMIT - read, seconds=left
+            raise Unreachable(client.where, what, f"not done in {seconds:g} s")
+        part = await read_log(
+            client, full_name, number, take, start=start, limit=limit - read, seconds=left
         )
         read += part.read
         goes_on = part.whole and part.more and part.read > 0

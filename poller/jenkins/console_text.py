@@ -8,10 +8,9 @@ far enough behind the cut for a secret across it to have been found.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import re2
-
-from poller.mapping.redaction import RedactingStream
 
 LINE_LIMIT = 16 * 1024
 """Bytes of a line that are kept; one of 100 MB costs no more memory than the next limit."""
@@ -44,7 +43,7 @@ _C1 = re.compile("[\x80-\x9f]")
 class ConsoleCleaner:
     """Takes a log as it comes and gives it back fit to keep. ``redact`` hides the secrets."""
 
-    def __init__(self, redact: RedactingStream) -> None:
+    def __init__(self, redact: Callable[[bytes], bytes]) -> None:
         self._redact = redact
         self._rest = b""
         self._skipping = False
@@ -64,7 +63,7 @@ class ConsoleCleaner:
         lines, newline, rest = raw.rpartition(b"\n")
         out = self._lines(lines + newline)
         if len(rest) > RAW_LINE_LIMIT:
-            out += self._cut(self._redact.feed(clean_console(rest[:RAW_LINE_LIMIT])), unended=True)
+            out += self._cut(self._redact(clean_console(rest[:RAW_LINE_LIMIT])), unended=True)
             rest, self._skipping = b"", True
         self._rest = rest + held
         return out
@@ -79,7 +78,7 @@ class ConsoleCleaner:
     def _lines(self, raw: bytes) -> bytes:
         if not raw:
             return b""
-        text = self._redact.feed(clean_console(raw))
+        text = self._redact(clean_console(raw))
         if len(text) <= LINE_LIMIT:
             return text
         lines = text.split(b"\n")

@@ -38,7 +38,8 @@ class Reconciliation:
         with self._file.guarded("read builds"):
             return [
                 LedgerEntry(
-                    build, BuildKey(number, timestamp, queue_id or 0), state, reason, result, duration,
+                    build, BuildKey(number, timestamp, queue_id or 0),
+                    state, reason, result, duration,
                     tuple(queued.split(",")) if queued else (),
                 )
                 for build, number, timestamp, queue_id, state, reason, result, duration, queued

@@ -1,7 +1,7 @@
 """``[[extract]]``: artifacts and commits read out of a console log, line by line. Pure.
 
-The lines are clean and redacted, and cut at ``poller.jenkins.console_text.LINE_LIMIT``. What comes first
-stands first, nothing twice, and no more than a bounded number.
+The lines are clean and redacted, and cut at ``poller.jenkins.console_text.LINE_LIMIT``. What comes
+first stands first, nothing twice, and no more than a bounded number.
 """
 
 from __future__ import annotations

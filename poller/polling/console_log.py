@@ -9,10 +9,10 @@ from typing import Literal
 from poller.core.errors import BadAnswer, CircuitOpen, NotFound, RemoteError, Unreachable
 from poller.core.kept_log import HeadAndTail, KeptLog, pack
 from poller.jenkins.client import JenkinsClient
-from poller.jenkins.console import read_in_parts
+from poller.jenkins.console import read_log, read_log_in_parts
 from poller.jenkins.console_text import ConsoleCleaner
 from poller.jenkins.models import Build
-from poller.mapping.extract import Extraction, Extractor, Pattern
+from poller.mapping.extract import Extracted, Extraction, Extractor, Pattern
 from poller.mapping.params import secrets
 from poller.mapping.redaction import RedactingStream, Redactor, known_values
 
@@ -31,6 +31,14 @@ READ_LIMIT = 4 * 2**30
 
 
 @dataclasses.dataclass(frozen=True)
+class CollectedLog:
+    """What is kept of a build's log, and what the rules found in it."""
+
+    kept: KeptLog
+    extracted: Extracted
+
+
+@dataclasses.dataclass(frozen=True)
 class LogCollector:
     """How logs are read. ``keep`` is ``log_limit`` in bytes, ``timeout`` in seconds."""
 
@@ -44,11 +52,11 @@ class LogCollector:
         """The same, to read logs for the rules alone and to keep none."""
         return dataclasses.replace(self, policy="none")
 
-    async def read(self, api: JenkinsClient, full_name: str, build: Build) -> KeptLog | None:
+    async def read(self, api: JenkinsClient, full_name: str, build: Build) -> CollectedLog | None:
         """What is kept of a completed build's log, with what the rules found in it.
 
-        None when the config asks for none. Raises LeftAlone, but no other RemoteError: a log that
-        can't be had is a :class:`Log` that says why.
+        None when the config asks for none. Raises CircuitOpen, but no other RemoteError: a log that
+        can't be had is one that says why.
         """
         patterns = self.extraction.of_job(full_name)
         keep = self.keep if wanted(self.policy, build.result) else 0
@@ -73,10 +81,14 @@ class LogCollector:
     ) -> None:
         seconds = TIMEOUTS * self.timeout
         try:
-            part = await api.log(full_name, number, capture.feed, limit=READ_LIMIT, seconds=seconds)
+            part = await read_log(
+                api, full_name, number, capture.feed, limit=READ_LIMIT, seconds=seconds
+            )
         except NotFound:
             # Not every log storage and not every proxy has both ways to a log.
-            part = await read_in_parts(api, full_name, number, capture, seconds)
+            part = await read_log_in_parts(
+                api, full_name, number, capture.feed, limit=READ_LIMIT, seconds=seconds
+            )
         if not part.whole:
             capture.feed(
                 f"\n[... more than {READ_LIMIT:,} bytes: the rest is not read ...]".encode()
@@ -100,7 +112,7 @@ class LogCapture:
         values: Collection[bytes] = (),
         patterns: Sequence[Pattern] = (),
     ) -> None:
-        self._text = ConsoleCleaner(RedactingStream(redactor, values))
+        self._text = ConsoleCleaner(RedactingStream(redactor, values).feed)
         self._excerpt = HeadAndTail(keep) if keep else None
         self._extractor = Extractor(patterns)
 
@@ -108,16 +120,18 @@ class LogCapture:
         """The next bytes of the log, as Jenkins sends them."""
         self._take(self._text.feed(chunk))
 
-    def end(self, absent: str | None = None) -> KeptLog:
+    def end(self, absent: str | None = None) -> CollectedLog:
         """All chunks are in, or ``absent`` says why no more could be had."""
         self._take(self._text.end())
-        found = self._extractor.found()
+        return CollectedLog(self._kept(absent), self._extractor.found())
+
+    def _kept(self, absent: str | None) -> KeptLog:
         if self._excerpt is None or (absent is not None and not self._excerpt.size):
-            return KeptLog(absent=absent, extracted=found)
+            return KeptLog(absent=absent)
         if absent is not None:
             self._excerpt.add(f"[... the rest could not be read: {absent} ...]\n".encode())
         text = self._excerpt.text()
-        return KeptLog(pack(text), self._excerpt.size, self._excerpt.left_out, absent, found)
+        return KeptLog(pack(text), self._excerpt.size, self._excerpt.left_out, absent)
 
     def _take(self, lines: bytes) -> None:
         if lines:

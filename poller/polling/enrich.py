@@ -7,7 +7,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from poller.core.errors import CircuitOpen, RemoteError
-from poller.core.kept_log import KeptLog
 from poller.core.tasks import together
 from poller.jenkins.models import Build, StageTree
 from poller.jenkins.stage_trees import (
@@ -18,6 +17,7 @@ from poller.jenkins.stage_trees import (
     ten_stage_trees,
 )
 from poller.mapping.evidence import Manifest, UpstreamBuild
+from poller.polling.console_log import CollectedLog
 from poller.polling.controller import Controller
 from poller.polling.manifests import manifests
 
@@ -33,7 +33,7 @@ class EnrichedBuild:
 
     build: Build
     tree: StageTree | None
-    log: KeptLog | None = None
+    log: CollectedLog | None = None
     upstream: tuple[UpstreamBuild, ...] = ()
     manifests: tuple[Manifest, ...] = ()
     lacking: tuple[str, ...] = ()
@@ -93,7 +93,7 @@ async def _with_evidence(
     archived = await manifests(watched.api, full_name, build)
     log = await watched.console.read(watched.api, full_name, build)
     retry = [why for why in (above.retry, archived.retry) if why]
-    no_log = [f"console log: {log.absent}"] if log is not None and log.absent else []
+    no_log = [f"console log: {log.kept.absent}"] if log is not None and log.kept.absent else []
     lacking = (*archived.wrong, *retry, *no_log)
     whole = EnrichedBuild(build, tree, log, above.builds, archived.read, lacking)
     return EnrichFailure(build, retry[0], otherwise=whole) if retry else whole

@@ -8,11 +8,12 @@ from collections.abc import Iterable
 import structlog
 
 from poller.core.build_key import BuildKey
-from poller.core.kept_log import NOTHING_KEPT, KeptLog
+from poller.core.kept_log import KeptLog
 from poller.jenkins.discovery import Item
 from poller.jenkins.models import Build
 from poller.ledger.records import GONE, Batch, BuildRow, BuildState, JobState
 from poller.mapping.evidence import Evidence
+from poller.mapping.extract import Extracted
 from poller.mapping.iacm_execution import NewExecution, NoExecution, encode, new_execution
 from poller.mapping.job_run import JobInfo, Skip, map_build
 from poller.mapping.rules import first_match
@@ -76,12 +77,13 @@ def _rows(watched: Controller, item: Item, page: CollectedPage) -> Iterable[Buil
 def mapped(watched: Controller, job: JobInfo, whole: EnrichedBuild) -> BuildRow:
     """One complete build as a row with its payload, or skipped with the reason."""
     build = whole.build
+    kept = whole.log.kept if whole.log is not None else None
     done = map_build(watched.identity, job, build, whole.tree, watched.policy, evidence_of(whole))
     log = structlog.get_logger().bind(
         controller=watched.name, job=job.full_name, number=build.number
     )
     if isinstance(done, Skip):
-        return _row(build, "skipped", reason=done.reason, log=whole.log)
+        return _row(build, "skipped", reason=done.reason, log=kept)
     for why in whole.lacking:
         log.warning("run goes without", what=why)
     payload, left_out = limit_size(done.run, watched.policy.body_limit)
@@ -90,7 +92,7 @@ def mapped(watched: Controller, job: JobInfo, whole: EnrichedBuild) -> BuildRow:
     rule = first_match(watched.policy.rules, job.full_name).rule
     made = new_execution(done.run, whole.tree, rule)
     return dataclasses.replace(
-        _row(build, "collected", log=whole.log),
+        _row(build, "collected", log=kept),
         payload=payload,
         build_number=job.base + build.number,
         lacking=whole.lacking,
@@ -101,7 +103,7 @@ def mapped(watched: Controller, job: JobInfo, whole: EnrichedBuild) -> BuildRow:
 
 def evidence_of(whole: EnrichedBuild) -> Evidence:
     """What was found out about a build, for mapping."""
-    found = whole.log.extracted if whole.log is not None else NOTHING_KEPT
+    found = whole.log.extracted if whole.log is not None else Extracted()
     return Evidence(
         upstream=whole.upstream,
         manifests=whole.manifests,

@@ -11,9 +11,9 @@ import pytest
 from poller.core.errors import BadAnswer, NotFound, RemoteError, Unauthorized, Unreachable
 from poller.delivery.iacm_client import MEANINGS, Execution, IacmClient, executions
 from poller.http.client import Connection
-from tests.conftest import served
 from tests.support.simulated_iacm import FIRST_PAGES, Harness
 from tests.support.simulated_iacm_site import HARNESS_KEY, Place, execution
+from tests.support.site import served
 
 NOBODYS: Mapping[str, str] = {}
 

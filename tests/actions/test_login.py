@@ -12,6 +12,7 @@ import pytest
 import trustme
 
 from poller.actions.login import whoami
+from poller.config.network import trust
 from poller.core.errors import BadAnswer, NotFound, RemoteError, Unauthorized, Unreachable
 from poller.http.client import Connection
 from tests.support.tls_and_proxy import Handler, Wire, nothing, proxy, to
@@ -42,7 +43,7 @@ def says(status: str, rest: bytes, heads: list[bytes] | None = None) -> Handler:
 
 def ask(url: str, *, ca_file: str | None = None, proxy: str | None = None) -> str:
     """Who we are there; a whole answer may take a second."""
-    connection = Connection(url, 1_000, 1, ca_file=ca_file, proxy=proxy)
+    connection = Connection(url, 1_000, 1, trust(ca_file), proxy)
     return whoami("controller main", connection, "reäder", "s3cret-töken")
 
 

@@ -12,16 +12,17 @@ import pytest
 
 from poller.config.rules import Extract
 from poller.core.errors import Unreachable
-from poller.core.kept_log import KeptLog, unpack
+from poller.core.kept_log import unpack
 from poller.demo.jenkins.builds import Build
 from poller.demo.jenkins.consoles import LongLog
 from poller.demo.jenkins.items import Job
 from poller.http.client import Connection
 from poller.jenkins.client import JenkinsClient
+from poller.jenkins.console import read_log
 from poller.ledger import Ledger
 from poller.mapping.extract import Extraction
 from poller.mapping.redaction import Redactor
-from poller.polling.console_log import LogCollector, LogPolicy, wanted
+from poller.polling.console_log import CollectedLog, LogCollector, LogPolicy, wanted
 from tests.support.site import TOKEN, Site
 
 COMMIT = Extract.model_validate({"match": "**", "commit": {"pattern": r"revision (?P<commit>\w+)"}})
@@ -46,11 +47,11 @@ def read(
     keep: int = 2**20,
     timeout: float = 5.0,
     rules: tuple[Extract, ...] = (),
-) -> KeptLog:
+) -> CollectedLog:
     """One log of job ``app`` as the program reads it."""
     console = LogCollector("all", keep, timeout, Redactor(), Extraction(rules))
 
-    async def main() -> KeptLog | None:
+    async def main() -> CollectedLog | None:
         connection = Connection(site.jenkins_server.url, int(timeout * 1000), 4)
         api = JenkinsClient("main", connection, "reader", TOKEN)
         try:
@@ -177,7 +178,7 @@ def test_a_large_log_that_stalls(site: Site) -> None:
     """After its first part: that is kept, and the line says why there is no more."""
     failed(site.jenkins.job("app"), LongLog(100_000, 50, lambda n: f"line {n}"))
     site.jenkins.fail("*/consoleText", status=None, stall=60)
-    log = read(site, "1", timeout=0.3)
+    log = read(site, "1", timeout=0.3).kept
     assert log.absent == "no more of the answer in time"
     assert log.packed is not None
     assert unpack(log.packed).startswith(b"line 0 ")
@@ -239,7 +240,7 @@ def test_a_log_is_read_piece_by_piece_while_run_listeners_work(site: Site) -> No
     build.log = "".join(f"[Pipeline] {n}\n" for n in range(25_000))
     build.finish("FAILURE", 5, post_production=True)
     site.jenkins.fail("*/consoleText", status=404)
-    log = read(site, "1")
+    log = read(site, "1").kept
     assert log.packed is not None
     lines = unpack(log.packed).decode().splitlines()
     assert lines == [*(f"[Pipeline] {n}" for n in range(25_000)), "Finished: FAILURE"]
@@ -263,7 +264,7 @@ def test_head_and_tail_of_a_large_log(site: Site) -> None:
     """And what is left out between them."""
     site.jenkins.job("app")
     failed(site.jenkins.jobs["app"], LongLog(200_000, 50, lambda n: f"line {n}"))
-    log = read(site, "1", keep=10_000)
+    log = read(site, "1", keep=10_000).kept
     assert log.packed is not None
     lines = unpack(log.packed).decode().splitlines()
     assert lines[0].strip() == "line 0"
@@ -279,25 +280,25 @@ def test_rules_read_all_of_a_log_that_is_not_kept(site: Site) -> None:
     log = LongLog(100_000, 50, lambda n: f"revision {n:040x}" if n % 50_000 == 9 else "x")
     failed(site.jenkins.job("app"), log, "SUCCESS")
     found = read(site, "1", keep=0, rules=(COMMIT,))
-    assert found.packed is None
+    assert found.kept.packed is None
     assert found.extracted.commits == (f"{9:040x}", f"{50_009:040x}")
 
 
 MEMORY = """
 import asyncio, resource, sys
-from poller.demo.consoles import LongLog
-from poller.extract import Extraction
-from poller.http import Connection
-from poller.jenkins.api import Api
-from poller.jenkins.console import Console
-from poller.redact import Redactor
+from poller.demo.jenkins.consoles import LongLog
+from poller.http.client import Connection
+from poller.jenkins.client import JenkinsClient
+from poller.mapping.extract import Extraction
+from poller.mapping.redaction import Redactor
+from poller.polling.console_log import LogCollector
 
 async def main():
-    api = Api("main", Connection(sys.argv[1], 60_000, 4), "reader", "reader-token")
-    console = Console("all", 2**20, 60.0, Redactor(), Extraction())
+    api = JenkinsClient("main", Connection(sys.argv[1], 60_000, 4), "reader", "reader-token")
+    console = LogCollector("all", 2**20, 60.0, Redactor(), Extraction())
     builds = await api.builds("app", 2)
     for build in sorted(builds, key=lambda build: build.number):
-        log = await console.read(api, "app", build)
+        log = (await console.read(api, "app", build)).kept
         assert log.absent is None, log.absent
         print(log.size, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     await api.aclose()
@@ -395,19 +396,19 @@ def test_the_api_tells_what_it_read(site: Site) -> None:
     async def main() -> None:
         api = JenkinsClient("main", Connection(site.jenkins_server.url, 5_000, 1), "reader", TOKEN)
         taken: list[bytes] = []
-        whole = await api.log("app", 1, taken.append, start=0, seconds=5)
+        whole = await read_log(api, "app", 1, taken.append, start=0, seconds=5)
         assert (whole.whole, whole.more) == (True, False)
         assert whole.size is not None
         assert whole.size > whole.read - taken[0].count(b"\r") - 10
-        beyond = await api.log("app", 1, taken.append, start=whole.size + 1, seconds=5)
+        beyond = await read_log(api, "app", 1, taken.append, start=whole.size + 1, seconds=5)
         assert beyond == whole
-        end = await api.log("app", 1, taken.append, start=whole.size, seconds=5)
+        end = await read_log(api, "app", 1, taken.append, start=whole.size, seconds=5)
         assert (end.read, end.size, end.more) == (0, whole.size, False)
-        cut = await api.log("app", 1, taken.append, limit=10, seconds=5)
+        cut = await read_log(api, "app", 1, taken.append, limit=10, seconds=5)
         assert (cut.whole, cut.size) == (False, None)
         site.jenkins.fail(status=None, delay=3)
         with pytest.raises(Unreachable, match=r"not done in 0\.2 s"):
-            await api.log("app", 1, taken.append, seconds=0.2)
+            await read_log(api, "app", 1, taken.append, seconds=0.2)
         await api.aclose()
 
     asyncio.run(main())

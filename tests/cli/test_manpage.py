@@ -12,7 +12,7 @@ import pytest
 from tests.support.site import Site, clean_environ
 from tools.manpage import page
 
-PAGE = Path(__file__).parent.parent / "man" / "sei-poller.1"
+PAGE = Path(__file__).parents[2] / "man" / "sei-poller.1"
 
 
 def test_the_page_in_the_repository_is_true() -> None:

@@ -22,7 +22,7 @@ from poller.core.errors import ConfigError
 from poller.core.patterns import Globs, matches
 from poller.core.times import ago, iso, parse_size, parse_span, parse_when, size_text, span_text
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "config" / "poller.example.toml"
 GUID = str(uuid.UUID(int=7))
 SHORTEST = f"""

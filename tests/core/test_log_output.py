@@ -16,7 +16,7 @@ from tests.support.waiting import wait_for
 SAY = """
 import logging
 import structlog
-from poller.journal import configure
+from poller.core.log_output import configure
 configure()
 log = structlog.get_logger()
 log.info("polled", jobs=3)

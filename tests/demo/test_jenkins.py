@@ -11,7 +11,7 @@ from poller.demo.faults import Answer, Request
 from poller.demo.jenkins.items import Jenkins
 from poller.demo.jenkins.stages import Stage, Step
 from poller.demo.server import Server
-from tests.conftest import served
+from tests.support.site import served
 
 CLOCK = 1_800_000_000_000
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from poller.demo.sei import REQUIRED, Sei
-from tests.conftest import served
+from tests.support.site import served
 
 GUID = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
 RUN: dict[str, Any] = {

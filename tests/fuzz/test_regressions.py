@@ -10,9 +10,8 @@ import httpx
 import pytest
 
 from poller.core.errors import LedgerError
-from poller.core.kept_log import KeptLog
 from poller.ledger import Ledger
-from poller.polling.console_log import TRIES, LogCollector
+from poller.polling.console_log import TRIES, CollectedLog, LogCollector
 from tests.fuzz import targets
 from tests.fuzz.campaign import Campaign, told, try_one, watchdog
 from tests.fuzz.corpus import seeds
@@ -67,10 +66,10 @@ def test_a_log_that_never_ends_is_left(bench: Workbench) -> None:
     (build, *_) = bench.run(watched.api.builds("team/app", 1))
     endless = Endless()
 
-    async def read() -> KeptLog | None:
+    async def read() -> CollectedLog | None:
         return await reader.read(InMemory(endless), "team/app", build)
 
-    log = bench.run(read())
+    log = bench.run(read()).kept
     assert log.absent is not None
     assert "not done in" in log.absent
     assert endless.asked > TRIES

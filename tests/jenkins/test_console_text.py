@@ -24,7 +24,7 @@ NOTE = b"\x1b[8mha:////4GyT/yITGk4eAAAA=\x1b[0m"
 
 def read(raw: bytes, size: int = 0) -> bytes:
     """The text of a log that comes ``size`` bytes at a time, or at once."""
-    text = ConsoleCleaner(RedactingStream(REDACTOR))
+    text = ConsoleCleaner(RedactingStream(REDACTOR).feed)
     chunks = [raw[i : i + size] for i in range(0, len(raw), size)] if size else [raw]
     return b"".join([*map(text.feed, chunks), text.end()])
 
@@ -124,7 +124,7 @@ def test_a_secret_across_the_end_of_what_is_looked_at() -> None:
 
 def test_a_line_of_100_mb_takes_no_memory() -> None:
     """Nor do many in a row."""
-    text = ConsoleCleaner(RedactingStream(REDACTOR))
+    text = ConsoleCleaner(RedactingStream(REDACTOR).feed)
     kept = b"".join(text.feed(b"x" * 65_536) for _ in range(1_600))
     kept += text.feed(b"\nnext\n") + text.end()
     assert kept == b"x" * LINE_LIMIT + LINE_CUT + b"\nnext\n"

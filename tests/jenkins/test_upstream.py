@@ -15,7 +15,7 @@ from poller.jenkins.client import JenkinsClient
 from poller.jenkins.models import LISTED_FILES
 from poller.polling.manifests import Manifests, manifests
 from poller.polling.upstream import DEEPEST, MOST, Ancestry, Upstream
-from tests.conftest import served
+from tests.support.site import served
 
 T = TypeVar("T")
 

@@ -10,8 +10,9 @@ from sqlite_utils import Database
 from poller.http.breaker import Breaker, BreakerState
 from poller.ledger import Ledger
 from poller.ledger.schema import migrations
+from tests.support.ledgers import LEDGERS
 
-OLD = Path(__file__).parent / "ledgers" / "m001.db"
+OLD = LEDGERS / "m001.db"
 OPEN = Breaker(BreakerState.OPEN, since=5, failures=3, tries=2, next_try=9, why="HTTP 502")
 
 

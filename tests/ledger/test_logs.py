@@ -17,9 +17,9 @@ from poller.ledger import Ledger
 from poller.ledger.log_search import parse_query, search_logs
 from poller.ledger.records import Batch, BuildRow, JobState
 from poller.ledger.schema import migrations
-from poller.mapping.extract import Extracted
+from tests.support.ledgers import LEDGERS
 
-OLD = Path(__file__).parent / "ledgers"
+OLD = LEDGERS
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_a_log_comes_back_as_it_was_kept(ledger: Ledger) -> None:
 def test_that_there_is_none_is_kept_too(ledger: Ledger) -> None:
     """With the reason. What was read for the rules alone leaves nothing."""
     keep(ledger, 1, KeptLog(absent="HTTP 404"))
-    keep(ledger, 2, KeptLog(extracted=Extracted(commits=("abc",))))
+    keep(ledger, 2, KeptLog())
     keep(ledger, 3, None)
     (row,) = ledger.logs.of_build("app", 1)
     assert row.absent == "HTTP 404"

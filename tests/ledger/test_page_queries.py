@@ -17,12 +17,14 @@ from poller.core.build_key import BuildKey
 from poller.core.errors import LedgerError
 from poller.ledger import Ledger
 from poller.ledger.records import Batch, BuildRow, BuildState, JobState
+from tests.support.ledgers import LEDGERS
 from tests.support.outbox import queued
 
 DAY_MS = 86_400_000
 NOW = 20_000 * DAY_MS + 5 * 3_600_000
 WEEK = NOW - 6 * DAY_MS
-OLD = Path(__file__).parent / "ledgers" / "m001.db"
+
+OLD = LEDGERS / "m001.db"
 
 
 @pytest.fixture

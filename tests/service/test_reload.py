@@ -13,8 +13,6 @@ from tests.support.site import Site, clean_environ
 from tests.support.systemd_socket import SystemdSocket, ended
 from tests.support.waiting import wait_for
 
-__all__ = ["systemd"]
-
 
 def test_a_reload_takes_the_new_config(site: Site, systemd: SystemdSocket) -> None:
     """Here: what was excluded is watched; systemd sees it begin and end."""

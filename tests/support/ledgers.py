@@ -7,7 +7,7 @@ from pathlib import Path
 from poller.ledger.records import BuildRow
 from tests.ledger.test_ledger import start
 
-LEDGERS = Path(__file__).parent / "ledgers"
+LEDGERS = Path(__file__).parents[1] / "ledgers"
 
 
 def complete(number: int, timestamp: int | None = None) -> BuildRow:

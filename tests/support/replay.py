@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, unquote
 from poller.demo.faults import Answer, Receive, Scope, Send, send_answer
 from poller.demo.jenkins.tree_query import parse, select
 
-RECORDINGS = Path(__file__).parent / "recordings"
+RECORDINGS = Path(__file__).parents[1] / "recordings"
 BUILD_PATH = re.compile(r"(?P<job>.*/)(?P<number>\d+)/(?P<what>api/json|wfapi/describe)")
 ARCHIVED_PATH = re.compile(r"(?P<job>.*/)(?P<number>\d+)/artifact/(?P<path>.*)")
 NOT_LISTED_ALIKE = frozenset({"nextBuildNumber", "lastBuild", "lastCompletedBuild"})

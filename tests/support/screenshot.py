@@ -18,7 +18,7 @@ from poller.demo.server import Server
 from tests.support.browser import browser
 from tests.support.site import Site, free_port
 
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 READY_SECONDS = 60.0
 REFUSAL = '{"error": "repo_url is not a repository of this account"}'
 EMPTY = 'sei_poller_outbox_builds{controller="platform",sink="sei"} 0.0'

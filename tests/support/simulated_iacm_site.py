@@ -11,9 +11,8 @@ from typing import Any
 
 from poller.demo.jenkins.stages import Stage, Step
 from poller.demo.server import Server
-from tests.conftest import served
 from tests.support.simulated_iacm import Harness
-from tests.support.site import Site, simulated
+from tests.support.site import Site, served, simulated
 
 HARNESS_KEY = "harness-key-canary-7f3a"
 RULE = '[[rules]]\nmatch = "tf/**"\niacm_workspace = "network"\n'

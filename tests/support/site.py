@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from poller.demo.jenkins.items import Jenkins
 from poller.demo.sei import Sei
 from poller.demo.server import Server
-from tests.conftest import forks, served
-from tests.support.forks import Command
+from tests.support.forks import Command, Forks
 
 GUID = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
 TOKEN = "reader-token"
 KEY = "demo-key"
+
+
+@cache
+def forks() -> Forks:
+    """One for all tests of this process."""
+    forks = Forks(clean_environ())
+    atexit.register(forks.__exit__)
+    return forks
+
+
+@contextlib.contextmanager
+def served(app: Any) -> Iterator[Server]:
+    """The app as a server. Nobody waits for its end, which takes some tenths of a second."""
+    server = Server(app)
+    server.start()
+    try:
+        yield server
+    finally:
+        threading.Thread(target=server.stop).start()
 
 
 @dataclass

@@ -9,7 +9,7 @@ from typing import Any
 from tests.support.forks import Command
 from tests.support.site import Site
 
-STARTING = (Path(__file__).parent / "recordings/errors/starting_503.html").read_bytes()
+STARTING = (Path(__file__).parents[1] / "recordings/errors/starting_503.html").read_bytes()
 """Jenkins' own page, as recorded."""
 
 

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
-
-import pytest
 
 from tests.support.forks import Command
-from tests.support.site import Site
 
 
 class SystemdSocket:
@@ -47,15 +43,6 @@ class SystemdSocket:
     def last(self, message: str) -> str:
         """The last message that begins so."""
         return [said for said in self.hear() if said.startswith(message)][-1]
-
-
-@pytest.fixture
-def systemd(site: Site) -> Iterator[SystemdSocket]:
-    """Listening, and named to the program."""
-    listening = SystemdSocket(str(site.directory / "notify"))
-    site.environ["NOTIFY_SOCKET"] = str(site.directory / "notify")
-    yield listening
-    listening.close()
 
 
 def ended(service: Command) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.service.test_units import text
 
-UNITS = Path(__file__).parent.parent / "systemd"
+UNITS = Path(__file__).parents[2] / "systemd"
 SERVICES = sorted(path.name for path in UNITS.glob("*.service"))
 
 

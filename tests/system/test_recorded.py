@@ -10,7 +10,7 @@ from poller.demo.server import Server
 from tests.support.replay import completed_builds, replay_app
 from tests.support.site import Site
 
-EXPECTED = Path(__file__).parent / "expected" / "recorded_job_runs.json"
+EXPECTED = Path(__file__).parents[1] / "expected" / "recorded_job_runs.json"
 """Read through by hand, run by run, against the recordings and what each field is made of. `p-many`
 has no stages in it, as its stage trees were not recorded."""
 

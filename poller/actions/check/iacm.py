@@ -8,7 +8,7 @@ from poller.actions.check.finding import UNAVAILABLE, CheckResult
 from poller.actions.check.network import reach
 from poller.config.rules import Rule
 from poller.config.servers import HarnessConfig
-from poller.context import connection, harness_api
+from poller.context import harness_api
 from poller.core.errors import RemoteError
 from poller.delivery.iacm_client import WHERE
 
@@ -17,7 +17,7 @@ async def harness(
     settings: HarnessConfig, rules: tuple[Rule, ...], environ: Mapping[str, str], now: int
 ) -> list[CheckResult]:
     """Look at Harness. Raises ConfigError when the API key or CA bundle can't be read."""
-    findings = (await reach(WHERE, connection(settings), now)).findings
+    findings = (await reach(WHERE, settings, now)).findings
     if not any(one.code == UNAVAILABLE for one in findings if one.state == "wrong"):
         findings.append(await executions(settings, environ))
     if not any(rule.iacm_workspace for rule in rules):

@@ -11,7 +11,7 @@ from poller.actions.check.network import Reached, reach
 from poller.actions.login import whoami
 from poller.config.secrets import read_secret
 from poller.config.servers import ControllerConfig
-from poller.context import connection
+from poller.context import connection_to
 from poller.core.errors import BadAnswer, NotFound, RemoteError, Unauthorized
 from poller.core.known_secrets import mask
 from poller.core.patterns import Globs, matches
@@ -41,13 +41,16 @@ async def controller(
     """
     where = f"controller {settings.name}"
     token = read_secret(settings, environ).get_secret_value()
-    link = connection(settings)
-    reached = await reach(where, link, now)
+    reached = await reach(where, settings, now)
     seen = ControllerCheck(reached.findings + answers(where, reached))
     if any(finding.state == "wrong" for finding in seen.findings):
         return seen
     api = JenkinsClient(
-        settings.name, link, settings.user, token, request_rate=settings.request_rate
+        settings.name,
+        connection_to(settings),
+        settings.user,
+        token,
+        request_rate=settings.request_rate,
     )
     try:
         seen.findings += await login(api, settings, token)
@@ -94,7 +97,7 @@ async def login(api: JenkinsClient, settings: ControllerConfig, token: str) -> l
     """User, token and Overall/Read. Raises RemoteError for what is no question of rights."""
     try:
         user = await asyncio.to_thread(
-            whoami, api.where, connection(settings), settings.user, token
+            whoami, api.where, connection_to(settings), settings.user, token
         )
         await api.headers()
     except Unauthorized as error:

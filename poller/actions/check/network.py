@@ -17,10 +17,11 @@ from urllib.parse import urlsplit
 import httpx
 
 from poller.actions.check.finding import UNAVAILABLE, CheckResult
-from poller.config.network import proxy_of
+from poller.config.servers import AnyServer
+from poller.context import connection_to
 from poller.core.errors import ConfigError
 from poller.core.urls import goes_in_clear, without_password
-from poller.http.client import Client, Connection, open_client
+from poller.http.client import Client, open_client
 from poller.http.errors import DNS_HINT, untrusted
 
 SKEW_MS = 60_000
@@ -37,12 +38,16 @@ class Reached:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-async def reach(where: str, connection: Connection, now: int) -> Reached:
+async def reach(where: str, server: AnyServer, now: int) -> Reached:
     """Ask for the server's address, without credentials. ``now`` is epoch milliseconds."""
     reached = Reached()
-    proxy = proxy_of(connection.url, connection.proxy)
-    if proxy:
-        source = "" if connection.proxy else ", of the environment"
+    try:
+        connection = connection_to(server)
+    except ConfigError as error:
+        reached.findings.append(CheckResult("wrong", where, str(error), error.hint))
+        return reached
+    if proxy := connection.proxy:
+        source = "" if server.proxy else ", of the environment"
         reached.findings.append(
             CheckResult("ok", where, f"through the proxy {without_password(proxy)}{source}")
         )
@@ -53,29 +58,27 @@ async def reach(where: str, connection: Connection, now: int) -> Reached:
         return reached
     try:
         async with contextlib.aclosing(open_client(connection)) as client:
-            await _ask(where, client, connection, now, reached)
+            await _ask(where, client, server, now, reached)
     except (httpx.HTTPError, TimeoutError) as error:
-        reached.findings.append(unreached(where, error, connection, proxy=bool(proxy)))
-    except ConfigError as error:
-        reached.findings.append(CheckResult("wrong", where, str(error), error.hint))
+        reached.findings.append(unreached(where, error, server, proxy=bool(proxy)))
     return reached
 
 
 async def _ask(
     where: str,
     client: Client,
-    connection: Connection,
+    server: AnyServer,
     now: int,
     reached: Reached,
 ) -> None:
-    async with asyncio.timeout(connection.timeout / 1000):
-        response = await client.send(client.request("GET", connection.url))
+    async with asyncio.timeout(server.timeout / 1000):
+        response = await client.send(client.request("GET", server.base))
     await response.aclose()
     reached.status, reached.headers = response.status_code, response.headers
     tls = response.extensions.get("tls")
     if tls is not None:
-        reached.findings.append(certificate(where, tls, connection.ca_file, now))
-    elif goes_in_clear(connection.url):
+        reached.findings.append(certificate(where, tls, server.ca_file, now))
+    elif goes_in_clear(server.base):
         saw = "no TLS: token or API key go in clear, as allow_http lets them"
         reached.findings.append(CheckResult("warning", where, saw, "use https://"))
     reached.findings.append(clocks(where, reached.headers.get("Date", ""), now))
@@ -134,24 +137,24 @@ def clocks(where: str, date: str, now: int) -> CheckResult:
     return CheckResult("ok", where, "clocks agree")
 
 
-def unreached(where: str, error: Exception, connection: Connection, *, proxy: bool) -> CheckResult:
+def unreached(where: str, error: Exception, server: AnyServer, *, proxy: bool) -> CheckResult:
     """Why no answer came, and the cure."""
-    saw, cure = _reason(error, connection, proxy=proxy)
+    saw, cure = _reason(error, server, proxy=proxy)
     return CheckResult("wrong", where, saw, cure, code=UNAVAILABLE)
 
 
-def _reason(error: Exception, connection: Connection, *, proxy: bool) -> tuple[str, str]:
+def _reason(error: Exception, server: AnyServer, *, proxy: bool) -> tuple[str, str]:
     causes = list(_chain(error))
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return untrusted(cause, connection.ca_file)
+            return untrusted(cause, server.ca_file)
         if isinstance(cause, ssl.SSLError):
             saw = f"TLS: {cause.reason or cause}"
             return saw, "does that port speak https? is a proxy in between that needs proxy = ?"
     if isinstance(error, httpx.ProxyError):
         return f"the proxy refuses: {error}", "may it reach that host? its login goes into its URL"
     if any(isinstance(cause, TimeoutError | httpx.TimeoutException) for cause in causes):
-        saw = f"no answer in {connection.timeout / 1000:g} s"
+        saw = f"no answer in {server.timeout / 1000:g} s"
         return saw, "is it up, and reachable from here? a firewall, or a proxy to be named?"
     end = "the proxy" if proxy else "it"
     return f"{_words(causes)}", f"is the url right, is {end} up, and reachable from here?"

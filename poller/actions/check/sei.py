@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from poller.actions.check.finding import UNAVAILABLE, CheckResult
 from poller.actions.check.network import reach
 from poller.config.servers import ControllerConfig, SeiConfig
-from poller.context import connection, sei_api
+from poller.context import sei_api
 from poller.core.errors import RemoteError
 from poller.delivery.sei import WHERE
 from poller.http.errors import HttpResponse
@@ -28,7 +28,7 @@ async def sei(
     now: int,
 ) -> list[CheckResult]:
     """Look at SEI. Raises ConfigError when the API key or CA bundle can't be read."""
-    findings = (await reach(WHERE, connection(settings), now)).findings
+    findings = (await reach(WHERE, settings, now)).findings
     for controller in controllers:
         if any(finding.code == UNAVAILABLE for finding in findings if finding.state == "wrong"):
             break

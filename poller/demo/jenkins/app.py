@@ -33,7 +33,7 @@ from poller.demo.jenkins.error_pages import (
 from poller.demo.jenkins.executors import PLAIN, computer_set
 from poller.demo.jenkins.item_exports import ALIASES, plain_tree
 from poller.demo.jenkins.tree_query import Tree, parse, select
-from poller.demo.jenkins.wfapi import RUNS, describe, runs
+from poller.demo.jenkins.wfapi import RUNS, describe, node, runs
 
 if TYPE_CHECKING:
     from poller.demo.jenkins.items import Item, Jenkins, Job
@@ -171,11 +171,11 @@ class App:
             case Build() as build, ("wfapi", "describe") if _is_pipeline(target.item):
                 self.jenkins.flow_graphs_loaded += 1
                 return _wfapi(describe(build, now, full=full))
-            case Build() as build, ("execution", "node", node, "wfapi", "describe") if _is_pipeline(
-                target.item
+            case Build() as build, ("execution", "node", node_id, "wfapi", "describe") if (
+                _is_pipeline(target.item)
             ):
                 self.jenkins.flow_graphs_loaded += 1
-                found = node(build, now, node)
+                found = node(build, now, node_id)
                 return not_found() if found is None else _wfapi(found)
             case Build() as build, ("logText", "progressiveText"):
                 return self._log(build, params.get("start", "0"))

@@ -21,8 +21,6 @@ from poller.demo.jenkins.job_kinds import KINDS, Kind
 from poller.demo.jenkins.stages import Json, Stages
 from poller.demo.jenkins.tree_query import Getter
 
-__all__ = ["Build", "Folder", "Jenkins", "Job", "Stage", "Step", "build_data", "git_changes"]
-
 FOLDER = "com.cloudbees.hudson.plugins.folder.Folder"
 MULTIBRANCH = "org.jenkinsci.plugins.workflow.multibranch.WorkflowMultiBranchProject"
 
