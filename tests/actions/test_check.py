@@ -12,9 +12,9 @@ import httpx
 import pytest
 import trustme
 
-from poller.actions.check import rules
 from poller.actions.check.finding import CONFIG_CODE, UNAVAILABLE, CheckResult, exit_code
 from poller.actions.check.network import clocks
+from poller.actions.check.rules import rules
 from poller.actions.check.sei import refusal
 from poller.config.servers import SeiConfig
 from poller.core.urls import without_password
@@ -271,7 +271,7 @@ def test_rules_that_match_no_job(site: Site) -> None:
 
 def test_rules_that_all_matter() -> None:
     """A rule that still has a job of its own is no finding."""
-    assert rules.rules(["a/x", "a/*", "**"], ["a/x", "a/y", "b"]) == []
+    assert rules(["a/x", "a/*", "**"], ["a/x", "a/y", "b"]) == []
 
 
 def test_check_leaves_the_ledger_alone(site: Site) -> None:

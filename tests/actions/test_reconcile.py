@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
-import time
 
 from poller.core.build_key import BuildKey
 from poller.demo.faults import Answer, Fault
@@ -12,15 +11,8 @@ from poller.jenkins.client import HISTORY_LIMIT
 from poller.jenkins.history import Summary
 from poller.ledger.reconciliation import LedgerEntry
 from poller.polling.reconciliation import compared, is_due
-from tests.support.lost_builds import build_old, lose
+from tests.support.lost_builds import build_old, hours_ago, lose
 from tests.support.site import Site
-
-HOUR_MS = 3_600_000
-
-
-def hours_ago(hours: float) -> int:
-    """Epoch milliseconds."""
-    return time.time_ns() // 1_000_000 - int(hours * HOUR_MS)
 
 
 def test_nothing_is_found_where_all_is_well(site: Site) -> None:

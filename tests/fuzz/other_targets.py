@@ -7,9 +7,9 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from poller.actions.check import jenkins as check_jenkins
-from poller.actions.check import sei as check_sei
+from poller.actions.check.jenkins import answers
 from poller.actions.check.network import Reached, clocks
+from poller.actions.check.sei import refusal
 from poller.actions.register import guid_of, integration_id, line_for
 from poller.cli.executions import execution_line, execution_lines, execution_text
 from poller.cli.render import rejected_json, rejected_lines
@@ -47,7 +47,7 @@ def sei(bench: Workbench, body: bytes) -> None:
     assert bench.settings.sei is not None
     for status in (200, 400, 404, 500):
         answer = HttpResponse(status, {"Content-Type": "application/json"}, body)
-        if (found := check_sei.refusal(answer, "SEI", bench.settings.sei)) is not None:
+        if (found := refusal(answer, "SEI", bench.settings.sei)) is not None:
             bench.tells(found.text())
         try:
             bench.tells(line_for(guid_of(answer)))
@@ -93,7 +93,7 @@ def page_headers(bench: Workbench, body: bytes) -> None:
         total_pages(answer, name)
     bench.shows(clocks("SEI", told.get("Date", ""), NOW).text())
     for status in (200, 302, 503):
-        found = check_jenkins.answers("controller main", Reached([], status, told))
+        found = answers("controller main", Reached([], status, told))
         bench.tells(*(escape_line(one.text()) for one in found))
 
 

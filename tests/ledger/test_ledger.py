@@ -16,7 +16,7 @@ from poller.core.build_key import BuildKey
 from poller.core.errors import LedgerError
 from poller.ledger import Ledger
 from poller.ledger.records import Batch, BuildRow, JobProgress, JobState
-from tests.support.ledgers import LEDGERS, complete
+from tests.support.ledgers import LEDGERS, complete, start
 from tests.support.outbox import queued
 
 SINKS = ("sei",)
@@ -26,11 +26,6 @@ SINKS = ("sei",)
 def path(tmp_path: Path) -> Path:
     """Where the ledger of a test lies."""
     return tmp_path / "state" / "ledger.db"
-
-
-def start(number: int, timestamp: int | None = None) -> BuildKey:
-    """When a build started."""
-    return BuildKey(number, timestamp or 1000 + number, 50 + number)
 
 
 def running(number: int) -> BuildRow:

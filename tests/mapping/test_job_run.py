@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import uuid
 from typing import Any
 
 import msgspec
@@ -11,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poller.config.servers import DEFAULT_RESULTS
 from poller.core.escape import clip
 from poller.jenkins.models import (
     Action,
@@ -23,39 +21,14 @@ from poller.jenkins.models import (
     Stage,
     StageTree,
 )
-from poller.mapping.job_run import JobInfo, MappedRun, MappingConfig, SeiInstance, Skip, map_build
+from poller.mapping.job_run import JobInfo, MappedRun, Skip, map_build
 from poller.mapping.payload import encode
 from poller.mapping.redaction import Redactor
 from poller.mapping.scm import without_credentials
 from poller.mapping.size_limit import limit_size
+from tests.support.git_build import IDENTITY, JOB, SHA, build, causes, git, policy
 
-IDENTITY = SeiInstance("main", str(uuid.UUID(int=1)), "https://ci.example.com/")
-JOB = JobInfo("team/app", 0, 0, multibranch=False)
 BRANCH = JobInfo("team/mb/feature%2Fone", 0, 0, multibranch=True)
-SHA = "a" * 40
-
-
-def policy(**changes: Any) -> MappingConfig:
-    """The defaults."""
-    given = {
-        "results": DEFAULT_RESULTS,
-        "redactor": Redactor(),
-        "ignore_repos": (),
-        "body_limit": 480_000,
-    }
-    return MappingConfig(**{**given, **changes})
-
-
-def build(**changes: Any) -> Build:
-    """A completed build."""
-    given = {
-        "number": 7,
-        "timestamp": 1_700_000_000_000,
-        "duration": 5,
-        "result": "SUCCESS",
-        "inProgress": False,
-    }
-    return Build(**{**given, **changes})
 
 
 def run_of(
@@ -66,17 +39,6 @@ def run_of(
     assert isinstance(done, MappedRun)
     payload: dict[str, Any] = json.loads(encode(done.run))
     return payload
-
-
-def causes(*ones: dict[str, Any]) -> list[Action | None]:
-    """A CauseAction."""
-    return [None, Action(), Action("hudson.model.CauseAction", causes=list(ones))]
-
-
-def git(url: str, branch: str = "refs/remotes/origin/main") -> Action:
-    """A git BuildData."""
-    revision = {"SHA1": SHA, "branch": [{"SHA1": SHA, "name": branch}]}
-    return Action("hudson.plugins.git.util.BuildData", lastBuiltRevision=revision, remoteUrls=[url])
 
 
 def test_names_of_a_plain_job() -> None:

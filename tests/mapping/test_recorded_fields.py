@@ -13,7 +13,7 @@ from poller.jenkins.models import Build, StageTree
 from poller.mapping.evidence import Evidence, UpstreamBuild
 from poller.mapping.job_run import JobInfo, MappedRun, SeiInstance, map_build
 from poller.mapping.payload import encode
-from tests.mapping.test_job_run import policy
+from tests.support.git_build import policy
 from tests.support.replay import RECORDINGS
 
 IDENTITY = SeiInstance("main", "6f9619ff-8b86-4d01-b42d-00cf4fc964ff", "https://ci.example.com/")

@@ -16,9 +16,6 @@ from tests.support.secrets import CAUGHT, HEX, TOKENS
 REDACTOR = Redactor()
 
 
-JWT = "ey" + "JhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl"
-
-
 LEFT = [
     "PWD=/home/jenkins/workspace/app",
     "[Pipeline] withCredentials",

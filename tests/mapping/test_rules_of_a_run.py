@@ -14,7 +14,7 @@ from poller.jenkins.models import Build, Stage, StageTree
 from poller.mapping.evidence import Evidence, UpstreamBuild
 from poller.mapping.job_run import JobInfo, MappedRun, Skip, map_build, skipped
 from poller.mapping.size_limit import limit_size
-from tests.mapping.test_job_run import IDENTITY, JOB, SHA, build, causes, git, policy
+from tests.support.git_build import IDENTITY, JOB, SHA, build, causes, git, policy
 
 ROLLED_BACK = StageTree("7", stages=[Stage("6", "Rollback", "SUCCESS")])
 NO_TREE_FIELDS = ("user_id", "module_name", "project_name", "themes", "cfr_status", "artifacts")

@@ -22,7 +22,7 @@ from poller.jenkins.models import (
 from poller.mapping.job_run import JobInfo, MappedRun, map_build
 from poller.mapping.payload import JobRun
 from poller.mapping.size_limit import characters, limit_size
-from tests.mapping.test_job_run import IDENTITY, SHA, git, policy
+from tests.support.git_build import IDENTITY, SHA, git, policy
 
 QUOTE = '"'
 """Each becomes two characters in JSON."""

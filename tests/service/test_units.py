@@ -5,14 +5,9 @@ from __future__ import annotations
 import pytest
 
 from poller.config.servers import SeiConfig
-from tests.support.unit_files import SERVICES, UNITS, values
+from tests.support.unit_files import SERVICES, text, values
 
 MARK = "# The same lines in every unit: tests/service/test_units.py\n"
-
-
-def text(unit: str) -> str:
-    """A unit's text."""
-    return (UNITS / unit).read_text()
 
 
 def seconds(span: str) -> int:

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from poller.core.build_key import BuildKey
 from poller.ledger.records import BuildRow
-from tests.ledger.test_ledger import start
+
+
+def start(number: int, timestamp: int | None = None) -> BuildKey:
+    """When a build started."""
+    return BuildKey(number, timestamp or 1000 + number, 50 + number)
+
 
 LEDGERS = Path(__file__).parents[1] / "ledgers"
 

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 
-from tests.actions.test_reconcile import hours_ago
 from tests.support.site import Site
+
+HOUR_MS = 3_600_000
+
+
+def hours_ago(hours: float) -> int:
+    """Epoch milliseconds."""
+    return time.time_ns() // 1_000_000 - int(hours * HOUR_MS)
 
 
 def build_old(site: Site, count: int = 5, job: str = "app", kind: str = "pipeline") -> None:

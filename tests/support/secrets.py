@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.mapping.test_redaction import JWT
+JWT = "ey" + "JhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl"
+
 
 A36, HEX = "a1B2" * 9, "0123456789abcdef"
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.service.test_units import text
+
+def text(unit: str) -> str:
+    """A unit's text."""
+    return (UNITS / unit).read_text()
+
 
 UNITS = Path(__file__).parents[2] / "systemd"
 SERVICES = sorted(path.name for path in UNITS.glob("*.service"))

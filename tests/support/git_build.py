@@ -1,0 +1,51 @@
+"""A build of a git repository, and how it is mapped."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from poller.config.servers import DEFAULT_RESULTS
+from poller.jenkins.models import Action, Build
+from poller.mapping.job_run import JobInfo, MappingConfig, SeiInstance
+from poller.mapping.redaction import Redactor
+
+IDENTITY = SeiInstance("main", str(uuid.UUID(int=1)), "https://ci.example.com/")
+JOB = JobInfo("team/app", 0, 0, multibranch=False)
+
+
+SHA = "a" * 40
+
+
+def policy(**changes: Any) -> MappingConfig:
+    """The defaults."""
+    given = {
+        "results": DEFAULT_RESULTS,
+        "redactor": Redactor(),
+        "ignore_repos": (),
+        "body_limit": 480_000,
+    }
+    return MappingConfig(**{**given, **changes})
+
+
+def build(**changes: Any) -> Build:
+    """A completed build."""
+    given = {
+        "number": 7,
+        "timestamp": 1_700_000_000_000,
+        "duration": 5,
+        "result": "SUCCESS",
+        "inProgress": False,
+    }
+    return Build(**{**given, **changes})
+
+
+def causes(*ones: dict[str, Any]) -> list[Action | None]:
+    """A CauseAction."""
+    return [None, Action(), Action("hudson.model.CauseAction", causes=list(ones))]
+
+
+def git(url: str, branch: str = "refs/remotes/origin/main") -> Action:
+    """A git BuildData."""
+    revision = {"SHA1": SHA, "branch": [{"SHA1": SHA, "name": branch}]}
+    return Action("hudson.plugins.git.util.BuildData", lastBuiltRevision=revision, remoteUrls=[url])
