@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import TypeAlias
+
+Clock: TypeAlias = Callable[[], int]
+"""Gives epoch milliseconds."""
+
+Stopping: TypeAlias = Callable[[], bool]
+"""Whether to take nothing new on."""
 
 UNITS_MS = {
     "ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000,
@@ -16,6 +25,11 @@ SIZE_FORM = "a size is a number and a unit: 512KiB, 1MiB"
 
 _SPAN = re.compile(r"(\d{1,9})\s?(ms|s|m|h|d|w)")
 _SIZE = re.compile(r"(\d{1,9})\s?(B|KiB|MiB|GiB)")
+
+
+def now_ms() -> int:
+    """The machine's clock, in epoch milliseconds."""
+    return time.time_ns() // 1_000_000
 
 
 def parse_span(text: str) -> int:

@@ -1,0 +1,47 @@
+"""What happens while builds are collected and delivered, for whoever counts or shows it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Events(Protocol):
+    """Implemented by the metrics, by the progress bar, and by :class:`NoEvents`."""
+
+    def request_done(self, server: str, path: str, status: int | None) -> None:
+        """One attempt of a request ended; ``status`` is None where no answer came. ``server`` is a
+        controller's name, ``sei`` or ``iacm``."""
+
+    def builds_to_check(self, controller: str, count: int) -> None:
+        """So many more builds are to be looked at."""
+
+    def builds_checked(self, controller: str, count: int) -> None:
+        """So many of them were looked at."""
+
+    def builds_collected(self, controller: str, count: int) -> None:
+        """So many builds are new in the outbox."""
+
+    def delivery_settled(self, sink: str, controller: str, outcome: str, waited_ms: int) -> None:
+        """A run was ``delivered`` or ``rejected``, so long after its build had ended."""
+
+
+class NoEvents:
+    """Nobody counts."""
+
+    def request_done(self, server: str, path: str, status: int | None) -> None:
+        """Nothing."""
+
+    def builds_to_check(self, controller: str, count: int) -> None:
+        """Nothing."""
+
+    def builds_checked(self, controller: str, count: int) -> None:
+        """Nothing."""
+
+    def builds_collected(self, controller: str, count: int) -> None:
+        """Nothing."""
+
+    def delivery_settled(self, sink: str, controller: str, outcome: str, waited_ms: int) -> None:
+        """Nothing."""
+
+
+NO_EVENTS = NoEvents()
