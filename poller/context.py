@@ -174,7 +174,6 @@ def console(controller: ControllerConfig, common: SharedParts) -> LogCollector:
         policy=controller.logs,
         keep=controller.log_limit,
         timeout=controller.timeout / 1000,
-        redactor=common.policy.redactor,
         extraction=common.extraction,
     )
 

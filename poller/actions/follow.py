@@ -12,8 +12,8 @@ from poller.jenkins.client import JenkinsClient
 from poller.jenkins.console import LogPart, read_log
 from poller.jenkins.console_text import ConsoleCleaner
 from poller.jenkins.models import Build
-from poller.mapping.params import secrets
-from poller.mapping.redaction import RedactingStream, known_values
+from poller.mapping.params import redactor_of
+from poller.mapping.redaction import RedactingStream
 from poller.polling.controller import Controller
 
 FOLLOW_SECONDS = 1.0
@@ -40,9 +40,8 @@ async def follow(
     Raises NoSuchBuild; UsageError when several of the controllers have the build; RemoteError.
     """
     one, build = await _find(controllers, full_name, number)
-    api, redactor = one.client, one.logs.redactor
-    values = known_values(secrets(build, redactor))
-    text = ConsoleCleaner(RedactingStream(redactor, values).feed)
+    api = one.client
+    text = ConsoleCleaner(RedactingStream(redactor_of(build, one.mapping.redactor)).feed)
     seen = _Tail(write, tail)
     if build.completed:
         await read_log(

@@ -56,13 +56,16 @@ async def _anew(controller: Controller, sent: SentBuild) -> BuildRow | None:
         build = await controller.client.build(name, number)
     except NotFound:
         return None
-    if not build.start.is_same(sent.start):
+    if not build.key.is_same(sent.start):
         return None
-    (whole,) = await enrich(controller.for_rules_only(), name, [build])
-    if isinstance(whole, EnrichFailure):
-        raise RemoteError(controller.client.where, f"{name} #{number}", whole.why)
+    (enriched,) = await enrich(controller.for_rules_only(), name, [build])
+    if isinstance(enriched, EnrichFailure):
+        raise RemoteError(controller.client.where, f"{name} #{number}", enriched.why)
     multibranch = await in_multibranch(controller.client, name)
-    return mapped(controller, JobInfo(name, sent.generation, sent.base, multibranch), whole)
+    rule = controller.rule_of(name)
+    return mapped(
+        controller, JobInfo(name, sent.generation, sent.base, multibranch, rule), enriched
+    )
 
 
 async def resend_all(

@@ -94,7 +94,7 @@ class JenkinsClient:
         self._seconds = connection.timeout / 1000
         self._http = open_client(connection, credentials=basic(user, token))
         pace = RateLimit(request_rate, asyncio.get_running_loop().time)
-        self.turns = RequestLimiter(
+        self.limiter = RequestLimiter(
             self.where, connection.max_connections, pace, clock, every=every
         )
 
@@ -125,9 +125,9 @@ class JenkinsClient:
         return (await self._job(full_name, tree, _Builds)).builds
 
     async def heads(self, full_name: str) -> list[BuildKey]:
-        """The start of every build of the job, newest first. Jenkins loads each build for it."""
+        """The key of every build of the job, newest first. Jenkins loads each build for it."""
         answer = await self._job(full_name, "allBuilds[number,timestamp,queueId]", _Heads)
-        return [_start(head) for head in answer.allBuilds]
+        return [_key(head) for head in answer.allBuilds]
 
     async def history(self, full_name: str, tree: str, kind: type[T]) -> T:
         """A job's ``tree`` that may be long: the time limit holds for each part of the answer."""
@@ -151,7 +151,7 @@ class JenkinsClient:
         Raises RemoteError."""
         request = self._request(path, params, headers)
         async with (
-            self.turns.turn(None, of_job=True),
+            self.limiter.slot(None, of_job=True),
             stream(self._http, request, where=self.where, what=what, limit=limit) as streamed,
         ):
             yield streamed
@@ -216,12 +216,12 @@ class JenkinsClient:
             return None
         return answer.headers.get("X-Instance-Identity")
 
-    async def start(self, full_name: str, number: int) -> BuildKey:
+    async def build_key(self, full_name: str, number: int) -> BuildKey:
         """What tells one build from every other. Raises NotFound when it is gone."""
         path = f"{job_path(full_name)}{number}/api/json"
         what = f"{full_name} #{number}"
         params = {"tree": "number,timestamp,queueId"}
-        return _start(await self._get(what, path, params, _Head, FACTS_LIMIT))
+        return _key(await self._get(what, path, params, _Head, FACTS_LIMIT))
 
     async def _job(self, full_name: str, tree: str, kind: type[T]) -> T:
         path = job_path(full_name) + "api/json"
@@ -242,7 +242,7 @@ class JenkinsClient:
         self, what: str, path: str, params: dict[str, str], limit: int, kind: Hashable = None
     ) -> HttpResponse:
         request = self._request(path, params)
-        async with self.turns.turn(kind or kind_of(path, params), of_job=path.startswith("job/")):
+        async with self.limiter.slot(kind or kind_of(path, params), of_job=path.startswith("job/")):
             answer = await fetch(
                 self._http, request, where=self.where, what=what, limit=limit, seconds=self._seconds
             )
@@ -278,5 +278,5 @@ def kind_of(path: str, params: dict[str, str]) -> Hashable:
     return path.rpartition("/")[2], tree[:9], len(tree)
 
 
-def _start(head: _Head) -> BuildKey:
+def _key(head: _Head) -> BuildKey:
     return BuildKey(head.number, max(0, head.timestamp), max(0, head.queueId or 0))

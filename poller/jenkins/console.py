@@ -19,14 +19,14 @@ MOST_DIGITS = 18
 
 
 class LogPart(msgspec.Struct, frozen=True):
-    """What became of a look into a log: ``read`` bytes came, ``whole`` unless the limit cut it.
+    """What became of a look into a log: ``read`` bytes came, ``complete`` unless the limit cut it.
 
     ``size`` is where to go on, in bytes of the log as Jenkins has it, hidden notes included; None
     where Jenkins did not say. ``more``: the build still writes.
     """
 
     read: int
-    whole: bool
+    complete: bool
     size: int | None
     more: bool
 
@@ -55,7 +55,7 @@ async def read_log(
     what = f"console log of {full_name} #{number}"
     # Nothing is decompressed, so that no chunk is larger than it looks.
     streamed = client.stream(what, path, params, NO_LIMIT, {"Accept-Encoding": "identity"})
-    read, whole = 0, True
+    read, complete = 0, True
     try:
         async with asyncio.timeout(seconds), streamed as (answer, chunks):
             raise_for_status(answer, client.where, what, denied_hint=DENIED)
@@ -64,14 +64,14 @@ async def read_log(
                 take(chunk)
                 read += len(chunk)
                 if read >= limit:
-                    whole = False
+                    complete = False
                     break
     except TimeoutError:
         raise Unreachable(client.where, what, f"not done in {seconds:g} s") from None
     size = answer.headers.get("X-Text-Size", "")
     more = answer.headers.get("X-More-Data", "") == "true"
     known = size.isdecimal() and len(size) <= MOST_DIGITS
-    return LogPart(read, whole, int(size) if known else None, more)
+    return LogPart(read, complete, int(size) if known else None, more)
 
 
 async def read_log_in_parts(
@@ -96,7 +96,7 @@ async def read_log_in_parts(
             client, full_name, number, take, start=start, limit=limit - read, seconds=left
         )
         read += part.read
-        goes_on = part.whole and part.more and part.read > 0
+        goes_on = part.complete and part.more and part.read > 0
         if not (goes_on and part.size is not None and part.size > start):
             return part
         start = part.size

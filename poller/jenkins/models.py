@@ -102,7 +102,7 @@ class Build(Struct, frozen=True, gc=False):
     artifacts: list[ArchivedFile] = []
 
     @property
-    def start(self) -> BuildKey:
+    def key(self) -> BuildKey:
         """What tells the build from every other one."""
         return BuildKey(self.number, max(0, self.timestamp), max(0, self.queueId or 0))
 

@@ -85,7 +85,7 @@ class RequestLimiter:
         self.throttle = Throttle(most)
         self.resumed = False
 
-    def turn(self, kind: Hashable, *, of_job: bool) -> RequestSlot:
+    def slot(self, kind: Hashable, *, of_job: bool) -> RequestSlot:
         """``async with`` it, ask, and let the error through. ``of_job``: a 500 may be the job's own
         fault. What takes as long as it is large is of kind None: its time says nothing."""
         return RequestSlot(self, kind, of_job)
@@ -96,12 +96,12 @@ class RequestLimiter:
         self.breaker = breaker.resumed(self._clock())
 
     @property
-    def manners(self) -> LimiterState:
+    def state(self) -> LimiterState:
         """What is to be seen of it."""
         return LimiterState(self.breaker, self.throttle.limit, self.throttle.most)
 
     @property
-    def left_alone(self) -> bool:
+    def circuit_open(self) -> bool:
         """Nobody may ask."""
         return not self.breaker.closed
 
@@ -113,7 +113,7 @@ class RequestLimiter:
             self.breaker = self.breaker.half_opened()
         return self.breaker.state is BreakerState.HALF_OPEN
 
-    def refusal(self) -> CircuitOpen:
+    def circuit_open_error(self) -> CircuitOpen:
         """What those get who ask nevertheless."""
         return CircuitOpen(self._where, "", f"left alone: {self.breaker.why}")
 
@@ -161,22 +161,22 @@ class RequestLimiter:
     def _refuse(self, kind: Hashable) -> None:
         if self.breaker.closed or (kind == PROBE and self.breaker.state is BreakerState.HALF_OPEN):
             return
-        raise self.refusal()
+        raise self.circuit_open_error()
 
 
 class RequestSlot:
     """One request's turn."""
 
-    __slots__ = ("_began", "_kind", "_of_job", "_turns")
+    __slots__ = ("_began", "_kind", "_limiter", "_of_job")
 
-    def __init__(self, turns: RequestLimiter, kind: Hashable, of_job: bool) -> None:
-        self._turns = turns
+    def __init__(self, limiter: RequestLimiter, kind: Hashable, of_job: bool) -> None:
+        self._limiter = limiter
         self._kind = kind
         self._of_job = of_job
         self._began = 0.0
 
     async def __aenter__(self) -> None:
-        await self._turns.enter(self._kind)
+        await self._limiter.enter(self._kind)
         self._began = time.monotonic()
 
     async def __aexit__(
@@ -185,12 +185,12 @@ class RequestSlot:
         error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        turns = self._turns
+        limiter = self._limiter
         if isinstance(error, Unreachable):
-            turns.failed(error, self._kind, of_job=self._of_job)
+            limiter.failed(error, self._kind, of_job=self._of_job)
         elif error is None or isinstance(error, RemoteError):
-            turns.answered()
+            limiter.answered()
             if self._kind is not None:
                 now = time.monotonic()
-                turns.throttle.note(self._kind, now - self._began, now)
-        turns.leave()
+                limiter.throttle.note(self._kind, now - self._began, now)
+        limiter.leave()

@@ -31,6 +31,14 @@ class Extracted:
     commits: tuple[str, ...] = ()
     by: tuple[int, ...] = ()
 
+    @property
+    def source(self) -> str:
+        """``[[extract]] 1, 3``; without the places where they are not known."""
+        return " ".join(["[[extract]]", ", ".join(map(str, self.by))]).rstrip()
+
+
+NOTHING_EXTRACTED = Extracted()
+
 
 @dataclass(frozen=True)
 class Pattern:

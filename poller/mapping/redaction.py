@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import fnmatch
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -64,18 +64,18 @@ class Redactor:
         every = [tokens, *IN_CONTEXT, words, *(f"(?:{pattern})" for pattern in patterns)]
         options.never_capture = True
         self._any = re2.compile("|".join(every), options)
-        self._values: frozenset[bytes] = frozenset()
+        self._values: tuple[bytes, ...] = ()
         self._anchored = any(re.search(r"[\^$]|\\[AzZ]", pattern) for pattern in patterns)
 
-    def knowing(self, values: frozenset[bytes]) -> Redactor:
+    def with_values(self, values: frozenset[bytes]) -> Redactor:
         """One that hides these in every text, too: see :func:`known_values`."""
         if not values:
             return self
         more = copy.copy(self)
-        more._values = self._values | values
+        more._values = tuple(sorted({*self._values, *values}, key=len, reverse=True))
         return more
 
-    def hides(self, name: str) -> bool:
+    def is_secret_name(self, name: str) -> bool:
         """Whether the value of a parameter of that name is never sent."""
         lower = name.lower()
         plain = lower.replace("_", "").replace("-", "").replace(" ", "").replace(".", "")
@@ -83,20 +83,20 @@ class Redactor:
             fnmatch.fnmatchcase(lower, glob) for glob in self._names
         )
 
-    def text(self, text: str, values: Collection[bytes] = ()) -> str:
-        """``text`` with everything that looks like a secret replaced by ``****``.
-
-        ``values`` are secrets known as such: see :func:`known_values`.
-        """
+    def text(self, text: str) -> str:
+        """``text`` with everything that looks like a secret replaced by ``****``."""
         raw = text.encode("utf-8", "replace")
-        values = {*self._values, *values} if self._values else values
-        if not values and self._any.search(raw) is None:
+        if not self._values and self._any.search(raw) is None:
             return text
-        clean = RedactingStream(self, values).feed(raw)
+        clean = RedactingStream(self).feed(raw)
         return text if clean == raw else clean.decode()
 
     def lines(self, raw: bytes) -> bytes:
-        """The same for UTF-8 of whole lines; private keys are for :class:`Stream` to find."""
+        """The same for UTF-8 of whole lines; private keys, which span lines, are for
+        :class:`RedactingStream` to find."""
+        for value in self._values:
+            if value in raw:
+                raw = raw.replace(value, _MARK)
         raw = _without(raw, self._built_in)
         if any(word in raw for word in COMMAND_WORDS):
             raw = _without(raw, self._commands)
@@ -104,9 +104,9 @@ class Redactor:
             raw = _without(raw, pattern, whole=True)
         return raw
 
-    def may_hide(self, texts: Iterable[str]) -> bool:
-        """Whether something in one of the texts may look like a secret: one look at all of them is
-        cheaper than one at each, and mostly there is nothing."""
+    def may_contain_secret(self, texts: Iterable[str]) -> bool:
+        """Whether something in one of the texts may look like a secret: one search of all of them
+        is cheaper than one of each, and mostly there is nothing."""
         joined = "\n".join(texts).encode("utf-8", "replace")
         if any(value in joined for value in self._values):
             return True
@@ -117,9 +117,8 @@ class Redactor:
 class RedactingStream:
     """Redacts one text that comes in parts, each of whole lines; private keys span parts."""
 
-    def __init__(self, redactor: Redactor, values: Iterable[bytes] = ()) -> None:
+    def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
-        self._values = sorted(values, key=len, reverse=True)
         self._in_key = False
         self._plain = 0
 
@@ -127,9 +126,6 @@ class RedactingStream:
         """``raw`` without secrets; UTF-8 on both sides."""
         if self._in_key or _DASHES in raw:
             raw = self._without_keys(raw)
-        for value in self._values:
-            if value in raw:
-                raw = raw.replace(value, _MARK)
         return self._redactor.lines(raw)
 
     def _without_keys(self, raw: bytes) -> bytes:

@@ -62,7 +62,7 @@ async def backfill(
 ) -> BackfillResult:
     """Collect what is missing of a window. A job that is done is remembered, so that a backfill
     that was stopped goes on where it was. Raises RemoteError where the item tree can't be had."""
-    row, limiter, events = controller.row(), controller.client.turns, controller.events
+    row, limiter, events = controller.row(), controller.client.limiter, controller.events
     await ensure_reachable(controller)
     items = await _items(controller, row, globs)
     await verify_identity(controller, row)
@@ -72,7 +72,7 @@ async def backfill(
 
     async def one(item: Item) -> None:
         async with at_once:
-            if stopping() or limiter.left_alone:
+            if stopping() or limiter.circuit_open:
                 return
             try:
                 await _job(controller, row, item, window, done, stopping)
@@ -83,9 +83,9 @@ async def backfill(
             events.builds_checked(controller.name, item.next_build_number - 1)
 
     await together(one(item) for item in items)
-    if limiter.left_alone:
+    if limiter.circuit_open:
         left = f"{len(items) - done.done} of {len(items)} jobs are not done: run it again"
-        done.problems.append(f"{limiter.refusal()}: {left}")
+        done.problems.append(f"{limiter.circuit_open_error()}: {left}")
     return done
 
 
@@ -98,15 +98,15 @@ async def estimate(controller: Controller, window: Window, globs: Globs) -> Esti
     jobs = ledger.jobs.states(known.id)
     await ensure_reachable(controller)
     items = await _items(controller, known, globs)
-    turns = asyncio.Semaphore(controller.max_connections)
+    limiter = asyncio.Semaphore(controller.max_connections)
 
     async def one(item: Item) -> None:
         job = jobs.get(item.full_name, JobState(item.full_name))
         rest = left(window, _backfilled(ledger, job))
         if rest is None:
             return
-        async with turns:
-            if controller.client.turns.left_alone:
+        async with limiter:
+            if controller.client.limiter.circuit_open:
                 return
             try:
                 builds = await _count(controller, known, item, job, rest)
@@ -147,7 +147,7 @@ async def _job(
         done.done += 1
         return
     planned = await _plan(controller, row, item, job, rest)
-    # Where it turns out that the job is another one now, only a part of it was planned.
+    # Where it limiter out that the job is another one now, only a part of it was planned.
     whole, runs_since = not is_new_history(planned, job), rest.until
     async for _, page in pages(controller, name, planned):
         recorded = record(controller, row, item, page, controller.clock())
@@ -188,7 +188,7 @@ async def _count(
     """Builds of a job that would be collected."""
     count = 0
     async for part in summaries(controller.client, item, window.since):
-        due = {one.start for one in part if one.completed and one.timestamp < window.until}
+        due = {one.key for one in part if one.completed and one.timestamp < window.until}
         known = controller.ledger.builds.same(row.id, job, due)
         count += len(due.difference(one.start for one in known if one.settled))
     return count

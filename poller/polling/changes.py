@@ -84,7 +84,7 @@ def assume_running(told: Running, jobs: Iterable[JobState], chance: float) -> Bu
     """The builds that are held to run: where Jenkins did not tell this time, all those in flight
     but those of one job, so that a fault does not cost one request for each. ``chance`` in [0, 1)
     says of which."""
-    if not told.passing:
+    if not told.temporary:
         return told.builds
     in_flight = [job for job in jobs if job.mark.in_flight]
     left_out = int(chance * len(in_flight))

@@ -14,8 +14,9 @@ from poller.jenkins.discovery import Item
 from poller.jenkins.models import Build
 from poller.ledger.controllers import ControllerRow
 from poller.ledger.records import JobProgress, JobState, Predecessor
+from poller.mapping.evidence import EnrichedBuild
 from poller.polling.controller import Controller
-from poller.polling.enrich import EnrichedBuild, EnrichFailure, enrich
+from poller.polling.enrich import EnrichFailure, enrich
 from poller.polling.lineage import is_recreated, start_generation, unsettled
 from poller.polling.watermark import (
     count_to_ask,
@@ -162,10 +163,10 @@ async def _history(
 ) -> JobHistory:
     """Look as far back as is due; find out whether the job is the one that is known."""
     before, source = job.mark, None
-    api, known_builds = controller.client, controller.ledger.builds
+    client, known_builds = controller.client, controller.ledger.builds
     asked = _first_ask(item, job, lost)
-    builds = await api.builds(item.full_name, asked)
-    started = {build.number: build.start for build in builds}
+    builds = await client.builds(item.full_name, asked)
+    started = {build.number: build.key for build in builds}
     own = known_builds.of_job(job, started) if job.id else []
     another = is_recreated(job, item.next_build_number, item.cls, started, own)
     if another or before.next_build_number is None:
@@ -176,11 +177,11 @@ async def _history(
         # asked have pushed the oldest out of the range.
         needed = count_to_ask(job.mark, item.next_build_number, BUILDS_PER_PAGE)
         asked = min(max(asked * 2, needed), BUILDS_PER_PAGE)
-        builds = await api.builds(item.full_name, asked)
-        started = {build.number: build.start for build in builds}
+        builds = await client.builds(item.full_name, asked)
+        started = {build.number: build.key for build in builds}
     covered = covered_mark(item.next_build_number, before, started, another=another)
     if not reaches_back(started, job.mark, since, asked):
-        started |= {head.number: head for head in await api.heads(item.full_name)}
+        started |= {head.number: head for head in await client.heads(item.full_name)}
     return JobHistory(job, source, {build.number: build for build in builds}, started, covered)
 
 
@@ -205,7 +206,7 @@ def in_pages(numbers: Iterable[int]) -> list[list[int]]:
 
 
 async def _in_flight_before(
-    api: JenkinsClient, item: Item, mark: JobProgress, newest: Collection[int]
+    client: JenkinsClient, item: Item, mark: JobProgress, newest: Collection[int]
 ) -> tuple[dict[int, Build], list[int]]:
     """The builds in flight that lie before ``newest``, each by its number; and those gone."""
     lowest = min(newest, default=1)
@@ -213,7 +214,7 @@ async def _in_flight_before(
     found: dict[int, Build] = {}
     for number in sorted(number for number in mark.in_flight if number < lowest):
         try:
-            found[number] = await api.build(item.full_name, number)
+            found[number] = await client.build(item.full_name, number)
         except NotFound:
             gone.append(number)
     return found, gone
@@ -224,9 +225,13 @@ class HistoryReader:
     page of the others. ``started`` are all builds that the job has, as far as the walk goes."""
 
     def __init__(
-        self, api: JenkinsClient, full_name: str, started: Iterable[int], at_hand: dict[int, Build]
+        self,
+        client: JenkinsClient,
+        full_name: str,
+        started: Iterable[int],
+        at_hand: dict[int, Build],
     ) -> None:
-        self._api = api
+        self._client = client
         self._full_name = full_name
         self._at_hand = at_hand
         self._places = {number: at for at, number in enumerate(sorted(started, reverse=True))}
@@ -237,7 +242,7 @@ class HistoryReader:
         if missing:
             if worth_a_page(len(self._places), len(missing)):
                 first, last = self._places[missing[-1]], self._places[missing[0]] + 1
-                for build in await self._api.page(self._full_name, first, last):
+                for build in await self._client.page(self._full_name, first, last):
                     self._at_hand.setdefault(build.number, build)
             # A build may have begun or been deleted in between, and moved the places.
             left = [number for number in missing if number not in self._at_hand]
@@ -246,7 +251,7 @@ class HistoryReader:
 
     async def _one(self, number: int) -> None:
         with contextlib.suppress(NotFound):
-            self._at_hand[number] = await self._api.build(self._full_name, number)
+            self._at_hand[number] = await self._client.build(self._full_name, number)
 
 
 def worth_a_page(history: int, wanted: int) -> bool:

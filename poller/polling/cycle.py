@@ -59,7 +59,7 @@ async def poll(controller: Controller, stopping: Stopping = lambda: False) -> Po
     """One cycle. Never raises RemoteError: what failed is in the result and in the ledger."""
     row = controller.row()
     result = PollResult(controller.name)
-    limiter = controller.client.turns
+    limiter = controller.client.limiter
     try:
         await ensure_reachable(controller, keep=True)
         changes = await _discover(controller, row, result)
@@ -70,12 +70,12 @@ async def poll(controller: Controller, stopping: Stopping = lambda: False) -> Po
 
     async def one(item: Item) -> None:
         async with at_once:
-            if not (stopping() or limiter.left_alone):
+            if not (stopping() or limiter.circuit_open):
                 await _collect(controller, row, item, changes, result)
 
     await together(one(item) for item in changes.items)
-    if limiter.left_alone:
-        return _failed(controller, row, result, result.error or limiter.refusal())
+    if limiter.circuit_open:
+        return _failed(controller, row, result, result.error or limiter.circuit_open_error())
     record_breaker(controller)
     await give_up_missing(controller, row, changes, result)
     controller.ledger.controllers.polled(
@@ -103,7 +103,7 @@ async def _collect(
             if recorded.stale:
                 break
     except RemoteError as error:
-        if controller.client.turns.left_alone:
+        if controller.client.limiter.circuit_open:
             result.error = error  # the job is not to blame
             return
         result.problems.append(str(error))
@@ -187,7 +187,7 @@ async def give_up_missing(
         if job.failures + 1 < GONE_TRIES:
             continue
         try:
-            await controller.client.start(name, min(job.mark.in_flight))
+            await controller.client.build_key(name, min(job.mark.in_flight))
         except NotFound:
             cycle.skipped += ledger.jobs.give_up_in_flight(job)
         except RemoteError as error:

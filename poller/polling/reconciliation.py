@@ -95,7 +95,7 @@ async def reconcile(
             await pace.turn()
             async for part in summaries(controller.client, item, since):
                 done = [one for one in part if is_due(one, settled_before)]
-                entries = ledger.books.entries(row.id, job, [one.start for one in done])
+                entries = ledger.books.entries(row.id, job, [one.key for one in done])
                 checked.builds += len(done)
                 for finding in compared(name, done, entries):
                     checked.note(finding)
@@ -103,7 +103,7 @@ async def reconcile(
         except NotFound:
             continue  # deleted since the tree was asked
         except RemoteError as error:
-            if controller.client.turns.left_alone:
+            if controller.client.limiter.circuit_open:
                 raise
             checked.problem = str(error)
         else:
@@ -207,7 +207,7 @@ async def self_check(
     ledger = controller.ledger
     row = ledger.controllers.find(controller.name)
     done = SelfCheckResult()
-    if row is None or row.last_success is None or controller.client.turns.left_alone:
+    if row is None or row.last_success is None or controller.client.limiter.circuit_open:
         return done
 
     def names(items: dict[str, Item]) -> Sequence[str]:

@@ -215,7 +215,7 @@ class Service:
 
     async def _poll(self, watched: Controller) -> None:
         started, api = time.monotonic(), watched.client
-        before = api.turns.manners
+        before = api.limiter.state
         waits = self._patience[watched.name]
         try:
             with self._vitals.doing(f"polling {watched.name}", waits, lambda: api.requests):
@@ -232,22 +232,22 @@ class Service:
         self._vitals.trouble(watched.name, str(cycle.error or ""))
         known = self._problems.get(cycle.controller, frozenset())
         self._problems[cycle.controller] = frozenset(cycle.problems)
-        if before.breaker.closed or api.turns.breaker.closed:
+        if before.breaker.closed or api.limiter.breaker.closed:
             log_poll(self._log, cycle, int(took * 1000), known)
         self._mind(watched, before)
 
     def _mind(self, watched: Controller, before: LimiterState) -> None:
         """Tell how a controller is treated now. The next poll of one that is left alone is when it
         may be tried: it begins with one small request."""
-        turns = watched.client.turns
-        log_limiter(self._log, watched.name, before, turns.manners)
-        self._metrics.at_once(watched.name, turns.throttle.limit)
-        if turns.left_alone:
-            self._schedule.soon(watched.name, turns.breaker.wait(self._clock(), turns.rules))
+        limiter = watched.client.limiter
+        log_limiter(self._log, watched.name, before, limiter.state)
+        self._metrics.at_once(watched.name, limiter.throttle.limit)
+        if limiter.circuit_open:
+            self._schedule.soon(watched.name, limiter.breaker.wait(self._clock(), limiter.rules))
 
     async def _heal(self, watched: Controller) -> None:
         """Compare a few jobs with Jenkins, build by build."""
-        line, before = self._line, watched.client.turns.manners
+        line, before = self._line, watched.client.limiter.state
         try:
             with self._vitals.doing(
                 f"comparing {watched.name}",

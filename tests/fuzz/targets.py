@@ -85,7 +85,7 @@ def build(bench: Workbench, body: bytes) -> None:
     """One build by its number."""
     controller, _ = bench.controller(build=body)
     one = bench.run(controller.client.build("team/app", 1))
-    assert one.start.timestamp >= 0
+    assert one.key.timestamp >= 0
     _collected(bench, body, builds=b'{"builds":[' + body + b"]}")
 
 
@@ -132,8 +132,8 @@ def progressive(bench: Workbench, body: bytes) -> None:
     answers.headers = {"X-More-Data": "true", "X-Text-Size": str(len(body))}
     reader: LogCollector = controller.logs
     (one, *_) = bench.run(controller.client.builds("team/app", 1))
-    log = bench.run(reader.read(controller.client, "team/app", one))
-    bench.tells(escape_line(log.kept.absent or ""))
+    log = bench.run(reader.read(controller.client, "team/app", one, controller.mapping.redactor))
+    bench.tells(escape_line(log.kept.read_error or ""))
 
 
 def items(bench: Workbench, body: bytes) -> None:
@@ -171,7 +171,7 @@ def history(bench: Workbench, body: bytes) -> None:
     async def work() -> None:
         async for part in summaries(controller.client, item, 0):
             done = [one for one in part if is_due(one, FAR)]
-            entries = bench.ledger.books.entries(bench.row.id, job, [one.start for one in done])
+            entries = bench.ledger.books.entries(bench.row.id, job, [one.key for one in done])
             for finding in compared(item.full_name, done, entries):
                 bench.tells(escape_line(reconcile_line("main", finding)))
 
@@ -200,7 +200,9 @@ def headers(bench: Workbench, body: bytes) -> None:
         lambda: controller.client.builds("team/app", 10),
         lambda: controller.client.identity(),
         lambda: controller.client.headers(),
-        lambda: controller.logs.read(controller.client, "team/app", one),
+        lambda: controller.logs.read(
+            controller.client, "team/app", one, controller.mapping.redactor
+        ),
     ):
         try:
             bench.run(ask())
