@@ -40,7 +40,7 @@ async def resend(
     """Queue a build again: as Jenkins and the config have it now, so that a corrected config helps;
     as it was kept where Jenkins no longer has the build."""
     sent = ledger.outbox.sent(build)
-    name, number = sent.full_name, sent.start.number
+    name, number = sent.full_name, sent.key.number
     try:
         row = await _anew(watched, sent)
     except RemoteError as error:
@@ -59,18 +59,18 @@ async def resend(
 
 async def _anew(watched: Controller, sent: SentBuild) -> BuildRow | None:
     """The build mapped as Jenkins has it now; None where it doesn't have it any more."""
-    name, number = sent.full_name, sent.start.number
+    name, number = sent.full_name, sent.key.number
     try:
         build = await watched.api.build(name, number)
     except NotFound:
         return None
-    if not build.start.is_same(sent.start):
+    if not build.start.is_same(sent.key):
         return None
     (whole,) = await enrich(watched.for_rules(), name, [build])
     if isinstance(whole, EnrichFailure):
         raise RemoteError(watched.api.where, f"{name} #{number}", whole.why)
     multibranch = await in_multibranch(watched.api, name)
-    return mapped(watched, JobInfo(name, sent.generation, sent.base, multibranch), whole)
+    return mapped(watched, JobInfo(name, sent.generation, sent.number_offset, multibranch), whole)
 
 
 async def resend_all(

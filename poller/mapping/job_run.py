@@ -43,12 +43,13 @@ class SeiInstance:
 
 @dataclass(frozen=True)
 class JobInfo:
-    """The job that a build belongs to. ``base`` is added to a build's number; ``multibranch`` says
-    that the job is a branch, so that its last segment is no name of a pipeline."""
+    """The job that a build belongs to. ``number_offset`` is added to a build's number;
+    ``multibranch`` says that the job is a branch, so that its last segment is no name of a
+    pipeline."""
 
     full_name: str
     generation: int
-    base: int
+    number_offset: int
     multibranch: bool
 
 
@@ -181,7 +182,7 @@ def _fixed(identity: SeiInstance, job: JobInfo, build: Build) -> dict[str, Any]:
         "instance_url": clip(identity.instance_url, TEXT),
         "start_time": build.timestamp,
         "duration": max(0, build.duration),
-        "build_number": job.base + build.number,
+        "build_number": job.number_offset + build.number,
         "execution_id": execution_id(identity, job, build),
         "web_url": web_url(identity, job, build),
     }

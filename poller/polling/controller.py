@@ -39,4 +39,6 @@ class Controller:
 
     def job_facts(self, item: str, state: JobState, *, multibranch: bool) -> JobInfo:
         """What mapping needs of a job; one created anew goes on counting, or not, as configured."""
-        return JobInfo(item, state.generation, state.base if self.renumber else 0, multibranch)
+        return JobInfo(
+            item, state.generation, state.number_offset if self.renumber else 0, multibranch
+        )

@@ -97,7 +97,7 @@ async def reconcile(
             await pace.turn()
             async for part in summaries(watched.api, item, since):
                 done = [one for one in part if is_due(one, settled_before)]
-                entries = ledger.books.entries(row.id, job, [one.start for one in done])
+                entries = ledger.reconciliation.entries(row.id, job, [one.start for one in done])
                 checked.builds += len(done)
                 for finding in compared(name, done, entries):
                     checked.note(finding)
@@ -110,7 +110,7 @@ async def reconcile(
             checked.problem = str(error)
         else:
             if job.id:
-                ledger.books.checked(job.id, clock())
+                ledger.reconciliation.record_check(job.id, clock())
         yield checked
 
 
@@ -130,7 +130,7 @@ def compared(
     job: str, builds: Iterable[Summary], entries: Iterable[LedgerEntry]
 ) -> list[Difference]:
     """What is not settled of completed builds, and what Jenkins says otherwise. Pure."""
-    by_number = {entry.start.number: entry for entry in entries}
+    by_number = {entry.key.number: entry for entry in entries}
     findings = []
     for build in builds:
         entry = by_number.get(build.number)
@@ -173,8 +173,8 @@ async def collect_missing(
         return 0
     name = checked.item.full_name
     job = ledger.jobs.states(row.id, name).get(name, JobState(name))
-    back = dataclasses.replace(job.mark, examined=min(job.mark.examined, lowest - 1))
-    job, count = dataclasses.replace(job, mark=back), 0
+    back = dataclasses.replace(job.progress, examined=min(job.progress.examined, lowest - 1))
+    job, count = dataclasses.replace(job, progress=back), 0
     memory = LedgerMemory(ledger, row.id)
     pages = collect(watched, checked.item, job, since, memory, {})
     async for page in pages:
@@ -222,7 +222,7 @@ async def self_check(
         return healed
 
     def names(items: dict[str, Item]) -> Sequence[str]:
-        chosen = ledger.books.least_checked(row.id, jobs, clock())
+        chosen = ledger.reconciliation.least_recently_checked(row.id, jobs, clock())
         return [name for name in chosen if name in items and watched.globs.selects(name)]
 
     def found(finding: Difference) -> None:

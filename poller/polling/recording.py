@@ -94,8 +94,8 @@ def mapped(watched: Controller, job: JobInfo, whole: EnrichedBuild) -> BuildRow:
     return dataclasses.replace(
         _row(build, "collected", log=kept),
         payload=payload,
-        build_number=job.base + build.number,
-        lacking=whole.lacking,
+        build_number=job.number_offset + build.number,
+        incomplete=whole.lacking,
         execution=encode(made) if isinstance(made, NewExecution) else None,
         no_execution=made.reason if isinstance(made, NoExecution) else None,
     )
