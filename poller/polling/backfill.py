@@ -161,7 +161,9 @@ async def _job(
     if whole:
         done.done += 1
         seen = together_with(Window(rest.since, runs_since), before)
-        ledger.books.note_backfill(ledger.jobs.states(row.id, name)[name], seen.since, seen.until)
+        ledger.reconciliation.record_backfill(
+            ledger.jobs.states(row.id, name)[name], seen.since, seen.until
+        )
 
 
 def is_new_history(planned: CollectPlan, job: JobState) -> bool:
@@ -175,8 +177,10 @@ async def _plan(
     controller: Controller, row: ControllerRow, item: Item, job: JobState, window: Window
 ) -> CollectPlan:
     """All of the window that is not settled, whatever the marks of the polls say."""
-    all_of_it = JobProgress(next_build_number=job.mark.next_build_number, newest=job.mark.newest)
-    job = dataclasses.replace(job, mark=all_of_it)
+    all_of_it = JobProgress(
+        next_build_number=job.progress.next_build_number, newest=job.progress.newest
+    )
+    job = dataclasses.replace(job, progress=all_of_it)
     planned = await make_plan(controller, row, item, job, window.since, {})
     numbers = [n for n in planned.numbers if planned.started[n].timestamp < window.until]
     return dataclasses.replace(planned, numbers=numbers, gone=[])
@@ -190,12 +194,12 @@ async def _count(
     async for part in summaries(controller.client, item, window.since):
         due = {one.key for one in part if one.completed and one.timestamp < window.until}
         known = controller.ledger.builds.same(row.id, job, due)
-        count += len(due.difference(one.start for one in known if one.settled))
+        count += len(due.difference(one.key for one in known if one.settled))
     return count
 
 
 def _backfilled(ledger: Ledger, job: JobState) -> Window | None:
-    done = ledger.books.backfilled(job) if job.id else None
+    done = ledger.reconciliation.backfilled_window(job) if job.id else None
     return None if done is None else Window(*done)
 
 

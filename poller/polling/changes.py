@@ -62,7 +62,7 @@ def should_ask(
         return False
     if job.missing and item.next_build_number > 1:
         return True
-    return needs_collecting(item, job.mark, running)
+    return needs_collecting(item, job.progress, running)
 
 
 def is_postponed(job: JobState, now: int) -> bool:
@@ -86,13 +86,13 @@ def assume_running(told: Running, jobs: Iterable[JobState], chance: float) -> Bu
     says of which."""
     if not told.temporary:
         return told.builds
-    in_flight = [job for job in jobs if job.mark.in_flight]
+    in_flight = [job for job in jobs if job.progress.in_flight]
     left_out = int(chance * len(in_flight))
     return {
         (job.full_name.lower(), number): BuildKey(number, 0)
         for place, job in enumerate(in_flight)
         if place != left_out
-        for number in job.mark.in_flight
+        for number in job.progress.in_flight
     }
 
 
@@ -140,8 +140,8 @@ def missing(jobs: Iterable[JobState], look: ItemTree) -> dict[int, JobState]:
     return {
         job.id: job
         for job in jobs
-        if job.mark.next_build_number is not None
-        and _is_missing(job.mark.next_build_number, look.items.get(job.full_name))
+        if job.progress.next_build_number is not None
+        and _is_missing(job.progress.next_build_number, look.items.get(job.full_name))
         and not any(job.full_name.startswith(f"{folder}/") for folder in look.unread)
     }
 

@@ -88,7 +88,7 @@ async def collect(
     done = planned.done
     async for numbers, page in pages(controller, item.full_name, planned):
         last = not numbers or numbers[-1] == planned.numbers[-1]
-        page.examined = planned.covered if last else max(numbers[-1], planned.job.mark.examined)
+        page.examined = planned.covered if last else max(numbers[-1], planned.job.progress.examined)
         page.gaps = gaps(done, page.examined, {*planned.started, *planned.gone})
         page.gone = planned.gone if last else []
         done = max(done, page.examined)
@@ -105,7 +105,7 @@ async def make_plan(
 ) -> CollectPlan:
     """Look as far back as is due, and choose what to collect."""
     seen = await _history(controller, row, item, job, since, lost)
-    mark = seen.job.mark
+    mark = seen.job.progress
     due = due_numbers(mark, seen.started, since)
     known = controller.ledger.builds.same(
         row.id, seen.job, [seen.started[number] for number in due]
@@ -162,7 +162,7 @@ async def _history(
     lost: Mapping[int, JobState],
 ) -> JobHistory:
     """Look as far back as is due; find out whether the job is the one that is known."""
-    before, source = job.mark, None
+    before, source = job.progress, None
     client, known_builds = controller.client, controller.ledger.builds
     asked = _first_ask(item, job, lost)
     builds = await client.builds(item.full_name, asked)
@@ -172,15 +172,15 @@ async def _history(
     if another or before.next_build_number is None:
         known = known_builds.same(row.id, job, started.values())
         job, source = start_generation(job, started, known, lost, another=another)
-    while asked < BUILDS_PER_PAGE and not reaches_back(started, job.mark, since, asked):
+    while asked < BUILDS_PER_PAGE and not reaches_back(started, job.progress, since, asked):
         # The mark may lie further back than was asked, or builds that began since the tree was
         # asked have pushed the oldest out of the range.
-        needed = count_to_ask(job.mark, item.next_build_number, BUILDS_PER_PAGE)
+        needed = count_to_ask(job.progress, item.next_build_number, BUILDS_PER_PAGE)
         asked = min(max(asked * 2, needed), BUILDS_PER_PAGE)
         builds = await client.builds(item.full_name, asked)
         started = {build.number: build.key for build in builds}
     covered = covered_mark(item.next_build_number, before, started, another=another)
-    if not reaches_back(started, job.mark, since, asked):
+    if not reaches_back(started, job.progress, since, asked):
         started |= {head.number: head for head in await client.heads(item.full_name)}
     return JobHistory(job, source, {build.number: build for build in builds}, started, covered)
 
@@ -188,10 +188,14 @@ async def _history(
 def _first_ask(item: Item, job: JobState, lost: Mapping[int, JobState]) -> int:
     """How many builds to ask first: of a job that may be a lost one renamed, few, as Jenkins has
     to load each."""
-    asked = count_to_ask(job.mark, item.next_build_number, BUILDS_PER_PAGE)
-    if job.mark.next_build_number is None:
+    asked = count_to_ask(job.progress, item.next_build_number, BUILDS_PER_PAGE)
+    if job.progress.next_build_number is None:
         nearest = max(
-            (o.mark.used for o in lost.values() if 0 < o.mark.used < item.next_build_number),
+            (
+                o.progress.highest_number
+                for o in lost.values()
+                if 0 < o.progress.highest_number < item.next_build_number
+            ),
             default=0,
         )
         asked = min(asked, item.next_build_number - nearest)

@@ -146,10 +146,10 @@ async def _discover(controller: Controller, row: ControllerRow, cycle: PollResul
             f"controller {controller.name}: {len(items)} jobs where {row.jobs} were: is the list"
             " whole, and does the user still see them all? None is held for deleted",
         )
-    at_rest = ledger.jobs.at_rest(row.id)
+    at_rest = ledger.jobs.idle(row.id)
     stirring = [item for item in items if at_rest.get(item.full_name) != item.next_build_number]
     names = {*(item.full_name for item in stirring), *changed_names(at_rest, look)}
-    jobs = ledger.jobs.stirring(row.id, names)
+    jobs = ledger.jobs.active(row.id, names)
     lost = missing(jobs.values(), look) if shrunk_at is None else {}
     running = assume_running(told, jobs.values(), random.random())  # noqa: S311
     chosen, begun = [], []
@@ -158,10 +158,10 @@ async def _discover(controller: Controller, row: ControllerRow, cycle: PollResul
         if should_ask(item, job, running, now):
             chosen.append(item)
         elif job is not None and running:
-            starts = started_builds(item, job.mark, running, row.since)
+            starts = started_builds(item, job.progress, running, row.since)
             begun += [(job, start) for start in starts]
     if begun:
-        ledger.builds.note_begun(begun)
+        ledger.builds.record_running(begun)
     return Changes(look, chosen, jobs, lost, shrunk_at)
 
 
@@ -175,19 +175,19 @@ async def give_up_missing(
     missing = [job for job in news.lost.values() if job.full_name not in news.look.items]
     if newly := [job.id for job in missing if not job.missing]:
         ledger.jobs.note_missing(newly)
-    with_builds = [job.full_name for job in missing if job.mark.in_flight]
+    with_builds = [job.full_name for job in missing if job.progress.in_flight]
     if not with_builds:
         return
     jobs = ledger.jobs.states(row.id)
     for name in with_builds:
         job = jobs[name]
-        if not job.mark.in_flight or is_postponed(job, clock()):
+        if not job.progress.in_flight or is_postponed(job, clock()):
             continue
         ledger.jobs.put_off(row.id, job, job.cls, clock() + retry_delay(job.failures + 1))
         if job.failures + 1 < GONE_TRIES:
             continue
         try:
-            await controller.client.build_key(name, min(job.mark.in_flight))
+            await controller.client.build_key(name, min(job.progress.in_flight))
         except NotFound:
             cycle.skipped += ledger.jobs.give_up_in_flight(job)
         except RemoteError as error:

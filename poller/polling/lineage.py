@@ -25,12 +25,12 @@ def is_recreated(
     The counter went back, the class changed, or a number that the ledger knows in this generation
     is another build now. A build that was deleted proves nothing.
     """
-    mark = job.mark
+    mark = job.progress
     if mark.next_build_number is not None and next_build_number < mark.next_build_number:
         return True
     if job.cls and cls and job.cls != cls:
         return True
-    own = [one.start for one in known if one.job == job.id and one.generation == job.generation]
+    own = [one.key for one in known if one.job == job.id and one.generation == job.generation]
     if mark.newest is not None:
         own.append(mark.newest)
     return any(one.number in started and started[one.number].differs(one) for one in own)
@@ -60,17 +60,20 @@ def start_generation(
         moved = before is None and newest.job in lost
         before = lost.get(newest.job, before)
         if before is not None:
-            source = Predecessor(newest.job, newest.generation, newest.start.number, moved)
+            source = Predecessor(newest.job, newest.generation, newest.key.number, moved)
             if newest.generation == before.generation:
-                mark = continued(before.mark, newest.start)
+                mark = continued(before.progress, newest.key)
     if another:
         return dataclasses.replace(
-            job, generation=job.generation + 1, base=job.base + job.mark.used, mark=mark
+            job,
+            generation=job.generation + 1,
+            number_offset=job.number_offset + job.progress.highest_number,
+            progress=mark,
         ), source
-    if source is not None and source.moved and not job.base and before is not None:
+    if source is not None and source.moved and not job.number_offset and before is not None:
         # The name is new: the numbers that the job had go on under it.
-        return dataclasses.replace(job, base=before.base, mark=mark), source
-    return dataclasses.replace(job, mark=mark), source
+        return dataclasses.replace(job, number_offset=before.number_offset, progress=mark), source
+    return dataclasses.replace(job, progress=mark), source
 
 
 def continued(mark: JobProgress, newest: BuildKey) -> JobProgress:
@@ -88,16 +91,16 @@ def unsettled(
     due: Iterable[int], started: Mapping[int, BuildKey], known: Collection[KnownBuild]
 ) -> list[int]:
     """Those of ``due`` that the ledger has not settled already, under whatever name."""
-    settled = {one.start.number: one for one in known if one.settled}
+    settled = {one.key.number: one for one in known if one.settled}
     return [
         number
         for number in due
-        if number not in settled or started[number].differs(settled[number].start)
+        if number not in settled or started[number].differs(settled[number].key)
     ]
 
 
 def _is(known: KnownBuild, started: Mapping[int, BuildKey]) -> bool:
-    return known.start.number in started and known.start.is_same(started[known.start.number])
+    return known.key.number in started and known.key.is_same(started[known.key.number])
 
 
 def _only_seen(known: KnownBuild, job: JobState, lost: Mapping[int, JobState]) -> bool:
@@ -108,9 +111,9 @@ def _only_seen(known: KnownBuild, job: JobState, lost: Mapping[int, JobState]) -
         owner is not None
         and not known.settled
         and known.generation == owner.generation
-        and known.start.number > owner.mark.examined
+        and known.key.number > owner.progress.examined
     )
 
 
 def _number(known: KnownBuild) -> int:
-    return known.start.number
+    return known.key.number

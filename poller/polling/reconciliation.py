@@ -95,7 +95,7 @@ async def reconcile(
             await pace.turn()
             async for part in summaries(controller.client, item, since):
                 done = [one for one in part if is_due(one, settled_before)]
-                entries = ledger.books.entries(row.id, job, [one.key for one in done])
+                entries = ledger.reconciliation.entries(row.id, job, [one.key for one in done])
                 checked.builds += len(done)
                 for finding in compared(name, done, entries):
                     checked.note(finding)
@@ -108,7 +108,7 @@ async def reconcile(
             checked.problem = str(error)
         else:
             if job.id:
-                ledger.books.checked(job.id, controller.clock())
+                ledger.reconciliation.record_check(job.id, controller.clock())
         yield checked
 
 
@@ -128,7 +128,7 @@ def compared(
     job: str, builds: Iterable[Summary], entries: Iterable[LedgerEntry]
 ) -> list[Difference]:
     """What is not settled of completed builds, and what Jenkins says otherwise. Pure."""
-    by_number = {entry.start.number: entry for entry in entries}
+    by_number = {entry.key.number: entry for entry in entries}
     findings = []
     for build in builds:
         entry = by_number.get(build.number)
@@ -167,8 +167,8 @@ async def collect_missing(
     row, item, count = controller.row(), checked.item, 0
     name = item.full_name
     job = controller.ledger.jobs.states(row.id, name).get(name, JobState(name))
-    back = dataclasses.replace(job.mark, examined=min(job.mark.examined, lowest - 1))
-    job = dataclasses.replace(job, mark=back)
+    back = dataclasses.replace(job.progress, examined=min(job.progress.examined, lowest - 1))
+    job = dataclasses.replace(job, progress=back)
     since = row.since if since is None else since
     async for page in collect(controller, row, item, job, since, {}):
         if page.job.generation == job.generation:
@@ -211,7 +211,7 @@ async def self_check(
         return done
 
     def names(items: dict[str, Item]) -> Sequence[str]:
-        chosen = ledger.books.least_checked(row.id, jobs, controller.clock())
+        chosen = ledger.reconciliation.least_recently_checked(row.id, jobs, controller.clock())
         return [name for name in chosen if name in items and controller.globs.selects(name)]
 
     def found(difference: Difference) -> None:

@@ -102,7 +102,7 @@ def mapped(controller: Controller, job: JobInfo, enriched: EnrichedBuild) -> Bui
         _row(build, "collected", log=enriched.log),
         payload=payload,
         build_number=done.run.build_number,
-        lacking=enriched.incomplete,
+        incomplete=enriched.incomplete,
         execution=encode(execution) if isinstance(execution, NewExecution) else None,
         no_execution=execution.reason if isinstance(execution, NoExecution) else None,
     )

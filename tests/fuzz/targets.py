@@ -53,7 +53,7 @@ def _collected(bench: Workbench, body: bytes, **hostile: bytes) -> None:
     name = _name(body)
     states = bench.ledger.jobs.states(bench.row.id)
     job = states.get(name, JobState(name))
-    item = Item(name, PIPELINE_JOB, max(5, job.mark.next_build_number or 1))
+    item = Item(name, PIPELINE_JOB, max(5, job.progress.next_build_number or 1))
 
     async def work() -> None:
         async for page in collect(controller, bench.row, item, job, 0, {}):
@@ -159,7 +159,7 @@ def running(bench: Workbench, body: bytes) -> None:
     jobs = bench.ledger.jobs.states(bench.row.id).values()
     found = assume_running(told, jobs, 0.5) or {}
     assert all(number == start.number >= 0 for (_, number), start in found.items())
-    bench.ledger.builds.note_begun((job, start) for start in found.values() for job in jobs)
+    bench.ledger.builds.record_running((job, start) for start in found.values() for job in jobs)
 
 
 def history(bench: Workbench, body: bytes) -> None:
@@ -171,7 +171,9 @@ def history(bench: Workbench, body: bytes) -> None:
     async def work() -> None:
         async for part in summaries(controller.client, item, 0):
             done = [one for one in part if is_due(one, FAR)]
-            entries = bench.ledger.books.entries(bench.row.id, job, [one.key for one in done])
+            entries = bench.ledger.reconciliation.entries(
+                bench.row.id, job, [one.key for one in done]
+            )
             for finding in compared(item.full_name, done, entries):
                 bench.tells(escape_line(reconcile_line("main", finding)))
 

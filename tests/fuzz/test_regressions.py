@@ -88,7 +88,7 @@ def test_a_damaged_payload_is_a_damaged_ledger(bench: Workbench) -> None:
     conn.close()
     for ask in (
         lambda ledger: ledger.outbox.queued("sei", waiting[0]),
-        lambda ledger: ledger.history.payload(builds[0]),
+        lambda ledger: ledger.page_queries.payload(builds[0]),
         lambda ledger: ledger.logs.text(builds[0]),
     ):
         with Ledger(path, read_only=True) as ledger, pytest.raises(LedgerError, match="malformed"):
