@@ -32,6 +32,7 @@ from poller.delivery.sink import Sink
 from poller.http.client import Connection
 from poller.http.retry import OnTry
 from poller.jenkins.client import JenkinsClient
+from poller.jenkins.request_limiter import RequestLimiter
 from poller.ledger import Ledger
 from poller.mapping.extract import Extraction
 from poller.mapping.job_run import MappingConfig, SeiInstance
@@ -142,13 +143,18 @@ def controller_of_config(
 ) -> Controller:
     """One controller, ready to be asked."""
     token = read_secret(controller, environ).get_secret_value()
-    api = JenkinsClient(
-        controller.name, connection_to(controller, on_try, common.trust), controller.user, token,
-        request_rate=controller.request_rate, every=controller.every / 1000, clock=common.clock,
-    )  # fmt: skip
+    limiter = RequestLimiter(
+        f"controller {controller.name}",
+        controller.max_connections,
+        request_rate=controller.request_rate,
+        every=controller.every / 1000,
+        clock=common.clock,
+    )
+    connection = connection_to(controller, on_try, common.trust)
+    client = JenkinsClient(controller.name, connection, controller.user, token, limiter)
     return Controller(
         name=controller.name,
-        client=api,
+        client=client,
         ledger=common.ledger,
         sinks=common.sinks,
         clock=common.clock,
@@ -163,7 +169,7 @@ def controller_of_config(
             instance_url=controller.effective_instance_url,
         ),
         mapping=common.policy,
-        upstream=UpstreamCauses(api),
+        upstream=UpstreamCauses(client),
         logs=console(controller, common),
     )
 

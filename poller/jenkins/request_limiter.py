@@ -1,21 +1,22 @@
-"""Whose turn it is to ask a controller: never more than ``max_connections`` at once, fewer while it
-is slow, nobody while it is left alone."""
+"""The limit of requests to one controller: never more than ``max_connections`` at once, fewer while
+it is slow, none while its circuit is open."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass
 from types import TracebackType
 
 from poller.core.errors import CircuitOpen, RemoteError, Unreachable
+from poller.core.times import Clock, now_ms
 from poller.http.breaker import Breaker, BreakerFailure, BreakerPolicy, BreakerState
 from poller.http.throttle import RateLimit, Throttle
 
 FAILURES = 3
-"""Requests in a row without an answer after which a controller is left alone."""
+"""Requests in a row without an answer that open the circuit."""
 
 FIRST_WAIT, LONGEST_WAIT = 30.0, 300.0
 """Seconds until it is tried again; no sooner than it would be polled, and no later than it would
@@ -33,7 +34,7 @@ STARTING_MARKS = (b"getting ready to work", b"Jenkins is restarting", b"/scripts
 (recorded); its words are in the server's language, its script is not."""
 
 PROBE = "probe"
-"""The kind of the one small request to a controller that was left alone."""
+"""The kind of the one small request that is sent while the circuit is half-open."""
 
 
 def rules(every: float) -> BreakerPolicy:
@@ -63,21 +64,22 @@ class LimiterState:
 
 
 class RequestLimiter:
-    """``where`` names the controller, ``clock`` gives epoch milliseconds."""
+    """At most ``most`` requests at once to the controller that ``where`` names, and at most
+    ``request_rate`` of them a second, which is polled ``every`` so many seconds."""
 
     def __init__(
         self,
         where: str,
         most: int,
-        pace: RateLimit,
-        clock: Callable[[], int],
         *,
+        request_rate: float | None = None,
         every: float = FIRST_WAIT,
+        clock: Clock = now_ms,
     ) -> None:
         self._where = where
         self._slots = asyncio.Semaphore(most)
         self._withheld = 0
-        self._pace = pace
+        self._rate = RateLimit(request_rate, asyncio.get_running_loop().time)
         self._clock = clock
         self._every = every
         self.rules = rules(every)
@@ -97,7 +99,7 @@ class RequestLimiter:
 
     @property
     def state(self) -> LimiterState:
-        """What is to be seen of it."""
+        """How the controller is treated now."""
         return LimiterState(self.breaker, self.throttle.limit, self.throttle.most)
 
     @property
@@ -118,12 +120,12 @@ class RequestLimiter:
         return CircuitOpen(self._where, "", f"left alone: {self.breaker.why}")
 
     async def enter(self, kind: Hashable) -> None:
-        """Wait for the turn. Raises LeftAlone."""
-        self._refuse(kind)
+        """Wait for a slot. Raises CircuitOpen."""
+        self._check_circuit(kind)
         await self._slots.acquire()
         try:
-            await self._pace.turn()
-            self._refuse(kind)  # it may have failed meanwhile
+            await self._rate.turn()
+            self._check_circuit(kind)  # it may have failed meanwhile
         except BaseException:
             self.leave()
             raise
@@ -158,14 +160,14 @@ class RequestLimiter:
         which = starting_rules(self._every) if error.starting else self.rules
         self.breaker = self.breaker.failed(failure, which)
 
-    def _refuse(self, kind: Hashable) -> None:
+    def _check_circuit(self, kind: Hashable) -> None:
         if self.breaker.closed or (kind == PROBE and self.breaker.state is BreakerState.HALF_OPEN):
             return
         raise self.circuit_open_error()
 
 
 class RequestSlot:
-    """One request's turn."""
+    """One request's place among those that are under way."""
 
     __slots__ = ("_began", "_kind", "_limiter", "_of_job")
 

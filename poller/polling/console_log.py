@@ -9,7 +9,7 @@ from typing import Literal
 from poller.core.errors import BadAnswer, CircuitOpen, NotFound, RemoteError, Unreachable
 from poller.core.kept_log import HeadAndTail, KeptLog, pack
 from poller.jenkins.client import JenkinsClient
-from poller.jenkins.console import read_log, read_log_in_parts
+from poller.jenkins.console import ConsoleLog
 from poller.jenkins.console_text import ConsoleCleaner
 from poller.jenkins.models import Build
 from poller.mapping.extract import Extracted, Extraction, Extractor, Pattern
@@ -66,7 +66,7 @@ class LogCollector:
         for attempt in range(1, TRIES + 1):
             capture = LogCapture(redactor, keep=keep, patterns=patterns)
             try:
-                await self._read(client, full_name, build.number, capture)
+                await self._read(ConsoleLog(client, full_name, build.number), capture)
             except CircuitOpen:
                 raise
             except RemoteError as error:
@@ -76,19 +76,13 @@ class LogCollector:
             break
         return capture.end()
 
-    async def _read(
-        self, client: JenkinsClient, full_name: str, number: int, capture: LogCapture
-    ) -> None:
+    async def _read(self, log: ConsoleLog, capture: LogCapture) -> None:
         seconds = TIMEOUTS * self.timeout
         try:
-            part = await read_log(
-                client, full_name, number, capture.feed, limit=READ_LIMIT, seconds=seconds
-            )
+            part = await log.read(capture.feed, limit=READ_LIMIT, seconds=seconds)
         except NotFound:
             # Not every log storage and not every proxy has both ways to a log.
-            part = await read_log_in_parts(
-                client, full_name, number, capture.feed, limit=READ_LIMIT, seconds=seconds
-            )
+            part = await log.read_in_parts(capture.feed, limit=READ_LIMIT, seconds=seconds)
         if not part.complete:
             capture.feed(
                 f"\n[... more than {READ_LIMIT:,} bytes: the rest is not read ...]".encode()

@@ -15,7 +15,7 @@ SAMPLES = 3
 
 
 async def verify_identity(controller: Controller, row: ControllerRow) -> None:
-    """Make sure of it after a look: no request while Jenkins has not been started anew.
+    """Make sure of it after each item tree: no request while Jenkins was not restarted.
 
     Raises BadAnswer when it is another Jenkins; RemoteError.
     """
@@ -29,7 +29,7 @@ async def verify_identity(controller: Controller, row: ControllerRow) -> None:
 async def ensure_reachable(controller: Controller, *, keep: bool = False) -> None:
     """Return when the controller answers, at once where it has. ``keep``: note that it is tried.
 
-    What another process knew of it counts once. Raises LeftAlone where it is not to be tried yet,
+    What another process knew of it counts once. Raises CircuitOpen where it is not to be tried yet,
     RemoteError where the try fails.
     """
     limiter = controller.client.limiter
@@ -45,7 +45,7 @@ async def ensure_reachable(controller: Controller, *, keep: bool = False) -> Non
 
 
 def record_breaker(controller: Controller) -> None:
-    """Keep the controller's breaker for whoever looks, and for the next process. For the process
+    """Keep the controller's breaker for `status`, and for the next process. For the process
     that polls: another one would not come to close it again."""
     controller.ledger.breakers.keep(
         "controller", controller.name, controller.client.limiter.breaker
@@ -66,7 +66,7 @@ async def identity_of(
         return identity
     if identity is not None and known is None:
         return identity
-    if not has_one([(start, await _now(client, name, start)) for name, start in samples]):
+    if not has_one([(key, await _now(client, name, key)) for name, key in samples]):
         raise BadAnswer(
             client.where,
             "identity",
@@ -76,9 +76,9 @@ async def identity_of(
     return identity
 
 
-async def _now(client: JenkinsClient, full_name: str, start: BuildKey) -> BuildKey | None:
+async def _now(client: JenkinsClient, full_name: str, key: BuildKey) -> BuildKey | None:
     try:
-        return await client.build_key(full_name, start.number)
+        return await client.build_key(full_name, key.number)
     except NotFound:
         return None
 

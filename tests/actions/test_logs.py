@@ -18,7 +18,7 @@ from poller.demo.jenkins.consoles import LongLog
 from poller.demo.jenkins.items import Job
 from poller.http.client import Connection
 from poller.jenkins.client import JenkinsClient
-from poller.jenkins.console import read_log
+from poller.jenkins.console import ConsoleLog
 from poller.ledger import Ledger
 from poller.mapping.extract import Extraction
 from poller.mapping.redaction import Redactor
@@ -395,20 +395,21 @@ def test_the_api_tells_what_it_read(site: Site) -> None:
 
     async def main() -> None:
         api = JenkinsClient("main", Connection(site.jenkins_server.url, 5_000, 1), "reader", TOKEN)
+        log = ConsoleLog(api, "app", 1)
         taken: list[bytes] = []
-        whole = await read_log(api, "app", 1, taken.append, start=0, seconds=5)
+        whole = await log.read(taken.append, start=0, seconds=5)
         assert (whole.complete, whole.more) == (True, False)
         assert whole.size is not None
         assert whole.size > whole.read - taken[0].count(b"\r") - 10
-        beyond = await read_log(api, "app", 1, taken.append, start=whole.size + 1, seconds=5)
+        beyond = await log.read(taken.append, start=whole.size + 1, seconds=5)
         assert beyond == whole
-        end = await read_log(api, "app", 1, taken.append, start=whole.size, seconds=5)
+        end = await log.read(taken.append, start=whole.size, seconds=5)
         assert (end.read, end.size, end.more) == (0, whole.size, False)
-        cut = await read_log(api, "app", 1, taken.append, limit=10, seconds=5)
+        cut = await log.read(taken.append, limit=10, seconds=5)
         assert (cut.complete, cut.size) == (False, None)
         site.jenkins.fail(status=None, delay=3)
         with pytest.raises(Unreachable, match=r"not done in 0\.2 s"):
-            await read_log(api, "app", 1, taken.append, seconds=0.2)
+            await log.read(taken.append, seconds=0.2)
         await api.aclose()
 
     asyncio.run(main())

@@ -26,7 +26,7 @@ from poller.jenkins.stage_trees import PIPELINE_RUN
 from poller.ledger.log_search import first_line, parse_query, search_logs
 from poller.ledger.records import JobState
 from poller.mapping.scm import without_credentials
-from poller.polling.changes import assume_running, missing, should_ask
+from poller.polling.changes import assume_running, missing_jobs, should_ask
 from poller.polling.collect import collect
 from poller.polling.console_log import LogCollector
 from poller.polling.reconciliation import compared, is_due
@@ -144,7 +144,7 @@ def items(bench: Workbench, body: bytes) -> None:
     rows = [(i.full_name, i.cls, i.next_build_number, i.last) for i in look.items.values()]
     bench.ledger.jobs.pass_over(bench.row.id, rows)
     states = bench.ledger.jobs.states(bench.row.id)
-    missing(states.values(), look)
+    missing_jobs(states.values(), look)
     running = {("a", 1): BuildKey(1, 10, 7)}
     for item in list(look.items.values())[:100]:
         should_ask(item, states.get(item.full_name), running, NOW)
