@@ -28,14 +28,14 @@ DEEPEST = 200
 """Levels of folders that are gone down to: no Jenkins has so many, but an answer may say so."""
 
 MOST_ASKED = 10_000
-"""Folders that are asked for by themselves in one look; the next look goes deeper at once."""
+"""Folders that are asked for by themselves in one poll; the next poll asks deeper at once."""
 
 MULTIBRANCH = "MultiBranchProject"
 PIPELINE_JOB = "org.jenkinsci.plugins.workflow.job.WorkflowJob"
 
 
 class Item(Struct, frozen=True, gc=False):
-    """One job as the item tree shows it. ``last`` is the newest build, asked for at the first look
+    """One job as the item tree shows it. ``last`` is the newest build, asked for in the first poll
     only: of number 0 where there is none, None where it was not asked."""
 
     full_name: str
@@ -47,7 +47,7 @@ class Item(Struct, frozen=True, gc=False):
 
 @dataclass
 class ItemTree:
-    """What one look at a controller's items gave.
+    """A controller's items, as they were read.
 
     ``unread`` are folders that could not be read, with the reason; ``malformed`` counts the items
     that were not what Jenkins exports. ``depth`` is the number of levels that hold items.
@@ -60,7 +60,7 @@ class ItemTree:
 
 
 async def fetch_items(client: JenkinsClient, depth: int | None, *, first: bool) -> ItemTree:
-    """Every job of the controller. ``depth`` is what an earlier look found, None at the first.
+    """Every job of the controller. ``depth`` is what an earlier poll found, None in the first.
 
     One request, and one more for each folder deeper than ``depth``. Raises RemoteError when the
     top can't be read; a folder that can't be is reported in the result.

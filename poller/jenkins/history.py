@@ -29,7 +29,7 @@ class Summary(Struct, frozen=True, gc=False):
 
     @property
     def key(self) -> BuildKey:
-        """What tells the build from every other one."""
+        """What makes it this build and no other."""
         return BuildKey(self.number, max(0, self.timestamp), max(0, self.queueId or 0))
 
     @property
@@ -46,7 +46,7 @@ class _Summaries(Struct):
 async def summaries(client: JenkinsClient, item: Item, since: int) -> AsyncIterator[list[Summary]]:
     """The builds of a job that started at or after ``since`` (epoch ms), newest first, in parts.
 
-    The newest hundred cost Jenkins no more than that; only where they don't reach back, the whole
+    The newest hundred cost Jenkins no more than that; only where they don't reach back, all of the
     history is asked for, and Jenkins loads it. Raises RemoteError.
     """
     newest = f"builds[{SUMMARY_TREE}]{{0,{BUILDS_PER_PAGE}}}"

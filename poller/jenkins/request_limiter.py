@@ -37,13 +37,13 @@ PROBE = "probe"
 """The kind of the one small request that is sent while the circuit is half-open."""
 
 
-def rules(every: float) -> BreakerPolicy:
+def breaker_policy(every: float) -> BreakerPolicy:
     """For a controller that is polled ``every`` so many seconds."""
     longest = max(LONGEST_WAIT, every)
     return BreakerPolicy(FAILURES, min(FIRST_WAIT, every), longest, longest)
 
 
-def starting_rules(every: float) -> BreakerPolicy:
+def starting_policy(every: float) -> BreakerPolicy:
     """The same, while it is getting ready."""
     return BreakerPolicy(1, min(STARTING_FIRST, every), STARTING_LONGEST, LONGEST_WAIT)
 
@@ -82,7 +82,7 @@ class RequestLimiter:
         self._rate = RateLimit(request_rate, asyncio.get_running_loop().time)
         self._clock = clock
         self._every = every
-        self.rules = rules(every)
+        self.policy = breaker_policy(every)
         self.breaker = Breaker()
         self.throttle = Throttle(most)
         self.resumed = False
@@ -93,7 +93,7 @@ class RequestLimiter:
         return RequestSlot(self, kind, of_job)
 
     def resume(self, breaker: Breaker) -> None:
-        """Go on with what another process knew of the controller."""
+        """Go on with the breaker as another process left it."""
         self.resumed = True
         self.breaker = breaker.resumed(self._clock())
 
@@ -104,19 +104,19 @@ class RequestLimiter:
 
     @property
     def circuit_open(self) -> bool:
-        """Nobody may ask."""
+        """No request may be made."""
         return not self.breaker.closed
 
     def is_due(self) -> bool:
         """Whether it is time for the one small request; the breaker is half-open then."""
         if self.breaker.state is BreakerState.OPEN and not self.breaker.wait(
-            self._clock(), self.rules
+            self._clock(), self.policy
         ):
             self.breaker = self.breaker.half_opened()
         return self.breaker.state is BreakerState.HALF_OPEN
 
     def circuit_open_error(self) -> CircuitOpen:
-        """What those get who ask nevertheless."""
+        """The error of a request that is made nevertheless."""
         return CircuitOpen(self._where, "", f"left alone: {self.breaker.why}")
 
     async def enter(self, kind: Hashable) -> None:
@@ -157,7 +157,7 @@ class RequestLimiter:
         failure = BreakerFailure(
             self._clock(), error.reason, jitter, error.retry_after, error.starting
         )
-        which = starting_rules(self._every) if error.starting else self.rules
+        which = starting_policy(self._every) if error.starting else self.policy
         self.breaker = self.breaker.failed(failure, which)
 
     def _check_circuit(self, kind: Hashable) -> None:

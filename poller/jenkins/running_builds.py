@@ -11,19 +11,19 @@ from poller.jenkins.answers import Executable
 from poller.jenkins.client import JenkinsClient
 from poller.jenkins.paths import build_of_url
 
-Builds = Mapping[tuple[str, int], BuildKey]
+RunningBuilds = Mapping[tuple[str, int], BuildKey]
 """By full name, in lower case, and number. A start without a queue id is not that of the build."""
 
 
 @dataclass(frozen=True)
-class Running:
-    """``builds`` that run now, None where Jenkins does not tell; ``temporary``: this time only."""
+class RunningAnswer:
+    """``builds`` that run now, None where Jenkins does not say; ``temporary``: this time only."""
 
-    builds: Builds | None
+    builds: RunningBuilds | None
     temporary: bool = False
 
 
-async def fetch_running(client: JenkinsClient) -> Running:
+async def fetch_running(client: JenkinsClient) -> RunningAnswer:
     """Which builds run now.
 
     Look-up in Jenkins ignores case and its URLs echo what was asked, so only the lower case of a
@@ -32,13 +32,13 @@ async def fetch_running(client: JenkinsClient) -> Running:
     try:
         executables = await client.running()
     except (NotFound, Unauthorized):
-        return Running(None)
+        return RunningAnswer(None)
     except RemoteError:
-        return Running(None, temporary=True)
-    return Running(named_builds(executables, client.root))
+        return RunningAnswer(None, temporary=True)
+    return RunningAnswer(named_builds(executables, client.root))
 
 
-def named_builds(executables: Iterable[Executable], root: str) -> Builds:
+def named_builds(executables: Iterable[Executable], root: str) -> RunningBuilds:
     """Those of what runs that have a build's address."""
     found: dict[tuple[str, int], BuildKey] = {}
     for one in executables:

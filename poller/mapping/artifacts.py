@@ -36,7 +36,7 @@ def artifacts(
     archived = list(archived_files(enriched.build, rule.settings.archived_files, web_url))
     sources.append((f"archived_files of {rule.name}", archived))
     found: dict[tuple[Any, ...], Artifact] = {}
-    told = []
+    counts = []
     for source, ones in sources:
         before = len(found)
         for one in ones:
@@ -45,8 +45,8 @@ def artifacts(
             if len(found) < MOST:
                 found.setdefault(key, safe)
         if len(found) > before:
-            told.append(f"{len(found) - before} of {source}")
-    return list(found.values()), ", ".join(told) or "nothing names one"
+            counts.append(f"{len(found) - before} of {source}")
+    return list(found.values()), ", ".join(counts) or "nothing names one"
 
 
 def archived_files(build: Build, globs: Sequence[str], web_url: str) -> Iterator[Artifact]:

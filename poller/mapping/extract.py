@@ -80,7 +80,7 @@ class Extractor:
         self._by: set[int] = set()
 
     def feed(self, lines: bytes) -> None:
-        """Look at whole lines of UTF-8."""
+        """Read whole lines of UTF-8."""
         found = [
             (match.start(), pattern, _groups(match))
             for pattern in self._patterns

@@ -209,8 +209,8 @@ def _ruled(matched: MatchedRule, tree: StageTree | None) -> tuple[dict[str, Any]
     }
     sources = dict.fromkeys(fields, source)
     if isinstance(rule.cfr_status, StageCondition):
-        looked = f"whether a stage {rule.cfr_status.stage!r} {rule.cfr_status.when}"
-        sources["cfr_status"] = f"{source}: {looked if tree else 'no stages to look at'}"
+        condition = f"whether a stage {rule.cfr_status.stage!r} {rule.cfr_status.when}"
+        sources["cfr_status"] = f"{source}: {condition if tree else 'no stages to look at'}"
     return fields, sources
 
 
@@ -256,7 +256,7 @@ def module_name(job: JobInfo, build: Build) -> tuple[str | None, str]:
 
 
 def execution_id(instance: SeiInstance, job: JobInfo, build: Build) -> str:
-    """The same for ever, and of no other build: a run that is sent twice can be told."""
+    """The same for ever, and of no other build: a run that is sent twice can be recognised."""
     name = f"{job.full_name}\n{job.generation}\n{build.number}\n{build.timestamp}"
     return str(uuid.uuid5(uuid.UUID(instance.instance_guid), name))
 

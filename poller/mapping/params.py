@@ -48,7 +48,7 @@ def redactor_of(build: Build, redactor: Redactor) -> Redactor:
 
 
 def secrets(build: Build, redactor: Redactor) -> Iterator[str]:
-    """The values that are never sent because of their names, where Jenkins tells them."""
+    """The values that are never sent because of their names, where Jenkins gives them."""
     for parameter in parameters(build):
         name, value = parameter.get("name"), parameter.get("value")
         if isinstance(name, str) and isinstance(value, str) and redactor.is_secret_name(name):

@@ -1,4 +1,4 @@
-"""What looks like a secret does not leave: by the name of a parameter, and by its look in a text.
+"""What looks like a secret does not leave: by the name of a parameter, and by its form in a text.
 
 All patterns are matched by RE2 as one alternation: measured, it is a hundred times faster than
 Python's own engine on console logs, and linear whatever the text (bench/RESULTS.md).
@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import re2
 
+from poller.core.known_secrets import HIDDEN
 from poller.core.patterns import compile_regex
 from poller.mapping.secret_patterns import (
     COMMAND_WORDS,
@@ -27,8 +28,6 @@ from poller.mapping.secret_patterns import (
     TOKENS,
 )
 
-HIDDEN = "****"
-
 NAMES = (
     "password", "passwd", "passphrase", "pwd", "secret", "token", "credential", "apikey",
     "accesskey", "privatekey",
@@ -40,7 +39,7 @@ SHORTEST_VALUE = 4
 
 PLAIN_VALUES = frozenset({"true", "false", "none", "null", "changeme", "default"})
 
-_MARK = HIDDEN.encode()
+_HIDDEN = HIDDEN.encode()
 _DASHES = b"-----BEGIN"
 _KEY_BEGIN, _KEY_LINE, _KEY_END = map(re.compile, (KEY_BEGIN, KEY_LINE, KEY_END))
 
@@ -96,12 +95,12 @@ class Redactor:
         :class:`RedactingStream` to find."""
         for value in self._values:
             if value in raw:
-                raw = raw.replace(value, _MARK)
+                raw = raw.replace(value, _HIDDEN)
         raw = _without(raw, self._built_in)
         if any(word in raw for word in COMMAND_WORDS):
             raw = _without(raw, self._commands)
         for pattern in self._patterns:
-            raw = _without(raw, pattern, whole=True)
+            raw = _without(raw, pattern, all_of_match=True)
         return raw
 
     def may_contain_secret(self, texts: Iterable[str]) -> bool:
@@ -144,14 +143,14 @@ class RedactingStream:
         return b"\n".join(kept if last is None or not kept else [*kept, last])
 
     def _without_key(self, line: bytes) -> bytes:
-        """What of a line is outside of private keys, with a mark where each begins."""
+        """What of a line is outside of private keys, with ``****`` where each begins."""
         out, at = b"", 0
         while True:
             if not self._in_key:
                 begin = _KEY_BEGIN.search(line, at)
                 if begin is None:
                     return out + line[at:]
-                out += line[at : begin.start()] + _MARK
+                out += line[at : begin.start()] + _HIDDEN
                 at, self._in_key, self._plain = begin.end(), True, 0
             end = _KEY_END.search(line, at)
             if end is None:
@@ -167,19 +166,19 @@ def known_values(values: Iterable[str]) -> frozenset[bytes]:
     What is too short or too plain would hide half of the text, and is left.
     """
     lines = {line.strip() for value in values for line in value.splitlines()}
-    told = {
+    plain = {
         line for line in lines if len(line) >= SHORTEST_VALUE and line.lower() not in PLAIN_VALUES
     }
-    both = told | {quote(line, safe="") for line in told}
+    both = plain | {quote(line, safe="") for line in plain}
     return frozenset(line.encode("utf-8", "replace") for line in both)
 
 
-def _without(raw: bytes, regex: Any, *, whole: bool = False) -> bytes:
+def _without(raw: bytes, regex: Any, *, all_of_match: bool = False) -> bytes:
     out, at = [], 0
     for match in regex.finditer(raw):
         # One group took part in a match of a built-in rule, the last: it is the secret.
-        start, end = match.span() if whole else match.span(match.lastindex)
+        start, end = match.span() if all_of_match else match.span(match.lastindex)
         if start < end and start >= at:
-            out += [raw[at:start], _MARK]
+            out += [raw[at:start], _HIDDEN]
             at = end
     return b"".join(out) + raw[at:] if out else raw

@@ -53,7 +53,7 @@ class Checkout:
 def primary(
     build: Build, ignore_repos: Sequence[str], primary_repo: str | None
 ) -> tuple[Checkout | None, str]:
-    """The checkout that the build is about, and how it was told; None where there is none."""
+    """The checkout that the build is about, and how it was chosen; None where there is none."""
     found = [
         checkout
         for checkout in checkouts(build)

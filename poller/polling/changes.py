@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from poller.core.build_key import BuildKey
 from poller.core.times import backoff
 from poller.jenkins.discovery import Item, ItemTree
-from poller.jenkins.running_builds import Builds, Running
+from poller.jenkins.running_builds import RunningAnswer, RunningBuilds
 from poller.ledger.controllers import ControllerRow
 from poller.ledger.records import JobProgress, JobState
 
@@ -52,7 +52,7 @@ def is_quiet(item: Item, since: int) -> bool:
 def should_ask(
     item: Item,
     job: JobState | None,
-    running: Builds | None,
+    running: RunningBuilds | None,
     now: int,
 ) -> bool:
     """Whether to ask the job in this cycle."""
@@ -80,7 +80,9 @@ FEW = 10
 """Jobs of a controller below which a list that shrank says nothing."""
 
 
-def assume_running(answer: Running, jobs: Iterable[JobState], chance: float) -> Builds | None:
+def assume_running(
+    answer: RunningAnswer, jobs: Iterable[JobState], chance: float
+) -> RunningBuilds | None:
     """The builds that are held to run: where Jenkins did not say this time, all those in flight
     but those of one job, so that a fault does not cost one request for each. ``chance`` in [0, 1)
     says of which."""
@@ -96,7 +98,7 @@ def assume_running(answer: Running, jobs: Iterable[JobState], chance: float) -> 
     }
 
 
-def needs_collecting(item: Item, progress: JobProgress, running_now: Builds | None) -> bool:
+def needs_collecting(item: Item, progress: JobProgress, running_now: RunningBuilds | None) -> bool:
     """Whether to ask the job: a build in flight is not among those that run, or its counter moved
     by others than builds that run. Those are asked for when the first of them ends."""
     if progress.next_build_number is None or item.next_build_number < progress.next_build_number:
@@ -112,7 +114,7 @@ def needs_collecting(item: Item, progress: JobProgress, running_now: Builds | No
 
 
 def started_builds(
-    item: Item, progress: JobProgress, running_now: Builds, since: int
+    item: Item, progress: JobProgress, running_now: RunningBuilds, since: int
 ) -> list[BuildKey]:
     """The keys of the builds that began since the job's last collection and run now, as far as they
     are ours and not known to be in flight. ``since`` is epoch milliseconds."""

@@ -248,7 +248,7 @@ class HistoryReader:
                 first, last = self._places[missing[-1]], self._places[missing[0]] + 1
                 for build in await self._client.page(self._full_name, first, last):
                     self._at_hand.setdefault(build.number, build)
-            # A build may have begun or been deleted in between, and moved the places.
+            # A build may have started or been deleted in between, and moved the places.
             left = [number for number in missing if number not in self._at_hand]
             await together(self._one(number) for number in left)
         return [self._at_hand.pop(number) for number in numbers if number in self._at_hand]

@@ -23,7 +23,7 @@ TRIES = 2
 """Reads of a log that stalls or breaks off; then its build goes without it."""
 
 TIMEOUTS = 4
-"""A whole log may take so many times what another answer may, each part of it one such time."""
+"""A log may take so many times what another answer may, each part of it one such time."""
 
 READ_LIMIT = 4 * 2**30
 """Bytes of one log that are read at most; what is kept of it is ``log_limit``."""

@@ -1,4 +1,4 @@
-"""Which history a job's builds belong to: the one the ledger knows, one begun anew, or that of
+"""Which history a job's builds belong to: the one the ledger knows, one that began anew, or that of
 another job that was renamed, moved, or restored from a backup. Pure functions.
 
 Jenkins gives a job no identity but its name, so its builds are the evidence.
@@ -106,7 +106,7 @@ def _is(known: KnownBuild, keys: Mapping[int, BuildKey]) -> bool:
 
 
 def _only_seen(known: KnownBuild, job: JobState, missing: Mapping[int, JobState]) -> bool:
-    """Whether it was only seen to run: what lay before it was not looked at, and may be another
+    """Whether it was only seen to run: what lay before it was not examined, and may be another
     job's."""
     owner = job if known.job == job.id else missing.get(known.job)
     return (

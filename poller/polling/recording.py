@@ -36,8 +36,8 @@ def record(
 
 
 def batch(controller: Controller, item: Item, page: CollectedPage, retry_at: int) -> Batch:
-    """What the ledger is to record of a page; ``retry_at`` is when to ask again for what could not
-    be had whole."""
+    """What the ledger is to record of a page; ``retry_at`` is when to ask again for what is
+    unfinished."""
     return Batch(
         job=page.job,
         cls=item.cls,

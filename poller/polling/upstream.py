@@ -17,10 +17,10 @@ from poller.mapping.causes import causes, parents
 from poller.mapping.evidence import UpstreamBuild
 
 DEEPEST = 10
-"""Levels above a build that are looked at."""
+"""Levels above a build that are asked for."""
 
 MOST = 30
-"""Builds above a build that are looked at: one that many have triggered names them all."""
+"""Builds above a build that are asked for: one that many have triggered names them all."""
 
 REMEMBERED = 5_000
 """Builds a controller whose causes are kept in memory: what triggers much is asked for once."""

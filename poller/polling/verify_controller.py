@@ -1,4 +1,4 @@
-"""Before anything is believed of a controller: is it the one that the ledger knows?"""
+"""Before anything that a controller says is used: is it the one that the ledger knows?"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from poller.ledger.controllers import ControllerRow
 from poller.polling.controller import Controller
 
 SAMPLES = 3
-"""Builds of jobs built last, and of jobs not built for longest, that tell a Jenkins by."""
+"""Builds of jobs built last, and of jobs not built for longest, to know a Jenkins by."""
 
 
 async def verify_identity(controller: Controller, row: ControllerRow) -> None:
@@ -27,7 +27,7 @@ async def verify_identity(controller: Controller, row: ControllerRow) -> None:
 
 
 async def ensure_reachable(controller: Controller, *, keep: bool = False) -> None:
-    """Return when the controller answers, at once where it has. ``keep``: note that it is tried.
+    """Return when the controller answers, at once where it has. ``keep``: record that it is tried.
 
     What another process knew of it counts once. Raises CircuitOpen where it is not to be tried yet,
     RemoteError where the try fails.

@@ -63,7 +63,7 @@ def covered_mark(
 
 def gone_numbers(progress: JobProgress, present: Collection[int], lowest: int) -> list[int]:
     """Builds in flight that Jenkins no longer has, as far as an answer that holds all builds with
-    numbers ≥ ``lowest`` can tell."""
+    numbers ≥ ``lowest`` can say."""
     return sorted(
         number for number in progress.in_flight if number >= lowest and number not in present
     )

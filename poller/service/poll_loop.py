@@ -243,7 +243,7 @@ class Service:
         log_limiter(self._log, watched.name, before, limiter.state)
         self._metrics.at_once(watched.name, limiter.throttle.limit)
         if limiter.circuit_open:
-            self._schedule.soon(watched.name, limiter.breaker.wait(self._clock(), limiter.rules))
+            self._schedule.soon(watched.name, limiter.breaker.wait(self._clock(), limiter.policy))
 
     async def _heal(self, watched: Controller) -> None:
         """Compare a few jobs with Jenkins, build by build."""
