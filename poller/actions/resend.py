@@ -63,9 +63,8 @@ async def _anew(controller: Controller, sent: SentBuild) -> BuildRow | None:
         raise RemoteError(controller.client.where, f"{name} #{number}", enriched.why)
     multibranch = await in_multibranch(controller.client, name)
     rule = controller.rule_of(name)
-    return mapped(
-        controller, JobInfo(name, sent.generation, sent.number_offset, multibranch, rule), enriched
-    )
+    job = JobInfo(name, sent.generation, sent.number_offset, multibranch, rule)
+    return mapped(controller, job, enriched)
 
 
 async def resend_all(
