@@ -13,6 +13,7 @@ import httpx
 from poller.config.network import Trust, proxy_of, trust
 from poller.config.secrets import read_secret
 from poller.config.servers import (
+    DEFAULT_BODY_LIMIT,
     DEFAULT_RESULTS,
     AnyServer,
     ControllerConfig,
@@ -38,8 +39,6 @@ from poller.mapping.redaction import Redactor
 from poller.polling.console_log import LogCollector
 from poller.polling.controller import Controller
 from poller.polling.upstream import Upstream
-
-DEFAULT_BODY_LIMIT = 480_000
 
 
 def count_nothing(_server: str) -> OnTry | None:

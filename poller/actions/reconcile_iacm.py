@@ -9,6 +9,7 @@ import msgspec
 from poller.actions.reconcile import ReconcileResult
 from poller.core.errors import RemoteError
 from poller.core.patterns import Globs
+from poller.core.times import DAY_MS
 from poller.delivery.flush import flush
 from poller.delivery.iacm_client import Execution, IacmClient, executions
 from poller.delivery.iacm_sink import NAME
@@ -19,7 +20,7 @@ from poller.mapping.iacm_execution import NewExecution
 from poller.polling.controller import Controller
 from poller.polling.reconciliation import QUEUED, Difference
 
-SKEW_MS = 86_400_000
+SKEW_MS = DAY_MS
 """How far IaCM's clock may be from Jenkins': it is asked for so much more than is compared."""
 
 Known = dict[tuple[str, str], tuple[str, RecordedExecution, NewExecution]]

@@ -1,20 +1,20 @@
-"""Runs that were refused, or that Jenkins tells otherwise now: mapped anew and queued again."""
+"""Runs that were refused, or that are otherwise in Jenkins now: mapped anew, queued again."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from poller.actions.find_build import check_only_one
 from poller.context import AppContext
-from poller.core.errors import NoSuchBuild, NotFound, RemoteError, UsageError
-from poller.jenkins.discovery import in_multibranch
+from poller.core.errors import NoSuchBuild, NotFound, RemoteError
 from poller.ledger import Ledger
 from poller.ledger.executions import SINK as IACM
 from poller.ledger.outbox import SentBuild
 from poller.ledger.records import BuildRow
 from poller.mapping.job_run import JobInfo
 from poller.polling.controller import Controller
-from poller.polling.enrich import EnrichFailure, enrich
+from poller.polling.enrich import fetch_enriched
 from poller.polling.recording import mapped
 
 
@@ -66,15 +66,12 @@ async def _anew(watched: Controller, sent: SentBuild) -> BuildRow | None:
         return None
     if not build.start.is_same(sent.start):
         return None
-    (whole,) = await enrich(watched.for_rules(), name, [build])
-    if isinstance(whole, EnrichFailure):
-        raise RemoteError(watched.api.where, f"{name} #{number}", whole.why)
-    multibranch = await in_multibranch(watched.api, name)
+    whole, multibranch = await fetch_enriched(watched, name, build, may_lack=False)
     return mapped(watched, JobInfo(name, sent.generation, sent.base, multibranch), whole)
 
 
 async def resend_all(
-    line: AppContext,
+    context: AppContext,
     wanted: tuple[str, int] | None,
     controller: str | None,
     clock: Callable[[], int],
@@ -85,7 +82,7 @@ async def resend_all(
     """
     rows = [
         row
-        for row in line.ledger.outbox.rejected()
+        for row in context.ledger.outbox.rejected()
         if (wanted is None or (row["job"], row["number"]) == wanted)
         and controller in (None, row["controller"])
     ]
@@ -93,17 +90,14 @@ async def resend_all(
         raise NoSuchBuild(
             f"{wanted[0]} #{wanted[1]}: no refused run", "`sei-poller rejected` lists them"
         )
-    names = sorted({row["controller"] for row in rows})
-    if wanted is not None and len(names) > 1:
-        raise UsageError(
-            f"{wanted[0]} #{wanted[1]} is on {', '.join(names)}", "say which with --controller NAME"
-        )
-    watched = {one.name: one for one in line.watched}
+    if wanted is not None:
+        check_only_one(sorted(row["controller"] for row in rows), *wanted)
+    watched = {one.name: one for one in context.watched}
     builds = {row["build"]: row for row in rows}
     done = []
     for build, row in builds.items():
         if row["controller"] in watched:
-            done.append(await resend(watched[row["controller"]], line.ledger, build, clock))
+            done.append(await resend(watched[row["controller"]], context.ledger, build, clock))
         else:
             why = f"controller {row['controller']} is not in the config"
             done.append(ResendResult(row["job"], row["number"], False, why))

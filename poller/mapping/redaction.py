@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import re2
 
+from poller.core.known_secrets import HIDDEN
 from poller.core.patterns import compile_regex
 from poller.mapping.secret_patterns import (
     COMMAND_WORDS,
@@ -26,8 +27,6 @@ from poller.mapping.secret_patterns import (
     PLAIN_LINES,
     TOKENS,
 )
-
-HIDDEN = "****"
 
 NAMES = (
     "password", "passwd", "passphrase", "pwd", "secret", "token", "credential", "apikey",

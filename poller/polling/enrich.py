@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from poller.core.errors import CircuitOpen, RemoteError
+from poller.core.errors import BadAnswer, CircuitOpen, RemoteError
 from poller.core.tasks import together
+from poller.jenkins.discovery import in_multibranch
 from poller.jenkins.models import Build, StageTree
 from poller.jenkins.stage_trees import (
     NEWEST_RUNS,
@@ -83,6 +84,22 @@ async def enrich(
         return await _with_evidence(watched, full_name, build, tree)
 
     return await together(one(build) for build in builds)
+
+
+async def fetch_enriched(
+    watched: Controller, full_name: str, build: Build, *, may_lack: bool
+) -> tuple[EnrichedBuild, bool]:
+    """One completed build for a command: enriched, but for a log to keep; and whether its job is
+    part of a multibranch project. With ``may_lack``, it goes without what can't be had now.
+
+    Raises RemoteError.
+    """
+    (found,) = await enrich(watched.for_rules(), full_name, [build])
+    if isinstance(found, EnrichFailure):
+        if not may_lack or found.otherwise is None:
+            raise BadAnswer(watched.api.where, f"{full_name} #{build.number}", found.why)
+        found = found.otherwise
+    return found, await in_multibranch(watched.api, full_name)
 
 
 async def _with_evidence(

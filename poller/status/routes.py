@@ -17,8 +17,8 @@ from starlette.staticfiles import StaticFiles
 
 from poller.config.settings import Settings
 from poller.core.errors import LedgerError
+from poller.core.times import DAY_MS
 from poller.ledger import Ledger
-from poller.ledger.schema.counts import DAY_MS
 from poller.status.build_page import build_page
 from poller.status.chart import day_chart
 from poller.status.guard import HostGuard

@@ -13,9 +13,9 @@ from typing import Any, Literal
 from poller.config.servers import ControllerConfig
 from poller.config.settings import Settings
 from poller.core.errors import LedgerError
+from poller.core.times import DAY_MS
 from poller.http.breaker import Breaker
 from poller.ledger import Ledger
-from poller.ledger.schema.counts import DAY_MS
 from poller.status.health import Overdue, every_words, interval, overdue
 
 SKIPPED = "skipped: "

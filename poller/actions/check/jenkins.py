@@ -16,9 +16,8 @@ from poller.core.errors import BadAnswer, NotFound, RemoteError, Unauthorized
 from poller.core.known_secrets import mask
 from poller.core.patterns import Globs, matches
 from poller.jenkins.client import JenkinsClient
-from poller.jenkins.discovery import ItemTree, fetch_items
+from poller.jenkins.discovery import PIPELINE_JOB, ItemTree, fetch_items
 
-PIPELINE_JOB = "org.jenkinsci.plugins.workflow.job.WorkflowJob"
 MOST_UNREAD = 5
 REFUSED = "make an API token for that user in Jenkins (user menu, Security) and put it there"
 SIGHT = "give the user Overall/Read"

@@ -20,13 +20,13 @@ from poller.actions.check.finding import UNAVAILABLE, CheckResult
 from poller.config.servers import AnyServer
 from poller.context import connection_to
 from poller.core.errors import ConfigError
+from poller.core.times import DAY_MS
 from poller.core.urls import goes_in_clear, without_password
 from poller.http.client import Client, open_client
 from poller.http.errors import DNS_HINT, untrusted
 
 SKEW_MS = 60_000
 RENEW_DAYS = 14
-DAY_MS = 86_400_000
 
 
 @dataclass
