@@ -11,7 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from poller.cli import executions, maintain, run, setup, show
+# isort: off
+from poller.cli import run, show, maintain, setup, executions  # in the order of --help
+
+# isort: on
 from poller.cli.app import app
 from poller.core.errors import sanitize
 
