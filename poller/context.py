@@ -22,8 +22,9 @@ from poller.config.servers import (
 )
 from poller.config.settings import Settings
 from poller.core.errors import ConfigError
+from poller.core.events import NO_EVENTS, Events
 from poller.core.patterns import Globs
-from poller.core.times import parse_when
+from poller.core.times import Clock, parse_when
 from poller.delivery.iacm_client import IacmClient
 from poller.delivery.iacm_sink import IacmSink
 from poller.delivery.jsonl import JsonlSink
@@ -38,7 +39,7 @@ from poller.mapping.job_run import MappingConfig, SeiInstance
 from poller.mapping.redaction import Redactor
 from poller.polling.console_log import LogCollector
 from poller.polling.controller import Controller
-from poller.polling.upstream import Upstream
+from poller.polling.upstream import UpstreamCauses
 
 
 def count_nothing(_server: str) -> OnTry | None:
@@ -52,7 +53,7 @@ class AppContext:
 
     settings: Settings
     ledger: Ledger
-    watched: list[Controller]
+    controllers: tuple[Controller, ...]
     sinks: list[Sink]
     harness: IacmClient | None = None
     """The sink's own client, so that whoever asks waits for its turn."""
@@ -67,29 +68,33 @@ class AppContext:
 async def open_context(
     settings: Settings,
     environ: Mapping[str, str],
-    clock: Callable[[], int],
+    clock: Clock,
     requests_to: Callable[[str], OnTry | None] = count_nothing,
     *,
+    events: Events = NO_EVENTS,
     share: float = 1.0,
 ) -> AsyncIterator[AppContext]:
     """Everything open; closed at the end. ``clock`` gives epoch milliseconds. ``requests_to`` gives
-    who counts the requests to a server: a controller's name, ``sei``, or ``iacm``. ``share`` is the
-    part of a controller's ``max_connections`` that is used, one at least.
+    who counts the requests to a server: a controller's name, ``sei``, or ``iacm``. ``events`` is
+    told what is collected. ``share`` is the part of a controller's ``max_connections`` that is
+    used, one at least.
 
     Raises ConfigError for a missing secret or GUID, LedgerError for an unusable ledger.
     """
     need_guids(settings)
     async with contextlib.AsyncExitStack() as stack:
-        watched, common = (
-            [],
-            SharedParts(policy(settings), Extraction(settings.extract), cache(trust)),
-        )
+        ledger = stack.enter_context(Ledger(Path(settings.ledger.path)))
+        controllers = []
+        common = SharedParts(
+            policy(settings), Extraction(settings.extract), cache(trust),
+            ledger, settings.sink_names, clock, events,
+        )  # fmt: skip
         for controller in settings.controllers:
             at_once = max(1, int(share * controller.max_connections))
             ours = controller.model_copy(update={"max_connections": at_once})
-            one = controller_of_config(ours, common, environ, clock, requests_to(controller.name))
-            stack.push_async_callback(one.api.aclose)
-            watched.append(one)
+            one = controller_of_config(ours, common, environ, requests_to(controller.name))
+            stack.push_async_callback(one.client.aclose)
+            controllers.append(one)
         sinks: list[Sink] = []
         if settings.sei is not None:
             api = sei_api(settings.sei, environ, requests_to("sei"), common.trust)
@@ -102,9 +107,7 @@ async def open_context(
             sinks.append(JsonlSink(Path(settings.jsonl.path)))
         for sink in sinks:
             stack.push_async_callback(sink.aclose)
-        ledger = Ledger(Path(settings.ledger.path))
-        stack.callback(ledger.close)
-        yield AppContext(settings, ledger, watched, sinks, harness)
+        yield AppContext(settings, ledger, tuple(controllers), sinks, harness)
 
 
 def need_guids(settings: Settings) -> None:
@@ -124,36 +127,43 @@ class SharedParts:
     policy: MappingConfig
     extraction: Extraction
     trust: Trust
+    ledger: Ledger
+    sinks: tuple[str, ...]
+    clock: Clock
+    events: Events
 
 
 def controller_of_config(
     controller: ControllerConfig,
     common: SharedParts,
     environ: Mapping[str, str],
-    clock: Callable[[], int],
     on_try: OnTry | None = None,
 ) -> Controller:
-    """One controller, ready to be asked. ``clock`` gives epoch milliseconds."""
+    """One controller, ready to be asked."""
     token = read_secret(controller, environ).get_secret_value()
     api = JenkinsClient(
         controller.name, connection_to(controller, on_try, common.trust), controller.user, token,
-        request_rate=controller.request_rate, every=controller.every / 1000, clock=clock,
+        request_rate=controller.request_rate, every=controller.every / 1000, clock=common.clock,
     )  # fmt: skip
     return Controller(
         name=controller.name,
-        api=api,
-        upstream=Upstream(api),
-        console=console(controller, common),
+        client=api,
+        ledger=common.ledger,
+        sinks=common.sinks,
+        clock=common.clock,
+        events=common.events,
         globs=Globs(controller.include, controller.exclude),
-        since=parse_when(controller.since, clock()),
-        identity=SeiInstance(
+        since=parse_when(controller.since, common.clock()),
+        max_connections=controller.max_connections,
+        renumber=controller.recreated_jobs == "renumber",
+        instance=SeiInstance(
             instance_name=controller.effective_instance_name,
             instance_guid=controller.instance_guid or "",
             instance_url=controller.effective_instance_url,
         ),
-        policy=common.policy,
-        parallel=controller.max_connections,
-        renumber=controller.recreated_jobs == "renumber",
+        mapping=common.policy,
+        upstream=UpstreamCauses(api),
+        logs=console(controller, common),
     )
 
 

@@ -21,7 +21,7 @@ async def find_build(
     for one in controllers:
         if controller in (None, one.name):
             with contextlib.suppress(NotFound):
-                found.append((one, await one.api.build(full_name, number)))
+                found.append((one, await one.client.build(full_name, number)))
     if not found:
         raise NoSuchBuild(
             f"{full_name} #{number} is not there, or not to be seen with this token",

@@ -40,7 +40,7 @@ async def follow(
     Raises NoSuchBuild; UsageError when several of the controllers have the build; RemoteError.
     """
     one, build = await find_build(controllers, full_name, number, controller)
-    api, redactor = one.api, one.console.redactor
+    api, redactor = one.client, one.logs.redactor
     values = known_values(secrets(build, redactor))
     text = ConsoleCleaner(RedactingStream(redactor, values).feed)
     out = _Tail(write, tail)

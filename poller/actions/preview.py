@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from poller.actions.find_build import find_build
 from poller.core.errors import NoSuchBuild
-from poller.ledger import Ledger
 from poller.ledger.records import JobState
 from poller.mapping.iacm_execution import NewExecution, NoExecution, encode, new_execution
 from poller.mapping.job_run import MappedRun, Skip, map_build
@@ -49,11 +48,7 @@ class Preview:
 
 
 async def preview(
-    controllers: Sequence[Controller],
-    ledger: Ledger,
-    job: str,
-    number: int,
-    controller: str | None,
+    controllers: Sequence[Controller], job: str, number: int, controller: str | None
 ) -> Preview:
     """The run of one build, of whichever controller has it.
 
@@ -65,12 +60,12 @@ async def preview(
     if not build.completed:
         raise NoSuchBuild(f"{job} #{number} still runs", "it is sent when it is completed")
     whole, multibranch = await fetch_enriched(one, job, build, may_lack=True)
-    row = ledger.controllers.find(one.name)
-    jobs = ledger.jobs.states(row.id, job) if row else {}
-    facts = one.job_facts(job, jobs.get(job, JobState(job)), multibranch=multibranch)
-    done = map_build(one.identity, facts, build, whole.tree, one.policy, evidence_of(whole))
+    row = one.ledger.controllers.find(one.name)
+    jobs = one.ledger.jobs.states(row.id, job) if row else {}
+    facts = one.job_info(job, jobs.get(job, JobState(job)), multibranch=multibranch)
+    done = map_build(one.instance, facts, build, whole.tree, one.mapping, evidence_of(whole))
     if isinstance(done, Skip):
         return Preview(one.name, done)
-    body, left_out = limit_size(done.run, one.policy.body_limit)
-    execution = new_execution(done.run, whole.tree, first_match(one.policy.rules, job).rule)
+    body, left_out = limit_size(done.run, one.mapping.body_limit)
+    execution = new_execution(done.run, whole.tree, first_match(one.mapping.rules, job).rule)
     return Preview(one.name, done, body, left_out, whole.lacking, execution)

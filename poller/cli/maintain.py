@@ -67,13 +67,11 @@ def backfill(
         bounds = Window(start or 0, end or 0)
         ours = _chosen(context, controller)
         if dry_run:
-            found = await estimate_all(ours, context.ledger, bounds, _globs(job))
+            found = await estimate_all(ours, bounds, _globs(job))
             emit(estimate_json(found) if as_json else estimate_lines(found))
             return found.exit_code
         with BackfillBar(sys.stderr) as bar:
-            done = await backfill_all(
-                ours, context, bounds, _globs(job), now_ms, bar.progress, bar.settled
-            )
+            done = await backfill_all(ours, context, bounds, _globs(job), now_ms, bar, bar.settled)
         emit(backfill_json(done) if as_json else backfill_lines(done))
         return done.exit_code
 
@@ -181,7 +179,7 @@ def retry(
         from poller.delivery.flush import flush_all
 
         wanted = None if job is None or number is None else (job, number)
-        done = await resend_all(context, wanted, controller, now_ms)
+        done = await resend_all(context, wanted, controller)
         await flush_all(context.sinks, context.ledger, now_ms)
         emit(done if as_json else retried_lines(done))
         return 75 if context.ledger.outbox.count_queued() or not all(d.queued for d in done) else 0
@@ -196,8 +194,8 @@ def _globs(jobs: list[str] | None) -> Globs:
 
 
 def _chosen(context: AppContext, controller: str | None) -> list[Controller]:
-    ours = [one for one in context.watched if controller in (None, one.name)]
+    ours = [one for one in context.controllers if controller in (None, one.name)]
     if not ours:
-        names = ", ".join(one.name for one in context.watched)
+        names = ", ".join(one.name for one in context.controllers)
         raise UsageError(f"no controller {controller!r} in the config", f"there are: {names}")
     return ours

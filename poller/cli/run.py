@@ -47,9 +47,7 @@ def once(ctx: typer.Context, as_json: AsJson = False) -> int:
         from poller.cli.render import once_hints, once_json, once_lines
 
         with DeliveryBar(sys.stderr) as progress:
-            done = await poll_once(
-                context, now_ms, on_collected=progress.collected, on_settled=progress.settled
-            )
+            done = await poll_once(context, now_ms, events=progress, on_settled=progress.settled)
         emit(once_json(done) if as_json else once_lines(done))
         for hint in once_hints(done):
             say(hint, err=True)

@@ -67,7 +67,7 @@ def preview(
         from poller.mapping.job_run import Skip
         from poller.mapping.payload import pretty
 
-        found = await preview_run(context.watched, context.ledger, job, number, controller)
+        found = await preview_run(context.controllers, job, number, controller)
         body = found.execution_body if iacm else found.body
         if iacm and not body:
             skip = {"controller": found.controller, "skip": found.no_execution}
@@ -158,7 +158,7 @@ def _follow(
     async def work(context: AppContext) -> int:
         from poller.actions.follow import follow
 
-        await follow(context.watched, job, number, controller, write, tail=tail)
+        await follow(context.controllers, job, number, controller, write, tail=tail)
         return 0
 
     with_context(settings, work)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 
@@ -45,3 +47,32 @@ class NoEvents:
 
 
 NO_EVENTS = NoEvents()
+
+
+@dataclass(frozen=True)
+class WakeOnCollected:
+    """Tells ``events`` of everything, and calls ``wake`` besides when builds are collected."""
+
+    events: Events
+    wake: Callable[[], None]
+
+    def request_done(self, server: str, path: str, status: int | None) -> None:
+        """Told on."""
+        self.events.request_done(server, path, status)
+
+    def builds_to_check(self, controller: str, count: int) -> None:
+        """Told on."""
+        self.events.builds_to_check(controller, count)
+
+    def builds_checked(self, controller: str, count: int) -> None:
+        """Told on."""
+        self.events.builds_checked(controller, count)
+
+    def builds_collected(self, controller: str, count: int) -> None:
+        """Told on, and there is something to send."""
+        self.events.builds_collected(controller, count)
+        self.wake()
+
+    def delivery_settled(self, sink: str, controller: str, outcome: str, waited_ms: int) -> None:
+        """Told on."""
+        self.events.delivery_settled(sink, controller, outcome, waited_ms)

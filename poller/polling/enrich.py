@@ -55,15 +55,15 @@ class EnrichFailure:
 
 
 async def enrich(
-    watched: Controller, full_name: str, builds: Sequence[Build], newest: Collection[int] = ()
+    controller: Controller, full_name: str, builds: Sequence[Build], newest: Collection[int] = ()
 ) -> list[EnrichedBuild | EnrichFailure]:
     """Each of the completed ``builds`` of a job, whole, or why it is not. A log that can't be had
     keeps no build back. Raises LeftAlone: then nothing is known of any of them.
 
     ``newest`` are the job's newest numbers: ten stage trees can be had of those at once.
     """
-    api = watched.api
-    wanted = {b.number for b in builds if not b.broken and watched.wanted(full_name, b)}
+    api = controller.client
+    wanted = {b.number for b in builds if not b.broken and controller.wanted(full_name, b)}
     pipelines = [b.number for b in builds if b.cls == PIPELINE_RUN and b.number in wanted]
     ten = sorted(newest, reverse=True)[:NEWEST_RUNS]
     at_once: dict[int, StageTree] = {}
@@ -81,34 +81,34 @@ async def enrich(
             raise
         except RemoteError as error:
             return EnrichFailure(build, str(error))
-        return await _with_evidence(watched, full_name, build, tree)
+        return await _with_evidence(controller, full_name, build, tree)
 
     return await together(one(build) for build in builds)
 
 
 async def fetch_enriched(
-    watched: Controller, full_name: str, build: Build, *, may_lack: bool
+    controller: Controller, full_name: str, build: Build, *, may_lack: bool
 ) -> tuple[EnrichedBuild, bool]:
     """One completed build for a command: enriched, but for a log to keep; and whether its job is
     part of a multibranch project. With ``may_lack``, it goes without what can't be had now.
 
     Raises RemoteError.
     """
-    (found,) = await enrich(watched.for_rules(), full_name, [build])
+    (found,) = await enrich(controller.for_rules_only(), full_name, [build])
     if isinstance(found, EnrichFailure):
         if not may_lack or found.otherwise is None:
-            raise BadAnswer(watched.api.where, f"{full_name} #{build.number}", found.why)
+            raise BadAnswer(controller.client.where, f"{full_name} #{build.number}", found.why)
         found = found.otherwise
-    return found, await in_multibranch(watched.api, full_name)
+    return found, await in_multibranch(controller.client, full_name)
 
 
 async def _with_evidence(
-    watched: Controller, full_name: str, build: Build, tree: StageTree | None
+    controller: Controller, full_name: str, build: Build, tree: StageTree | None
 ) -> EnrichedBuild | EnrichFailure:
     # One after the other: other builds are asked for beside this one, and most have none of it.
-    above = await watched.upstream.of(full_name, build)
-    archived = await manifests(watched.api, full_name, build)
-    log = await watched.console.read(watched.api, full_name, build)
+    above = await controller.upstream.of(full_name, build)
+    archived = await manifests(controller.client, full_name, build)
+    log = await controller.logs.read(controller.client, full_name, build)
     retry = [why for why in (above.retry, archived.retry) if why]
     no_log = [f"console log: {log.kept.absent}"] if log is not None and log.kept.absent else []
     lacking = (*archived.wrong, *retry, *no_log)

@@ -6,6 +6,7 @@ While the ledger can't be written, nothing is asked and nothing sent (``room``).
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import random
 import time
 from collections import defaultdict
@@ -16,6 +17,7 @@ import structlog
 
 from poller.context import AppContext
 from poller.core.errors import LedgerError, LedgerUnwritable
+from poller.core.events import WakeOnCollected
 from poller.core.tasks import end, first
 from poller.core.times import backoff
 from poller.delivery.outcome import FIRST_WAIT, LONGEST_WAIT
@@ -153,8 +155,8 @@ class Service:
         every = reconcile.every / 1000
         controllers = {one.name: one for one in self._line.settings.controllers}
         now, gap = self._clock() / 1000, start_gap(self._line.settings.controllers)
-        places = len(self._line.watched)
-        for place, watched in enumerate(self._line.watched):
+        places = len(self._line.controllers)
+        for place, watched in enumerate(self._line.controllers):
             name = watched.name
             when = trigger(controllers[name], now, place, places)
             self._schedule.add(name, when, self._tick, self._poll, watched, first=place * gap)
@@ -212,19 +214,14 @@ class Service:
             self._polls.discard(task)
 
     async def _poll(self, watched: Controller) -> None:
-        started, api = time.monotonic(), watched.api
+        started, api = time.monotonic(), watched.client
         before = api.turns.manners
         waits = self._patience[watched.name]
         try:
             with self._vitals.doing(f"polling {watched.name}", waits, lambda: api.requests):
-                cycle = await poll(
-                    watched,
-                    self._line.ledger,
-                    self._line.sink_names,
-                    self._clock,
-                    on_collected=self._wake,
-                    stopping=self._stopping.is_set,
-                )
+                waking = WakeOnCollected(watched.events, self._wake)
+                controller = dataclasses.replace(watched, events=waking)
+                cycle = await poll(controller, self._stopping.is_set)
         except LedgerError as failure:
             self._left_out.add(watched.name)
             self._lost(failure)
@@ -242,7 +239,7 @@ class Service:
     def _mind(self, watched: Controller, before: LimiterState) -> None:
         """Tell how a controller is treated now. The next poll of one that is left alone is when it
         may be tried: it begins with one small request."""
-        turns = watched.api.turns
+        turns = watched.client.turns
         log_limiter(self._log, watched.name, before, turns.manners)
         self._metrics.at_once(watched.name, turns.throttle.limit)
         if turns.left_alone:
@@ -250,34 +247,29 @@ class Service:
 
     async def _heal(self, watched: Controller) -> None:
         """Compare a few jobs with Jenkins, build by build."""
-        line, before = self._line, watched.api.turns.manners
+        line, before = self._line, watched.client.turns.manners
         try:
             with self._vitals.doing(
                 f"comparing {watched.name}",
                 self._patience[watched.name],
-                lambda: watched.api.requests,
+                lambda: watched.client.requests,
             ):
                 healed = await self_check(
-                    watched,
-                    line.ledger,
-                    line.settings.reconcile.jobs,
-                    line.sink_names,
-                    self._clock,
-                    self._stopping.is_set,
+                    watched, line.settings.reconcile.jobs, self._stopping.is_set
                 )
         except LedgerError as failure:
             self._lost(failure)
             return
         log_self_check(self._log, watched.name, healed)
         self._mind(watched, before)
-        self._wake(healed.collected)
+        self._wake()
 
     def _fail(self, failure: BaseException) -> None:
         """Without its ledger the service can do nothing: systemd starts it anew, later."""
         self._failure = failure
         self.stop()
 
-    def _wake(self, _collected: int) -> None:
+    def _wake(self) -> None:
         for event in self._news.values():
             event.set()
 
