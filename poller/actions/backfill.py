@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 
 from poller.context import AppContext
 from poller.core.errors import RemoteError
+from poller.core.events import Events, WakeOnCollected
 from poller.core.patterns import Globs
 from poller.core.tasks import together
 from poller.delivery.flush import flush_while
 from poller.delivery.outcome import PassResult
-from poller.ledger import Ledger
-from poller.polling.backfill import BackfillResult, Estimate, Progress, Window, backfill, estimate
+from poller.polling.backfill import BackfillResult, Estimate, Window, backfill, estimate
 from poller.polling.controller import Controller
 
 
@@ -60,12 +60,12 @@ class EstimateAllResult:
 
 
 async def backfill_all(
-    watched: Sequence[Controller],
+    controllers: Sequence[Controller],
     line: AppContext,
     window: Window,
     globs: Globs,
     clock: Callable[[], int],
-    progress: Progress,
+    events: Events,
     on_settled: Callable[[int], None],
 ) -> BackfillAllResult:
     """Backfill and deliver side by side. SIGINT and SIGTERM end it where it can be gone on with."""
@@ -75,24 +75,15 @@ async def backfill_all(
         loop.add_signal_handler(number, stop.set)
     done = BackfillAllResult()
 
-    async def one(controller: Controller, told: Progress) -> None:
+    async def one(controller: Controller) -> None:
         try:
-            done.controllers.append(
-                await backfill(
-                    controller, line.ledger, window, globs, line.sink_names, clock,
-                    progress=told, stopping=stop.is_set,
-                )
-            )  # fmt: skip
+            done.controllers.append(await backfill(controller, window, globs, stop.is_set))
         except RemoteError as error:
             done.errors.append(error)
 
     async def collect(queued: Callable[[], None]) -> None:
-        def collected(builds: int) -> None:
-            progress.collected(builds)
-            queued()
-
-        told = dataclasses.replace(progress, collected=collected)
-        await together(one(controller, told) for controller in watched)
+        waking = WakeOnCollected(events, queued)
+        await together(one(dataclasses.replace(c, events=waking)) for c in controllers)
 
     done.drains = await flush_while(
         collect, line.sinks, line.ledger, clock, on_settled, stop.is_set
@@ -102,13 +93,13 @@ async def backfill_all(
 
 
 async def estimate_all(
-    watched: Sequence[Controller], ledger: Ledger, window: Window, globs: Globs
+    controllers: Sequence[Controller], window: Window, globs: Globs
 ) -> EstimateAllResult:
     """What the same backfill would be."""
     found = EstimateAllResult()
-    for one in watched:
+    for one in controllers:
         try:
-            found.controllers.append(await estimate(one, ledger, window, globs))
+            found.controllers.append(await estimate(one, window, globs))
         except RemoteError as error:
             found.errors.append(error)
     return found

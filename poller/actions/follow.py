@@ -27,7 +27,7 @@ FOLLOW_TIMEOUT = 600.0
 
 
 async def follow(
-    watched: Sequence[Controller],
+    controllers: Sequence[Controller],
     full_name: str,
     number: int,
     write: Callable[[bytes], None],
@@ -39,8 +39,8 @@ async def follow(
 
     Raises NoSuchBuild; UsageError when several of the controllers have the build; RemoteError.
     """
-    one, build = await _find(watched, full_name, number)
-    api, redactor = one.api, one.console.redactor
+    one, build = await _find(controllers, full_name, number)
+    api, redactor = one.client, one.logs.redactor
     values = known_values(secrets(build, redactor))
     text = ConsoleCleaner(RedactingStream(redactor, values).feed)
     seen = _Tail(write, tail)
@@ -55,12 +55,12 @@ async def follow(
 
 
 async def _find(
-    watched: Sequence[Controller], full_name: str, number: int
+    controllers: Sequence[Controller], full_name: str, number: int
 ) -> tuple[Controller, Build]:
     found: list[tuple[Controller, Build]] = []
-    for one in watched:
+    for one in controllers:
         with contextlib.suppress(NotFound):
-            found.append((one, await one.api.build(full_name, number)))
+            found.append((one, await one.client.build(full_name, number)))
     if not found:
         raise NoSuchBuild(
             f"{full_name} #{number} is not there, or not to be seen with this token",

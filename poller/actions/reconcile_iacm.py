@@ -27,7 +27,7 @@ Known = dict[tuple[str, str], tuple[str, RecordedExecution, NewExecution]]
 
 
 async def reconcile_iacm(
-    watched: Sequence[Controller],
+    controllers: Sequence[Controller],
     ledger: Ledger,
     api: IacmClient,
     sink: Sink,
@@ -45,7 +45,7 @@ async def reconcile_iacm(
     others recorded are none of ours. Jenkins is not asked.
     """
     done = ReconcileResult(repairing=repair)
-    known = _known(watched, ledger, since, globs, done)
+    known = _known(controllers, ledger, since, globs, done)
 
     def note(controller: str, build: RecordedExecution, why: str, *, differs: bool = False) -> None:
         done.missing += not differs
@@ -92,7 +92,7 @@ def difference(execution: Execution, sent: NewExecution) -> str:
 
 
 def _known(
-    watched: Sequence[Controller],
+    controllers: Sequence[Controller],
     ledger: Ledger,
     since: int | None,
     globs: Globs,
@@ -100,7 +100,7 @@ def _known(
 ) -> Known:
     known: Known = {}
     jobs = set()
-    for controller in watched:
+    for controller in controllers:
         row = ledger.controllers.find(controller.name)
         for build in ledger.executions.recorded(row.id, since or 0) if row is not None else ():
             if build.state != "rejected" and globs.selects(build.full_name):

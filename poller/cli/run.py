@@ -48,9 +48,7 @@ def once(context: typer.Context, as_json: AsJson = False) -> None:
         from poller.cli.render import once_json, once_lines
 
         with DeliveryBar(sys.stderr) as progress:
-            done = await poll_once(
-                line, clock, on_collected=progress.collected, on_settled=progress.settled
-            )
+            done = await poll_once(line, clock, events=progress, on_settled=progress.settled)
         emit(once_json(done) if as_json else once_lines(done))
         for hint in once_hints(done):
             say(hint, err=True)

@@ -99,7 +99,7 @@ async def _history(console: Console, jenkins: Jenkins, line: AppContext) -> None
     console.rule("1. history: one cycle, as `sei-poller once` does it", align="left")
     jenkins.requests.clear()
     with DeliveryBar(sys.stdout) as progress:
-        done = await once(line, _now, on_collected=progress.collected, on_settled=progress.settled)
+        done = await once(line, _now, events=progress, on_settled=progress.settled)
     (cycle,) = done.cycles
     delivered = done.drains["sei"].delivered
     asked = len(jenkins.requests)

@@ -12,8 +12,8 @@ from poller.core.tasks import together
 from poller.jenkins.client import BUILDS_PER_PAGE, JenkinsClient
 from poller.jenkins.discovery import Item
 from poller.jenkins.models import Build
-from poller.ledger import Ledger
-from poller.ledger.records import JobProgress, JobState, KnownBuild, Predecessor
+from poller.ledger.controllers import ControllerRow
+from poller.ledger.records import JobProgress, JobState, Predecessor
 from poller.polling.controller import Controller
 from poller.polling.enrich import EnrichedBuild, EnrichFailure, enrich
 from poller.polling.lineage import is_recreated, start_generation, unsettled
@@ -28,22 +28,6 @@ from poller.polling.watermark import (
 
 LOADS_WORTH_A_REQUEST = 50
 """Builds that Jenkins may have to load to spare it one more request."""
-
-
-@dataclass(frozen=True)
-class LedgerMemory:
-    """What the ledger knows of a controller's builds, for :func:`collect`."""
-
-    ledger: Ledger
-    controller: int
-
-    def of_job(self, job: JobState, numbers: Iterable[int]) -> list[KnownBuild]:
-        """Those of ``numbers`` that are known in the job's present generation."""
-        return self.ledger.builds.of_job(job, numbers) if job.id else []
-
-    def same(self, job: JobState, starts: Iterable[BuildKey]) -> list[KnownBuild]:
-        """Those of ``starts`` that are known under any generation or name."""
-        return self.ledger.builds.same(self.controller, job, starts)
 
 
 @dataclass
@@ -86,11 +70,11 @@ class CollectPlan:
 
 
 async def collect(
-    watched: Controller,
+    controller: Controller,
+    row: ControllerRow,
     item: Item,
     job: JobState,
     since: int,
-    memory: LedgerMemory,
     lost: Mapping[int, JobState],
 ) -> AsyncIterator[CollectedPage]:
     """All news of one job, page by page. ``since`` is epoch milliseconds.
@@ -99,9 +83,9 @@ async def collect(
     may be one of them, renamed. Raises RemoteError when the job's builds can't be had; what was
     yielded stays good.
     """
-    planned = await make_plan(watched.api, item, job, since, memory, lost)
+    planned = await make_plan(controller, row, item, job, since, lost)
     done = planned.done
-    async for numbers, page in pages(watched, item.full_name, planned):
+    async for numbers, page in pages(controller, item.full_name, planned):
         last = not numbers or numbers[-1] == planned.numbers[-1]
         page.examined = planned.covered if last else max(numbers[-1], planned.job.mark.examined)
         page.gaps = gaps(done, page.examined, {*planned.started, *planned.gone})
@@ -111,20 +95,22 @@ async def collect(
 
 
 async def make_plan(
-    api: JenkinsClient,
+    controller: Controller,
+    row: ControllerRow,
     item: Item,
     job: JobState,
     since: int,
-    memory: LedgerMemory,
     lost: Mapping[int, JobState],
 ) -> CollectPlan:
     """Look as far back as is due, and choose what to collect."""
-    seen = await _history(api, item, job, since, memory, lost)
+    seen = await _history(controller, row, item, job, since, lost)
     mark = seen.job.mark
     due = due_numbers(mark, seen.started, since)
-    known = memory.same(seen.job, [seen.started[number] for number in due])
+    known = controller.ledger.builds.same(
+        row.id, seen.job, [seen.started[number] for number in due]
+    )
     due = unsettled(due, seen.started, known)
-    old, gone = await _in_flight_before(api, item, mark, seen.newest)
+    old, gone = await _in_flight_before(controller.client, item, mark, seen.newest)
     begun = mark.next_build_number is not None or seen.source is not None
     done = mark.examined if begun else min(due, default=seen.covered + 1) - 1
     return CollectPlan(
@@ -134,19 +120,19 @@ async def make_plan(
 
 
 async def pages(
-    watched: Controller, full_name: str, plan: CollectPlan
+    controller: Controller, full_name: str, plan: CollectPlan
 ) -> AsyncIterator[tuple[list[int], CollectedPage]]:
     """The builds of a plan, a hundred at a time and oldest first; at least one page, if empty.
 
     Oldest first, as log rotation takes the oldest first, too. The pages move no mark.
     """
-    walk = HistoryReader(watched.api, full_name, plan.started, dict(plan.at_hand))
+    walk = HistoryReader(controller.client, full_name, plan.started, dict(plan.at_hand))
     for numbers in in_pages(plan.numbers):
         builds = await walk.builds(numbers)
         running = [build for build in builds if not build.completed]
         page = CollectedPage(plan.job, source=plan.source, running=running)
         completed = [build for build in builds if build.completed]
-        for one in await enrich(watched, full_name, completed, plan.newest):
+        for one in await enrich(controller, full_name, completed, plan.newest):
             if isinstance(one, EnrichFailure):
                 page.failed.append(one)
             else:
@@ -167,22 +153,23 @@ class JobHistory:
 
 
 async def _history(
-    api: JenkinsClient,
+    controller: Controller,
+    row: ControllerRow,
     item: Item,
     job: JobState,
     since: int,
-    memory: LedgerMemory,
     lost: Mapping[int, JobState],
 ) -> JobHistory:
     """Look as far back as is due; find out whether the job is the one that is known."""
     before, source = job.mark, None
+    api, known_builds = controller.client, controller.ledger.builds
     asked = _first_ask(item, job, lost)
     builds = await api.builds(item.full_name, asked)
     started = {build.number: build.start for build in builds}
-    own = memory.of_job(job, started)
+    own = known_builds.of_job(job, started) if job.id else []
     another = is_recreated(job, item.next_build_number, item.cls, started, own)
     if another or before.next_build_number is None:
-        known = memory.same(job, started.values())
+        known = known_builds.same(row.id, job, started.values())
         job, source = start_generation(job, started, known, lost, another=another)
     while asked < BUILDS_PER_PAGE and not reaches_back(started, job.mark, since, asked):
         # The mark may lie further back than was asked, or builds that began since the tree was

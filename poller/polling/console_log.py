@@ -48,7 +48,7 @@ class LogCollector:
     redactor: Redactor
     extraction: Extraction
 
-    def for_rules(self) -> LogCollector:
+    def for_rules_only(self) -> LogCollector:
         """The same, to read logs for the rules alone and to keep none."""
         return dataclasses.replace(self, policy="none")
 

@@ -54,15 +54,15 @@ class EnrichFailure:
 
 
 async def enrich(
-    watched: Controller, full_name: str, builds: Sequence[Build], newest: Collection[int] = ()
+    controller: Controller, full_name: str, builds: Sequence[Build], newest: Collection[int] = ()
 ) -> list[EnrichedBuild | EnrichFailure]:
     """Each of the completed ``builds`` of a job, whole, or why it is not. A log that can't be had
     keeps no build back. Raises LeftAlone: then nothing is known of any of them.
 
     ``newest`` are the job's newest numbers: ten stage trees can be had of those at once.
     """
-    api = watched.api
-    wanted = {b.number for b in builds if not b.broken and watched.wanted(full_name, b)}
+    api = controller.client
+    wanted = {b.number for b in builds if not b.broken and controller.wanted(full_name, b)}
     pipelines = [b.number for b in builds if b.cls == PIPELINE_RUN and b.number in wanted]
     ten = sorted(newest, reverse=True)[:NEWEST_RUNS]
     at_once: dict[int, StageTree] = {}
@@ -80,18 +80,18 @@ async def enrich(
             raise
         except RemoteError as error:
             return EnrichFailure(build, str(error))
-        return await _with_evidence(watched, full_name, build, tree)
+        return await _with_evidence(controller, full_name, build, tree)
 
     return await together(one(build) for build in builds)
 
 
 async def _with_evidence(
-    watched: Controller, full_name: str, build: Build, tree: StageTree | None
+    controller: Controller, full_name: str, build: Build, tree: StageTree | None
 ) -> EnrichedBuild | EnrichFailure:
     # One after the other: other builds are asked for beside this one, and most have none of it.
-    above = await watched.upstream.of(full_name, build)
-    archived = await manifests(watched.api, full_name, build)
-    log = await watched.console.read(watched.api, full_name, build)
+    above = await controller.upstream.of(full_name, build)
+    archived = await manifests(controller.client, full_name, build)
+    log = await controller.logs.read(controller.client, full_name, build)
     retry = [why for why in (above.retry, archived.retry) if why]
     no_log = [f"console log: {log.kept.absent}"] if log is not None and log.kept.absent else []
     lacking = (*archived.wrong, *retry, *no_log)

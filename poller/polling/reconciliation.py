@@ -9,17 +9,16 @@ from dataclasses import dataclass, field
 
 from poller.core.errors import NotFound, RemoteError
 from poller.core.patterns import Globs
+from poller.core.times import Stopping
 from poller.http.throttle import RateLimit
 from poller.jenkins.discovery import Item, fetch_items
 from poller.jenkins.history import Summary, summaries
-from poller.ledger import Ledger
-from poller.ledger.controllers import ControllerRow
 from poller.ledger.reconciliation import LedgerEntry
 from poller.ledger.records import GONE, JobState
 from poller.polling.changes import retry_delay
-from poller.polling.collect import LedgerMemory, collect
+from poller.polling.collect import collect
 from poller.polling.controller import Controller
-from poller.polling.recording import batch, unfinished
+from poller.polling.recording import record, unfinished
 from poller.polling.verify_controller import ensure_reachable, record_breaker, verify_identity
 
 GRACE_MS = 120_000
@@ -69,23 +68,22 @@ QUEUED = "queued for "
 
 
 async def reconcile(
-    watched: Controller,
-    ledger: Ledger,
-    row: ControllerRow,
+    controller: Controller,
     names: Callable[[dict[str, Item]], Sequence[str]],
-    since: int,
+    since: int | None,
     pace: RateLimit,
-    clock: Callable[[], int],
-    on_finding: Callable[[Difference], None],
+    on_difference: Callable[[Difference], None],
 ) -> AsyncIterator[JobComparison]:
     """Compare the jobs that ``names`` chooses out of the item tree, one after the other, no faster
-    than ``pace``; findings are told as they come, and not kept. Raises RemoteError where the tree
-    can't be had, or where the controller is down by now; that a job can't be had is in its
-    :class:`Checked`."""
-    await ensure_reachable(watched, ledger)
-    look = await fetch_items(watched.api, row.depth, first=False)
-    await verify_identity(watched, ledger, row)
-    settled_before = (row.last_success or clock()) - GRACE_MS
+    than ``pace``; differences are told as they come, and not kept. ``since`` (epoch ms) None is
+    where the controller's ledger begins. Raises RemoteError where the tree can't be had, or where
+    the controller is down by now; that a job can't be had is in its :class:`JobComparison`."""
+    row, ledger = controller.row(), controller.ledger
+    since = row.since if since is None else since
+    await ensure_reachable(controller)
+    look = await fetch_items(controller.client, row.depth, first=False)
+    await verify_identity(controller, row)
+    settled_before = (row.last_success or controller.clock()) - GRACE_MS
     for name in names(look.items):
         item = look.items.get(name)
         if item is None or item.next_build_number <= 1:
@@ -95,22 +93,22 @@ async def reconcile(
         checked = JobComparison(item)
         try:
             await pace.wait()
-            async for part in summaries(watched.api, item, since):
+            async for part in summaries(controller.client, item, since):
                 done = [one for one in part if is_due(one, settled_before)]
                 entries = ledger.books.entries(row.id, job, [one.start for one in done])
                 checked.builds += len(done)
                 for finding in compared(name, done, entries):
                     checked.note(finding)
-                    on_finding(finding)
+                    on_difference(finding)
         except NotFound:
             continue  # deleted since the tree was asked
         except RemoteError as error:
-            if watched.api.turns.left_alone:
+            if controller.client.turns.left_alone:
                 raise
             checked.problem = str(error)
         else:
             if job.id:
-                ledger.books.checked(job.id, clock())
+                ledger.books.checked(job.id, controller.clock())
         yield checked
 
 
@@ -119,10 +117,10 @@ def is_due(build: Summary, settled_before: int) -> bool:
     return build.completed and build.timestamp + max(0, build.duration) <= settled_before
 
 
-def selected(watched: Controller, globs: Globs) -> Callable[[dict[str, Item]], Sequence[str]]:
-    """Chooses every job that is watched and that ``globs`` select, by name."""
+def selected(controller: Controller, globs: Globs) -> Callable[[dict[str, Item]], Sequence[str]]:
+    """Chooses every job that is controller and that ``globs`` select, by name."""
     return lambda items: sorted(
-        name for name in items if watched.globs.selects(name) and globs.selects(name)
+        name for name in items if controller.globs.selects(name) and globs.selects(name)
     )
 
 
@@ -158,31 +156,26 @@ def _why(build: Summary, entry: LedgerEntry | None) -> tuple[str, bool]:
 
 
 async def collect_missing(
-    watched: Controller,
-    ledger: Ledger,
-    row: ControllerRow,
-    checked: JobComparison,
-    since: int,
-    sinks: Sequence[str],
-    clock: Callable[[], int],
+    controller: Controller, checked: JobComparison, since: int | None = None
 ) -> int:
     """Collect the holes of a job through the same path as a poll, its mark set back before the
-    lowest. Returns how many builds were collected. Raises RemoteError."""
+    lowest. ``since`` is as for :func:`reconcile`. Returns how many builds were collected. Raises
+    RemoteError."""
     lowest = checked.lowest_hole
     if lowest is None:
         return 0
-    name = checked.item.full_name
-    job = ledger.jobs.states(row.id, name).get(name, JobState(name))
+    row, item, count = controller.row(), checked.item, 0
+    name = item.full_name
+    job = controller.ledger.jobs.states(row.id, name).get(name, JobState(name))
     back = dataclasses.replace(job.mark, examined=min(job.mark.examined, lowest - 1))
-    job, count = dataclasses.replace(job, mark=back), 0
-    memory = LedgerMemory(ledger, row.id)
-    pages = collect(watched, checked.item, job, since, memory, {})
-    async for page in pages:
+    job = dataclasses.replace(job, mark=back)
+    since = row.since if since is None else since
+    async for page in collect(controller, row, item, job, since, {}):
         if page.job.generation == job.generation:
             # The job's own mark stays where the polls have brought it, and what they counted.
             page.examined, page.gaps = None, 0
-        rows = batch(watched, checked.item, page, clock() + retry_delay(job.failures + 1))
-        recorded = ledger.builds.record(row.id, rows, sinks, clock())
+        retry_at = controller.clock() + retry_delay(job.failures + 1)
+        recorded = record(controller, row, item, page, retry_at)
         count += recorded.collected
         if unfinished(page) or recorded.stale:
             break
@@ -202,46 +195,40 @@ class SelfCheckResult:
     jobs: int = 0
     builds: int = 0
     collected: int = 0
-    findings: list[str] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
 async def self_check(
-    watched: Controller,
-    ledger: Ledger,
-    jobs: int,
-    sinks: Sequence[str],
-    clock: Callable[[], int],
-    stopping: Callable[[], bool] = lambda: False,
+    controller: Controller, jobs: int, stopping: Stopping = lambda: False
 ) -> SelfCheckResult:
     """Compare so many jobs, those first that had builds since they were compared last, and collect
     what is missing. Never raises RemoteError."""
-    row = ledger.controllers.find(watched.name)
-    healed = SelfCheckResult()
-    if row is None or row.last_success is None or watched.api.turns.left_alone:
-        return healed
+    ledger = controller.ledger
+    row = ledger.controllers.find(controller.name)
+    done = SelfCheckResult()
+    if row is None or row.last_success is None or controller.client.turns.left_alone:
+        return done
 
     def names(items: dict[str, Item]) -> Sequence[str]:
-        chosen = ledger.books.least_checked(row.id, jobs, clock())
-        return [name for name in chosen if name in items and watched.globs.selects(name)]
+        chosen = ledger.books.least_checked(row.id, jobs, controller.clock())
+        return [name for name in chosen if name in items and controller.globs.selects(name)]
 
-    def found(finding: Difference) -> None:
-        if len(healed.findings) < SHOWN:
-            healed.findings.append(f"{finding.job} #{finding.number}: {finding.why}")
+    def found(difference: Difference) -> None:
+        if len(done.differences) < SHOWN:
+            done.differences.append(f"{difference.job} #{difference.number}: {difference.why}")
 
     pace = RateLimit(JOBS_A_SECOND, asyncio.get_running_loop().time)
     try:
-        async for checked in reconcile(watched, ledger, row, names, row.since, pace, clock, found):
-            healed.jobs += 1
-            healed.builds += checked.builds
+        async for checked in reconcile(controller, names, None, pace, found):
+            done.jobs += 1
+            done.builds += checked.builds
             if checked.problem is not None:
-                healed.problems.append(checked.problem)
-            healed.collected += await collect_missing(
-                watched, ledger, row, checked, row.since, sinks, clock
-            )
+                done.problems.append(checked.problem)
+            done.collected += await collect_missing(controller, checked)
             if stopping():
                 break
     except RemoteError as error:
-        healed.problems.append(str(error))
-    record_breaker(watched, ledger)
-    return healed
+        done.problems.append(str(error))
+    record_breaker(controller)
+    return done

@@ -11,7 +11,8 @@ from poller.core.build_key import BuildKey
 from poller.core.kept_log import KeptLog
 from poller.jenkins.discovery import Item
 from poller.jenkins.models import Build
-from poller.ledger.records import GONE, Batch, BuildRow, BuildState, JobState
+from poller.ledger.controllers import ControllerRow
+from poller.ledger.records import GONE, Batch, BuildRow, BuildState, JobState, RecordResult
 from poller.mapping.evidence import Evidence
 from poller.mapping.extract import Extracted
 from poller.mapping.iacm_execution import NewExecution, NoExecution, encode, new_execution
@@ -26,13 +27,23 @@ TRIES = 5
 """Collections, some minutes in all, after which a build goes as it is, or is skipped."""
 
 
-def batch(watched: Controller, item: Item, page: CollectedPage, retry_at: int) -> Batch:
+def record(
+    controller: Controller, row: ControllerRow, item: Item, page: CollectedPage, retry_at: int
+) -> RecordResult:
+    """Record a page in one transaction; see :func:`batch`. Raises LedgerError."""
+    rows = batch(controller, item, page, retry_at)
+    recorded = controller.ledger.builds.record(row.id, rows, controller.sinks, controller.clock())
+    controller.events.builds_collected(controller.name, recorded.collected)
+    return recorded
+
+
+def batch(controller: Controller, item: Item, page: CollectedPage, retry_at: int) -> Batch:
     """What the ledger is to record of a page; ``retry_at`` is when to ask again for what could not
     be had whole."""
     return Batch(
         job=page.job,
         cls=item.cls,
-        builds=list(_rows(watched, item, page)),
+        builds=list(_rows(controller, item, page)),
         examined=page.examined,
         gaps=page.gaps,
         source=page.source,
@@ -57,39 +68,41 @@ def given_up(job: JobState, failure: EnrichFailure) -> bool:
     return job.failures + 1 >= TRIES
 
 
-def _rows(watched: Controller, item: Item, page: CollectedPage) -> Iterable[BuildRow]:
-    job = watched.job_facts(item.full_name, page.job, multibranch=item.multibranch)
+def _rows(controller: Controller, item: Item, page: CollectedPage) -> Iterable[BuildRow]:
+    job = controller.job_info(item.full_name, page.job, multibranch=item.multibranch)
     for whole in page.complete:
-        yield mapped(watched, job, whole)
+        yield mapped(controller, job, whole)
     for build in page.running:
         yield _row(build, "in_flight")
     for failure in page.failed:
         if not given_up(page.job, failure):
             yield _row(failure.build, "in_flight")
         elif failure.otherwise is not None:
-            yield mapped(watched, job, failure.otherwise)
+            yield mapped(controller, job, failure.otherwise)
         else:
             yield _row(failure.build, "skipped", reason="broken")
     for number in page.gone:
         yield BuildRow(BuildKey(number, 0), 0, None, "skipped", GONE)
 
 
-def mapped(watched: Controller, job: JobInfo, whole: EnrichedBuild) -> BuildRow:
+def mapped(controller: Controller, job: JobInfo, whole: EnrichedBuild) -> BuildRow:
     """One complete build as a row with its payload, or skipped with the reason."""
     build = whole.build
     kept = whole.log.kept if whole.log is not None else None
-    done = map_build(watched.identity, job, build, whole.tree, watched.policy, evidence_of(whole))
+    done = map_build(
+        controller.instance, job, build, whole.tree, controller.mapping, evidence_of(whole)
+    )
     log = structlog.get_logger().bind(
-        controller=watched.name, job=job.full_name, number=build.number
+        controller=controller.name, job=job.full_name, number=build.number
     )
     if isinstance(done, Skip):
         return _row(build, "skipped", reason=done.reason, log=kept)
     for why in whole.lacking:
         log.warning("run goes without", what=why)
-    payload, left_out = limit_size(done.run, watched.policy.body_limit)
+    payload, left_out = limit_size(done.run, controller.mapping.body_limit)
     if left_out is not None:
         log.warning("payload cut to its limit", left_out=left_out)
-    rule = first_match(watched.policy.rules, job.full_name).rule
+    rule = first_match(controller.mapping.rules, job.full_name).rule
     made = new_execution(done.run, whole.tree, rule)
     return dataclasses.replace(
         _row(build, "collected", log=kept),

@@ -37,7 +37,7 @@ class Ancestry:
     retry: str = ""
 
 
-class Upstream:
+class UpstreamCauses:
     """The causes of one controller's builds."""
 
     def __init__(self, api: JenkinsClient, remembered: int = REMEMBERED) -> None:

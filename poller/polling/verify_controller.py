@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from poller.core.build_key import BuildKey
 from poller.core.errors import BadAnswer, NotFound
 from poller.jenkins.client import JenkinsClient
-from poller.ledger import Ledger
 from poller.ledger.controllers import ControllerRow
 from poller.polling.controller import Controller
 
@@ -15,40 +14,40 @@ SAMPLES = 3
 """Builds of jobs built last, and of jobs not built for longest, that tell a Jenkins by."""
 
 
-async def verify_identity(watched: Controller, ledger: Ledger, row: ControllerRow) -> None:
+async def verify_identity(controller: Controller, row: ControllerRow) -> None:
     """Make sure of it after a look: no request while Jenkins has not been started anew.
 
     Raises BadAnswer when it is another Jenkins; RemoteError.
     """
-    if row.session == watched.api.session:
+    if row.session == controller.client.session:
         return
-    samples = ledger.jobs.samples(row.id, SAMPLES)
-    identity = await identity_of(watched.api, row.identity, samples)
-    ledger.controllers.recognised(row.id, watched.api.session, identity)
+    samples = controller.ledger.jobs.samples(row.id, SAMPLES)
+    identity = await identity_of(controller.client, row.identity, samples)
+    controller.ledger.controllers.recognised(row.id, controller.client.session, identity)
 
 
-async def ensure_reachable(watched: Controller, ledger: Ledger, *, keep: bool = False) -> None:
+async def ensure_reachable(controller: Controller, *, keep: bool = False) -> None:
     """Return when the controller answers, at once where it has. ``keep``: note that it is tried.
 
     What another process knew of it counts once. Raises LeftAlone where it is not to be tried yet,
     RemoteError where the try fails.
     """
-    turns = watched.api.turns
+    turns = controller.client.turns
     if not turns.resumed:
-        turns.resume(ledger.breakers.get("controller", watched.name))
+        turns.resume(controller.ledger.breakers.get("controller", controller.name))
     if not turns.left_alone:
         return
     if not turns.is_due():
         raise turns.refusal()
     if keep:
-        record_breaker(watched, ledger)
-    await watched.api.probe()
+        record_breaker(controller)
+    await controller.client.probe()
 
 
-def record_breaker(watched: Controller, ledger: Ledger) -> None:
+def record_breaker(controller: Controller) -> None:
     """Keep the controller's breaker for whoever looks, and for the next process. For the process
     that polls: another one would not come to close it again."""
-    ledger.breakers.keep("controller", watched.name, watched.api.turns.breaker)
+    controller.ledger.breakers.keep("controller", controller.name, controller.client.turns.breaker)
 
 
 async def identity_of(

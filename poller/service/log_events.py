@@ -67,7 +67,7 @@ def log_pass(log: Log, sink: str, done: PassResult) -> None:
 
 def log_self_check(log: Log, controller: str, healed: SelfCheckResult) -> None:
     """What the hourly comparison found; nothing where all is well."""
-    for finding in healed.findings:
+    for finding in healed.differences:
         log.warning("reconciled", controller=controller, finding=finding)
     for problem in healed.problems:
         log.warning("not compared", controller=controller, problem=problem)

@@ -61,9 +61,11 @@ class Endless(Answers):
 
 def test_a_log_that_never_ends_is_left(bench: Workbench) -> None:
     """All its pieces together take no longer than the whole may."""
-    watched, _ = bench.watched()
-    reader = LogCollector("all", 1_000, 0.02, watched.policy.redactor, watched.console.extraction)
-    (build, *_) = bench.run(watched.api.builds("team/app", 1))
+    controller, _ = bench.controller()
+    reader = LogCollector(
+        "all", 1_000, 0.02, controller.mapping.redactor, controller.logs.extraction
+    )
+    (build, *_) = bench.run(controller.client.builds("team/app", 1))
     endless = Endless()
 
     async def read() -> CollectedLog | None:

@@ -69,12 +69,12 @@ class Workbench:
         """What a coroutine returns."""
         return self.runner.run(work)
 
-    def watched(self, **hostile: bytes) -> tuple[Controller, Answers]:
+    def controller(self, **hostile: bytes) -> tuple[Controller, Answers]:
         """The controller, whose answers are good but for the ``hostile`` ones."""
         bodies = {kind: bodies[-1] for kind, bodies in self.seeds.items()}
         answers = self._answers
         answers.bodies, answers.headers = {**bodies, "start": bodies["build"], **hostile}, {}
-        return in_memory(self.line.watched[0], self._api), answers
+        return in_memory(self.line.controllers[0], self._api), answers
 
     def record(self, batch: Batch) -> None:
         """Record what was collected, and look at what would go out."""

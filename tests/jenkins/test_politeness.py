@@ -277,9 +277,9 @@ def test_a_poll_refuses_without_asking(site: Site) -> None:
     async def polls() -> tuple[list[int], str]:
         counts = []
         async with open_context(load(site.config, site.environ), site.environ, lambda: now) as line:
-            (watched,) = line.watched
+            (controller,) = line.controllers
             for _ in range(5):
-                cycle = await poll(watched, line.ledger, line.sink_names, lambda: now)
+                cycle = await poll(controller)
                 counts.append(len(site.jenkins.requests))
                 assert cycle.error is not None
             return counts, str(cycle.error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -143,8 +143,8 @@ class Program:
     def poll(self) -> PollResult:
         """One poll, without delivery."""
         line = self.start()
-        (watched,) = line.watched
-        return self.runner.run(poll(watched, line.ledger, line.sink_names, self.clock))
+        (controller,) = line.controllers
+        return self.runner.run(poll(controller))
 
     def deliver(self) -> None:
         """One pass over the outbox."""
@@ -155,17 +155,17 @@ class Program:
     def reconcile(self, *, fill: bool) -> list[Difference]:
         """What is missing, and with ``fill`` collected at once."""
         line = self.start()
-        (watched,) = line.watched
-        return self.runner.run(_reconcile(watched, line, self.clock, fill=fill))
+        (controller,) = line.controllers
+        return self.runner.run(_reconcile(controller, fill=fill))
 
     def crash(self, after: int) -> None:
         """Poll and deliver, and die after so many turns of the event loop: all that is in memory
         is lost, and what is not committed."""
         line = self.start()
-        (watched,) = line.watched
+        (controller,) = line.controllers
 
         async def work() -> None:
-            await poll(watched, line.ledger, line.sink_names, self.clock)
+            await poll(controller)
             for sink in line.sinks:
                 await run_pass(sink, line.ledger, self.clock)
 
@@ -177,18 +177,15 @@ class Program:
         return self.now
 
 
-async def _reconcile(
-    watched: Controller, line: AppContext, clock: Callable[[], int], *, fill: bool
-) -> list[Difference]:
-    row = line.ledger.controllers.get(watched.name, watched.since)
+async def _reconcile(controller: Controller, *, fill: bool) -> list[Difference]:
     pace = RateLimit(None, asyncio.get_running_loop().time)
     found: list[Difference] = []
-    choose = selected(watched, Globs(["**"]))
-    jobs = reconcile(watched, line.ledger, row, choose, 0, pace, clock, found.append)
+    choose = selected(controller, Globs(["**"]))
+    jobs = reconcile(controller, choose, 0, pace, found.append)
     async for checked in jobs:
         assert checked.problem is None
         if fill:
-            await collect_missing(watched, line.ledger, row, checked, 0, line.sink_names, clock)
+            await collect_missing(controller, checked, 0)
     return [finding for finding in found if not finding.differs]
 
 
