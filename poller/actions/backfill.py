@@ -21,7 +21,7 @@ from poller.polling.controller import Controller
 
 @dataclass
 class BackfillAllResult:
-    """What a backfill did. ``stopped``: by a signal; ``elsewhere``: another process delivers."""
+    """What a backfill did. ``stopped``: by a signal;"""
 
     controllers: list[BackfillResult] = field(default_factory=list)
     errors: list[RemoteError] = field(default_factory=list)
@@ -30,9 +30,9 @@ class BackfillAllResult:
     stopped: bool = False
 
     @property
-    def elsewhere(self) -> bool:
+    def another_process_sends(self) -> bool:
         """Another process, as the service, sends what is queued."""
-        return any(drain.elsewhere for drain in self.drains.values())
+        return any(drain.another_process_sends for drain in self.drains.values())
 
     @property
     def exit_code(self) -> int:
@@ -40,7 +40,8 @@ class BackfillAllResult:
         if self.errors and not self.controllers:
             return 69
         problems = self.errors or any(one.problems for one in self.controllers)
-        return 75 if problems or self.stopped or (self.queued and not self.elsewhere) else 0
+        left = self.queued and not self.another_process_sends
+        return 75 if problems or self.stopped or left else 0
 
 
 @dataclass

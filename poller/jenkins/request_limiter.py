@@ -122,7 +122,7 @@ class RequestLimiter:
         self._refuse(kind)
         await self._slots.acquire()
         try:
-            await self._pace.turn()
+            await self._pace.wait()
             self._refuse(kind)  # it may have failed meanwhile
         except BaseException:
             self.leave()
