@@ -7,7 +7,7 @@ import platform
 from collections.abc import Callable, Coroutine
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from typer.core import TyperGroup
@@ -19,6 +19,7 @@ from poller.core.errors import ConfigError, PollerError, UsageError
 if TYPE_CHECKING:
     from poller.config.settings import Settings
     from poller.context import AppContext
+    from poller.core.events import Events
 
 
 class Commands(TyperGroup):
@@ -56,6 +57,8 @@ app.add_typer(config_app, name="config")
 
 BESIDE_THE_SERVICE = 0.5
 """Share of ``max_connections`` of a command that may run beside the service, which has all."""
+
+T = TypeVar("T")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ControllerName = Annotated[
@@ -157,21 +160,24 @@ def window(since: str | None, until: str | None, now: int) -> tuple[int | None, 
 
 def with_context(
     settings: Settings,
-    work: Callable[[AppContext], Coroutine[Any, Any, int]],
+    work: Callable[[AppContext], Coroutine[Any, Any, T]],
     *,
+    events: Events | None = None,
     share: float = BESIDE_THE_SERVICE,
-) -> int:
+) -> T:
     """What ``work`` returns, with all that the config names opened for it."""
     import asyncio
 
     from poller.context import open_context
+    from poller.core.events import NO_EVENTS
     from poller.core.log_output import configure
-    from poller.core.times import now_ms
 
     configure()
 
-    async def main() -> int:
-        async with open_context(settings, os.environ, now_ms, share=share) as context:
+    async def main() -> T:
+        async with open_context(
+            settings, os.environ, events=events or NO_EVENTS, share=share
+        ) as context:
             return await work(context)
 
     return asyncio.run(main())

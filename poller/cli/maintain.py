@@ -25,9 +25,7 @@ from poller.core.errors import UsageError
 from poller.core.times import now_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from poller.actions.reconcile import ReconcileResult
+    from poller.actions.backfill import BackfillAllResult
     from poller.context import AppContext
     from poller.core.patterns import Globs
     from poller.polling.controller import Controller
@@ -57,25 +55,28 @@ def backfill(
     """A bounded walk through history; may run beside the service, and be stopped and started."""
     settings = read_settings(ctx)
 
-    async def work(context: AppContext) -> int:
-        from poller.actions.backfill import backfill_all, estimate_all
-        from poller.cli.progress import BackfillBar
-        from poller.cli.render import backfill_json, backfill_lines, estimate_json, estimate_lines
-        from poller.polling.backfill import Window
+    from poller.actions.backfill import backfill_all, estimate_all
+    from poller.cli.progress import ProgressBar
+    from poller.cli.render import backfill_json, backfill_lines, estimate_json, estimate_lines
+    from poller.polling.backfill import Window
 
-        start, end = window(since, until or "0s", now_ms())
-        bounds = Window(start or 0, end or 0)
-        ours = _chosen(context, controller)
-        if dry_run:
-            found = await estimate_all(ours, bounds, _globs(job))
-            emit(estimate_json(found) if as_json else estimate_lines(found))
-            return found.exit_code
-        with BackfillBar(sys.stderr) as bar:
-            done = await backfill_all(ours, context, bounds, _globs(job), now_ms, bar, bar.settled)
-        emit(backfill_json(done) if as_json else backfill_lines(done))
-        return done.exit_code
+    start, end = window(since, until or "0s", now_ms())
+    bounds, globs = Window(start or 0, end or 0), _globs(job)
 
-    return with_context(settings, work)
+    async def count(context: AppContext) -> int:
+        found = await estimate_all(_chosen(context, controller), bounds, globs)
+        emit(estimate_json(found) if as_json else estimate_lines(found))
+        return found.exit_code
+
+    async def collect(context: AppContext) -> BackfillAllResult:
+        return await backfill_all(context, _chosen(context, controller), bounds, globs)
+
+    if dry_run:
+        return with_context(settings, count)
+    with ProgressBar(sys.stderr) as bar:
+        done = with_context(settings, collect, events=bar)
+    emit(backfill_json(done) if as_json else backfill_lines(done))
+    return done.exit_code
 
 
 @app.command()
@@ -96,55 +97,34 @@ def reconcile(
     settings = read_settings(ctx)
     iacm = is_iacm(settings, sink)
 
+    from poller.actions.reconcile import Comparison, reconcile_all
+    from poller.actions.reconcile_iacm import reconcile_iacm
+    from poller.cli.render import (
+        reconcile_iacm_lines,
+        reconcile_json,
+        reconcile_line,
+        reconcile_lines,
+    )
+
+    found: list[tuple[str, Difference]] = []
+
+    def show(controller: str, difference: Difference) -> None:
+        if as_json:
+            found.append((controller, difference))
+        else:
+            emit([reconcile_line(controller, difference)])
+
+    comparison = Comparison(moment(since, "--since", now_ms()), _globs(job), repair, rate, show)
+
     async def work(context: AppContext) -> int:
-        from poller.actions.reconcile import reconcile_all
-        from poller.cli.render import (
-            reconcile_iacm_lines,
-            reconcile_json,
-            reconcile_line,
-            reconcile_lines,
+        compare, lines = (
+            (reconcile_iacm, reconcile_iacm_lines) if iacm else (reconcile_all, reconcile_lines)
         )
-
-        start = moment(since, "--since", now_ms())
-        found: list[tuple[str, Difference]] = []
-
-        def show(controller: str, finding: Difference) -> None:
-            if as_json:
-                found.append((controller, finding))
-            else:
-                emit([reconcile_line(controller, finding)])
-
-        if iacm:
-            done = await _with_iacm(context, start, controller, job, show, repair=repair)
-            emit(reconcile_json(done, found) if as_json else reconcile_iacm_lines(done))
-            return done.exit_code
-        done = await reconcile_all(
-            _chosen(context, controller), context, start, _globs(job), now_ms,
-            repair=repair, rate=rate, on_finding=show,
-        )  # fmt: skip
-        emit(reconcile_json(done, found) if as_json else reconcile_lines(done))
+        done = await compare(context, _chosen(context, controller), comparison)
+        emit(reconcile_json(done, found) if as_json else lines(done))
         return done.exit_code
 
     return with_context(settings, work)
-
-
-async def _with_iacm(
-    context: AppContext,
-    since: int | None,
-    controller: str | None,
-    jobs: list[str] | None,
-    show: Callable[[str, Difference], None],
-    *,
-    repair: bool,
-) -> ReconcileResult:
-    from poller.actions.reconcile_iacm import reconcile_iacm
-
-    assert context.harness is not None  # noqa: S101 - for the type checker
-    (sink,) = [one for one in context.sinks if one.name == "iacm"]
-    return await reconcile_iacm(
-        _chosen(context, controller), context.ledger, context.harness, sink, since, _globs(jobs),
-        now_ms, repair=repair, on_finding=show,
-    )  # fmt: skip
 
 
 @app.command()
@@ -180,7 +160,7 @@ def retry(
 
         wanted = None if job is None or number is None else (job, number)
         done = await resend_all(context, wanted, controller)
-        await flush_all(context.sinks, context.ledger, now_ms)
+        await flush_all(context.senders)
         emit(done if as_json else retried_lines(done))
         return 75 if context.ledger.outbox.count_queued() or not all(d.queued for d in done) else 0
 

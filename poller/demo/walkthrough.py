@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -13,7 +12,6 @@ from rich.console import Console
 from rich.table import Table
 
 from poller.actions.once import once
-from poller.cli.progress import DeliveryBar
 from poller.config.load import load
 from poller.context import AppContext, open_context
 from poller.core.log_output import configure
@@ -98,8 +96,7 @@ async def _play(console: Console, path: Path, jenkins: Jenkins, sei: Sei, town: 
 async def _history(console: Console, jenkins: Jenkins, line: AppContext) -> None:
     console.rule("1. history: one cycle, as `sei-poller once` does it", align="left")
     jenkins.requests.clear()
-    with DeliveryBar(sys.stdout) as progress:
-        done = await once(line, _now, events=progress, on_settled=progress.settled)
+    done = await once(line)
     (cycle,) = done.cycles
     delivered = done.drains["sei"].delivered
     asked = len(jenkins.requests)
@@ -109,7 +106,7 @@ async def _history(console: Console, jenkins: Jenkins, line: AppContext) -> None
     )
     jenkins.requests.clear()
     loaded = jenkins.builds_loaded
-    await once(line, _now)
+    await once(line)
     console.print(
         f"again, with builds running and nothing new: {len(jenkins.requests)} requests,"
         f" {jenkins.builds_loaded - loaded} builds loaded by Jenkins, nothing sent"

@@ -103,9 +103,7 @@ async def _serve_one(
     if signals.ending:
         return None
     stop = signals.stop = Stop()
-    running = asyncio.create_task(
-        run(current.context, current.metrics, Scheduler(), systemd, stop)
-    )
+    running = asyncio.create_task(run(current.context, current.metrics, Scheduler(), systemd, stop))
     following = await _reloaded(running, systemd, signals, read_settings, environ)
     if following is None:
         await running
