@@ -25,14 +25,14 @@ class BackfillAllResult:
 
     controllers: list[BackfillResult] = field(default_factory=list)
     errors: list[RemoteError] = field(default_factory=list)
-    drains: dict[str, PassResult] = field(default_factory=dict)
+    passes: dict[str, PassResult] = field(default_factory=dict)
     queued: int = 0
     stopped: bool = False
 
     @property
     def another_process_sends(self) -> bool:
         """Another process, as the service, sends what is queued."""
-        return any(drain.another_process_sends for drain in self.drains.values())
+        return any(one.another_process_sends for one in self.passes.values())
 
     @property
     def exit_code(self) -> int:
@@ -84,7 +84,7 @@ async def backfill_all(
             for c in controllers
         )
 
-    done.drains = await flush_while(collect, context.senders, stop.is_set)
+    done.passes = await flush_while(collect, context.senders, stop.is_set)
     done.queued, done.stopped = context.ledger.outbox.count_queued(), stop.is_set()
     return done
 

@@ -21,7 +21,7 @@ class OnceResult:
     """What it did: one cycle a controller, one pass a sink, and what is still queued."""
 
     cycles: list[PollResult] = field(default_factory=list)
-    drains: dict[str, PassResult] = field(default_factory=dict)
+    passes: dict[str, PassResult] = field(default_factory=dict)
     queued: int = 0
 
     @property
@@ -47,7 +47,7 @@ async def once(
             for one in context.controllers
         )
 
-    done.drains = await flush_while(collect, context.senders)
+    done.passes = await flush_while(collect, context.senders)
     apply_retention(context.ledger, context.settings.ledger, context.clock())
     done.queued = context.ledger.outbox.count_queued()
     return done

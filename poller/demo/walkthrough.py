@@ -20,7 +20,6 @@ from poller.demo.jenkins.items import Jenkins
 from poller.demo.sample_jobs import GUID, JobsOfTown, build_town
 from poller.demo.sei import Sei
 from poller.demo.server import Server
-from poller.service.poll_loop import Service
 from poller.status.metrics import Metrics
 
 LIVE_SECONDS = 4.0
@@ -84,6 +83,8 @@ def tell(*, serve: bool) -> int:
 async def _play(console: Console, path: Path, jenkins: Jenkins, sei: Sei, town: JobsOfTown) -> None:
     async with open_context(load(path, ENVIRON), ENVIRON, _now) as line:
         await _history(console, jenkins, line)
+        from poller.service.poll_loop import Service
+
         service = Service(line, _now, Metrics(line.settings))
         running = asyncio.create_task(service.run())
         await _live(console, jenkins, sei, town)
@@ -98,7 +99,7 @@ async def _history(console: Console, jenkins: Jenkins, line: AppContext) -> None
     jenkins.requests.clear()
     done = await once(line)
     (cycle,) = done.cycles
-    delivered = done.drains["sei"].delivered
+    delivered = done.passes["sei"].delivered
     asked = len(jenkins.requests)
     console.print(
         f"{cycle.jobs} jobs, {cycle.collected} builds collected in {asked} requests to Jenkins"
