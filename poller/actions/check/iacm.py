@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from poller.actions.check.finding import UNAVAILABLE, CheckResult
+from poller.actions.check.finding import (
+    UNAVAILABLE,
+    CheckResult,
+    exit_code,
+    ok,
+    unavailable,
+    warning,
+)
 from poller.actions.check.network import reach
 from poller.config.rules import Rule
 from poller.config.servers import HarnessConfig
@@ -17,17 +24,14 @@ async def harness(
     settings: HarnessConfig, rules: tuple[Rule, ...], environ: Mapping[str, str], now: int
 ) -> list[CheckResult]:
     """Look at Harness. Raises ConfigError when the API key or CA bundle can't be read."""
-    findings = (await reach(WHERE, settings, now)).findings
-    if not any(one.code == UNAVAILABLE for one in findings if one.state == "wrong"):
-        findings.append(await executions(settings, environ))
+    results = (await reach(WHERE, settings, now)).results
+    if exit_code(results) != UNAVAILABLE:
+        results.append(await executions(settings, environ))
     if not any(rule.iacm_workspace for rule in rules):
-        findings.append(
-            CheckResult(
-                "warning", WHERE, "no rule names an iacm_workspace, so nothing is recorded",
-                'add iacm_workspace = "…" to the [[rules]] of jobs that run Terraform',
-            )
-        )  # fmt: skip
-    return findings
+        saw = "no rule names an iacm_workspace, so nothing is recorded"
+        cure = 'add iacm_workspace = "…" to the [[rules]] of jobs that run Terraform'
+        results.append(warning(WHERE, saw, cure))
+    return results
 
 
 async def executions(settings: HarnessConfig, environ: Mapping[str, str]) -> CheckResult:
@@ -37,7 +41,7 @@ async def executions(settings: HarnessConfig, environ: Mapping[str, str]) -> Che
     try:
         await api.page({}, 1, 1)
     except RemoteError as error:
-        return CheckResult("wrong", WHERE, str(error), error.hint, UNAVAILABLE)
+        return unavailable(WHERE, str(error), error.hint)
     finally:
         await api.aclose()
-    return CheckResult("ok", WHERE, f"API key accepted, executions of {place} can be read")
+    return ok(WHERE, f"API key accepted, executions of {place} can be read")
