@@ -39,8 +39,8 @@ class ReconcileResult:
 
     @property
     def exit_code(self) -> int:
-        """69: a controller did not answer. 1: a finding, that was not repaired. 75: a job could not
-        be compared, or something is still queued after a repair. Else 0."""
+        """69: a controller did not answer. 1: a difference that was not repaired. 75: a job was not
+        compared, or something is still queued after a repair. Else 0."""
         if self.errors:
             return 69
         if self.repairing:

@@ -115,7 +115,7 @@ def backfill_json(done: BackfillAllResult) -> dict[str, Any]:
 
 
 def estimate_lines(found: EstimateAllResult) -> list[str]:
-    """A line a controller, and the whole."""
+    """A line a controller."""
     lines = []
     for one in found.controllers:
         lines.append(f"controller {one.controller}: {one.builds} builds of {one.jobs} jobs")

@@ -44,7 +44,7 @@ def find(given: Path | None, environ: Mapping[str, str]) -> Path:
 def load(path: Path, environ: Mapping[str, str]) -> Settings:
     """The settings of a file. Raises ConfigError with all that is wrong in it.
 
-    ``environ`` tells where the ledger lies when the file doesn't.
+    ``environ`` says where the ledger lies when the file doesn't.
     """
     try:
         text = path.read_text("utf-8")

@@ -35,7 +35,7 @@ class LedgerConfig(Table):
 
 
 class ReconcileConfig(Table):
-    """What the service compares by itself, so that a hole heals without anyone asking."""
+    """What the service compares by itself: what it finds missing, it collects."""
 
     enabled: bool = Field(True, description="Compare a few jobs with Jenkins now and then.")
     every: Interval = Field(HOUR_MS, description="How often, at least 1s.")
