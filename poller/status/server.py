@@ -163,7 +163,7 @@ async def _serve(server: uvicorn.Server, listen: str, again_seconds: float) -> N
         log.warning(
             "status_page_public",
             listen=listen,
-            hint="it has no password: keep it behind a firewall",
+            hint="no password: keep it behind a firewall",
         )
     try:
         await server.serve(sockets=[listener])
