@@ -15,13 +15,12 @@ from poller.cli.output import emit, say
 from poller.core.errors import ConfigError, NoSuchBuild, NotFound
 from poller.core.escape import TEXT, clip
 from poller.core.times import iso, now_ms
-from poller.delivery.iacm_client import Execution
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from poller.config.settings import Settings
-    from poller.delivery.iacm_client import IacmClient
+    from poller.delivery.iacm_client import Execution, IacmClient
 
 
 executions_app = typer.Typer(
