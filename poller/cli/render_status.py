@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from poller.actions.preview import Preview
     from poller.ledger.log_search import LogHit
     from poller.ledger.logs import LogRow
-    from poller.status.snapshot import ControllerState, Deliveries, Incomplete, Snapshot
+    from poller.status.snapshot import ControllerState, Deliveries, IncompleteRuns, Snapshot
 
 
 WIDEST = 60
 """Characters of a value that are shown."""
 
 
-def status_json(state: Snapshot, incomplete: Mapping[str, Incomplete]) -> dict[str, Any]:
+def status_json(state: Snapshot, incomplete: Mapping[str, IncompleteRuns]) -> dict[str, Any]:
     """The object that `status --json` prints; its keys are a promise. Times are ISO 8601.
 
     ``lag_seconds`` is the time since the last poll that Jenkins answered; null before the first.
@@ -43,7 +43,9 @@ def status_json(state: Snapshot, incomplete: Mapping[str, Incomplete]) -> dict[s
     }
 
 
-def _controller(one: ControllerState, state: Snapshot, incomplete: Incomplete) -> dict[str, Any]:
+def _controller(
+    one: ControllerState, state: Snapshot, incomplete: IncompleteRuns
+) -> dict[str, Any]:
     lag = one.lag(state.now)
     return {
         "name": one.name,

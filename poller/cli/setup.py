@@ -78,19 +78,22 @@ def init(
         "allow_http": "true" if allow_http else None,
     }
 
+    return _write_config(
+        ctx.find_root().obj, {key: value for key, value in flags.items() if value is not None}
+    )
+
+
+def _write_config(given: Path | None, flags: dict[str, str]) -> int:
     from poller.actions.config_file import ledger_for, target, text_of, write
     from poller.actions.init import ask_all, questions
 
-    path = target(ctx.find_root().obj, os.environ, root=os.geteuid() == 0)
+    path = target(given, os.environ, root=os.geteuid() == 0)
     os.environ.setdefault("CREDENTIALS_DIRECTORY", str(path.parent))
     code, answers = ask_all(
-        questions(path),
-        {key: value for key, value in flags.items() if value is not None},
-        os.environ,
-        now_ms,
+        questions(path), flags, os.environ, now_ms,
         _ask if sys.stdin.isatty() and sys.stderr.isatty() else None,
         lambda result: say(result.text(), err=True),
-    )
+    )  # fmt: skip
     if code == 0:
         write(path, text_of(answers, ledger_for(path)))
         say(f"wrote {path}")

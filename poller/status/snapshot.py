@@ -22,7 +22,7 @@ SKIPPED = "skipped: "
 """The states of skipped builds begin with it; the reason follows."""
 
 NEWEST = 3
-"""Incomplete runs that are named."""
+"""IncompleteRuns runs that are named."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
-class Incomplete:
+class IncompleteRuns:
     """What the ledger lacks of a controller: ``gaps`` are numbers without a build, ``count`` the
     runs that went without something, ``newest`` the last of those: job, number, why."""
 
@@ -180,12 +180,12 @@ def snapshot(ledger: Ledger, settings: Settings, now: int, live: Live | None = N
     )  # fmt: skip
 
 
-def incomplete(ledger: Ledger, settings: Settings) -> dict[str, Incomplete]:
+def incomplete(ledger: Ledger, settings: Settings) -> dict[str, IncompleteRuns]:
     """By controller of the config: a walk over all jobs, so no part of a snapshot.
     Raises LedgerError."""
     gaps = ledger.controllers.gaps()
     return {
-        one.name: Incomplete(
+        one.name: IncompleteRuns(
             gaps.get(one.name, 0),
             ledger.lacking.count(one.name),
             ledger.lacking.newest(one.name, NEWEST),
