@@ -64,9 +64,7 @@ async def backfill_all(
     line: AppContext,
     window: Window,
     globs: Globs,
-    clock: Callable[[], int],
     events: Events,
-    on_settled: Callable[[int], None],
 ) -> BackfillAllResult:
     """Backfill and deliver side by side. SIGINT and SIGTERM end it where it can be gone on with."""
     stop = asyncio.Event()
@@ -85,9 +83,8 @@ async def backfill_all(
         waking = WakeOnCollected(events, queued)
         await together(one(dataclasses.replace(c, events=waking)) for c in controllers)
 
-    done.drains = await flush_while(
-        collect, line.sinks, line.ledger, clock, on_settled, stop.is_set
-    )
+    senders = [dataclasses.replace(one, events=events) for one in line.senders]
+    done.drains = await flush_while(collect, senders, stop.is_set)
     done.queued, done.stopped = line.ledger.outbox.count_queued(), stop.is_set()
     return done
 

@@ -35,13 +35,7 @@ class OnceResult:
         return 0
 
 
-async def once(
-    line: AppContext,
-    clock: Callable[[], int],
-    *,
-    events: Events = NO_EVENTS,
-    on_settled: Callable[[int], None] = lambda _count: None,
-) -> OnceResult:
+async def once(line: AppContext, *, events: Events = NO_EVENTS) -> OnceResult:
     """Poll every controller, send beside it, and then the rest. Raises LedgerError."""
     done = OnceResult()
 
@@ -51,7 +45,8 @@ async def once(
             poll(dataclasses.replace(one, events=waking)) for one in line.controllers
         )
 
-    done.drains = await flush_while(collect, line.sinks, line.ledger, clock, on_settled)
-    apply_retention(line.ledger, line.settings.ledger, clock())
+    senders = [dataclasses.replace(one, events=events) for one in line.senders]
+    done.drains = await flush_while(collect, senders)
+    apply_retention(line.ledger, line.settings.ledger, line.clock())
     done.queued = line.ledger.outbox.count_queued()
     return done

@@ -55,7 +55,6 @@ async def reconcile_all(
     line: AppContext,
     since: int | None,
     globs: Globs,
-    clock: Callable[[], int],
     *,
     repair: bool,
     rate: float,
@@ -76,7 +75,7 @@ async def reconcile_all(
         except RemoteError as error:
             done.errors.append(error)
     if repair:
-        await flush_all(line.sinks, line.ledger, clock)
+        await flush_all(line.senders)
         done.queued = line.ledger.outbox.count_queued()
     return done
 

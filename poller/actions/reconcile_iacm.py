@@ -12,7 +12,7 @@ from poller.core.patterns import Globs
 from poller.delivery.flush import flush
 from poller.delivery.iacm_client import Execution, IacmClient, executions
 from poller.delivery.iacm_sink import NAME
-from poller.delivery.sink import Sink
+from poller.delivery.sender import Sender
 from poller.ledger import Ledger
 from poller.ledger.executions import RecordedExecution
 from poller.mapping.iacm_execution import NewExecution
@@ -28,12 +28,10 @@ Known = dict[tuple[str, str], tuple[str, RecordedExecution, NewExecution]]
 
 async def reconcile_iacm(
     controllers: Sequence[Controller],
-    ledger: Ledger,
     api: IacmClient,
-    sink: Sink,
+    sender: Sender,
     since: int | None,
     globs: Globs,
-    clock: Callable[[], int],
     *,
     repair: bool,
     on_finding: Callable[[str, Difference], None],
@@ -45,6 +43,7 @@ async def reconcile_iacm(
     others recorded are none of ours. Jenkins is not asked.
     """
     done = ReconcileResult(repairing=repair)
+    ledger = sender.ledger
     known = _known(controllers, ledger, since, globs, done)
 
     def note(controller: str, build: RecordedExecution, why: str, *, differs: bool = False) -> None:
@@ -74,10 +73,10 @@ async def reconcile_iacm(
         elif build.state == "delivered":
             note(controller, build, "delivered, and not on record at IaCM")
             if repair:
-                ledger.executions.queue_again(build.build, clock())
+                ledger.executions.queue_again(build.build, sender.clock())
                 done.repaired += 1
     if repair:
-        await flush(sink, ledger, clock)
+        await flush(sender)
         done.queued = ledger.outbox.count_queued(NAME)
     return done
 

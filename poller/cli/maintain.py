@@ -75,7 +75,7 @@ def backfill(
             emit(estimate_json(found) if as_json else estimate_lines(found))
             return found.exit_code
         with BackfillBar(sys.stderr) as bar:
-            done = await backfill_all(ours, line, window, _globs(job), clock, bar, bar.settled)
+            done = await backfill_all(ours, line, window, _globs(job), bar)
         emit(backfill_json(done) if as_json else backfill_lines(done))
         return done.exit_code
 
@@ -123,7 +123,7 @@ def reconcile(
             emit(reconcile_json(done, found) if as_json else reconcile_iacm_lines(done))
             return done.exit_code
         done = await reconcile_all(
-            _chosen(line, controller), line, start, _globs(job), clock,
+            _chosen(line, controller), line, start, _globs(job),
             repair=repair, rate=rate, on_finding=show,
         )  # fmt: skip
         emit(reconcile_json(done, found) if as_json else reconcile_lines(done))
@@ -143,10 +143,10 @@ async def _with_iacm(
 ) -> ReconcileResult:
     from poller.actions.reconcile_iacm import reconcile_iacm
 
-    assert line.harness is not None  # noqa: S101 - for the type checker
-    (sink,) = [one for one in line.sinks if one.name == "iacm"]
+    assert line.iacm is not None  # noqa: S101 - for the type checker
+    (sender,) = [one for one in line.senders if one.name == "iacm"]
     return await reconcile_iacm(
-        _chosen(line, controller), line.ledger, line.harness, sink, since, _globs(jobs), clock,
+        _chosen(line, controller), line.iacm, sender, since, _globs(jobs),
         repair=repair, on_finding=show,
     )  # fmt: skip
 
@@ -191,7 +191,7 @@ def retry(
 
         wanted = None if job is None or number is None else (job, number)
         done = await resend_all(line, wanted, controller)
-        await flush_all(line.sinks, line.ledger, clock)
+        await flush_all(line.senders)
         emit(done if as_json else retried_lines(done))
         return 75 if line.ledger.outbox.count_queued() or not all(d.queued for d in done) else 0
 

@@ -44,9 +44,10 @@ class BackfillBar(NoEvents):
     def __exit__(self, *_error: object) -> None:
         self._bar.stop()
 
-    def settled(self, count: int) -> None:
-        """So many more have the receiver's last word."""
-        self._sent += count
+    def delivery_settled(self, sink: str, controller: str, outcome: str, waited_ms: int) -> None:
+        """One more has its final answer."""
+        del sink, controller, outcome, waited_ms
+        self._sent += 1
         self._bar.update(self._task, sent=self._sent)
 
     def builds_to_check(self, controller: str, count: int) -> None:
@@ -105,6 +106,7 @@ class DeliveryBar(NoEvents):
         self._total += count
         self._bar.update(self._task, total=self._total)
 
-    def settled(self, count: int) -> None:
-        """So many more have the receiver's last word."""
-        self._bar.advance(self._task, count)
+    def delivery_settled(self, sink: str, controller: str, outcome: str, waited_ms: int) -> None:
+        """One more has its final answer."""
+        del sink, controller, outcome, waited_ms
+        self._bar.advance(self._task)

@@ -40,8 +40,8 @@ class OpenService:
 
 
 class Signals:
-    """SIGTERM and SIGINT end the present service, by its ``stop``; SIGHUP asks for a reload, or ends
-    it where our terminal is gone."""
+    """SIGTERM and SIGINT end the present service, by its ``stop``; SIGHUP asks for a reload, or
+    ends it where our terminal is gone."""
 
     def __init__(self) -> None:
         self.reload = asyncio.Event()
@@ -103,9 +103,7 @@ async def _serve_one(
     if signals.ending:
         return None
     stop = signals.stop = Stop()
-    running = asyncio.create_task(
-        run(current.context, current.metrics, Scheduler(), systemd, stop)
-    )
+    running = asyncio.create_task(run(current.context, current.metrics, Scheduler(), systemd, stop))
     following = await _reloaded(running, systemd, signals, read_settings, environ)
     if following is None:
         await running
