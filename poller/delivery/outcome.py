@@ -78,7 +78,7 @@ class PassResult:
         self.breaker = self.breaker.succeeded(now)
 
     def note_rejected(self, receipt: Receipt, now: int, jitter: float) -> None:
-        """A run was rejected; many in a row are not the runs' fault, nor is the first after them."""
+        """A run was rejected; many in a row, or the first try, are not the runs' fault."""
         self.rejected += 1
         self._rejected_in_a_row += 1
         trying = self.breaker.state is BreakerState.HALF_OPEN

@@ -98,10 +98,10 @@ def mapped(controller: Controller, job: JobInfo, whole: EnrichedBuild) -> BuildR
     if isinstance(done, Skip):
         return _row(build, "skipped", reason=done.reason, log=kept)
     for why in whole.lacking:
-        log.warning("run goes without", what=why)
+        log.warning("run_incomplete", what=why)
     payload, left_out = limit_size(done.run, controller.mapping.body_limit)
     if left_out is not None:
-        log.warning("payload cut to its limit", left_out=left_out)
+        log.warning("payload_truncated", left_out=left_out)
     rule = first_match(controller.mapping.rules, job.full_name).rule
     made = new_execution(done.run, whole.tree, rule)
     return dataclasses.replace(

@@ -1,5 +1,5 @@
-"""Sends what is queued for one sink: at once when something was collected, and every few seconds, as
-a command beside the service may have queued something."""
+"""Sends what is queued for one sink: at once when something was collected, and every few seconds,
+as a command beside the service may have queued something."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class DeliveryLoop:
         return time.monotonic() < self._paused_until
 
     async def run_once(self) -> None:
-        """One pass over the queue; nothing while the sink is not to be tried. Raises LedgerError."""
+        """One pass over the queue; none while the sink is not to be tried. Raises LedgerError."""
         if self._paused:
             return
         parts, sender = self._parts, self._sender

@@ -17,7 +17,7 @@ from poller.service.parts import ServiceParts
 from poller.service.scheduler import POLL, SELF_CHECK
 
 STOP_SECONDS = 20.0
-"""How long a stop waits for a poll; what one that is cut off has not recorded is collected later."""
+"""How long a stop waits for a poll; what is not recorded by then is collected after the start."""
 
 
 class PollLoop:

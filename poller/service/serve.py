@@ -40,8 +40,8 @@ class OpenService:
 
 
 class Signals:
-    """SIGTERM and SIGINT end the present service, by its ``stop``; SIGHUP asks for a reload, or ends
-    it where our terminal is gone."""
+    """SIGTERM and SIGINT end the present service, by its ``stop``; SIGHUP asks for a reload, or
+    ends it where our terminal is gone."""
 
     def __init__(self) -> None:
         self.reload = asyncio.Event()

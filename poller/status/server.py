@@ -162,8 +162,9 @@ async def _serve(server: uvicorn.Server, listen: str, again_seconds: float) -> N
     if not is_loopback(host):
         log.warning(
             "status_page_public",
+            detail="it has no password",
             listen=listen,
-            hint="no password: keep it behind a firewall",
+            hint="keep it behind a firewall",
         )
     try:
         await server.serve(sockets=[listener])

@@ -114,7 +114,7 @@ def run(directory: Path, inputs: int, seed: int, commands: int = 3) -> Campaign:
         settings = load(config, ENVIRON)
 
         async def work() -> None:
-            async with open_context(settings, ENVIRON, lambda: here.now) as line:
+            async with open_context(settings, ENVIRON, clock=lambda: here.now) as line:
                 turn = 0
                 while here.inputs < inputs and not found.findings:
                     here.hostile(0.4 if turn % 3 else 0.1)
@@ -173,7 +173,7 @@ async def _poll(here: Site, line: AppContext) -> None:
 
 
 async def _deliver(here: Site, line: AppContext) -> None:
-    drains = await flush_all(line.sinks, line.ledger, here.clock)
+    drains = await flush_all(line.senders)
     here.outputs += [f"{one.stopped} {one.last_failure} {one.hint}" for one in drains.values()]
 
 
