@@ -7,6 +7,7 @@ credential.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,10 +153,8 @@ async def _try_token(
 ) -> list[CheckResult]:
     token = read_secret(controller, environ).get_secret_value()
     client = JenkinsClient(controller.name, connection_to(controller), controller.user, token)
-    try:
+    async with contextlib.aclosing(client):
         return await jenkins.login(client, controller, token)
-    finally:
-        await client.aclose()
 
 
 async def _try_place(

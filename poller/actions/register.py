@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import uuid
 from collections.abc import Mapping
@@ -70,12 +71,8 @@ async def register(
         "name": controller.effective_instance_name,
         "type": "jenkins",
     }
-    api = sei_client(sei, environ)
-    try:
-        answer = await api.new_instance(json.dumps(body).encode())
-    finally:
-        await api.aclose()
-    return guid_of(answer)
+    async with contextlib.aclosing(sei_client(sei, environ)) as client:
+        return guid_of(await client.new_instance(json.dumps(body).encode()))
 
 
 def guid_of(answer: HttpResponse) -> str:

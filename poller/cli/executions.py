@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import textwrap
@@ -60,13 +61,13 @@ def list_executions(
     }
     filters = {name: str(value) for name, value in given.items() if value is not None}
 
-    async def show(api: IacmClient) -> int:
+    async def show(client: IacmClient) -> int:
         from poller.delivery.iacm_client import executions
 
         count = 0
         if as_json:
             say("[", nl=False)
-        async for one in executions(api, filters, limit):
+        async for one in executions(client, filters, limit):
             say(
                 execution_text(one, first=count == 0) if as_json else execution_line(one),
                 nl=not as_json,
@@ -93,9 +94,9 @@ def get_execution(
     """One execution. Exit 65 when IaCM has none of these ids."""
     settings = read_settings(ctx, secrets=False)
 
-    async def show(api: IacmClient) -> int:
+    async def show(client: IacmClient) -> int:
         try:
-            found = await api.get(pipeline_execution_id, stage_id)
+            found = await client.get(pipeline_execution_id, stage_id)
         except NotFound as error:
             raise NoSuchBuild(
                 f"IaCM has no execution {pipeline_execution_id} {stage_id}", error.hint
@@ -121,11 +122,8 @@ def _with_client(
             raise ConfigError(
                 ["[harness] is missing"], "it names url, account, org, project and the API key"
             )
-        api = iacm_client(settings.harness, os.environ)
-        try:
-            return await work(api)
-        finally:
-            await api.aclose()
+        async with contextlib.aclosing(iacm_client(settings.harness, os.environ)) as client:
+            return await work(client)
 
     return asyncio.run(main())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 
 from poller.actions.check.finding import (
@@ -37,11 +38,9 @@ async def harness(
 async def executions(settings: HarnessConfig, environ: Mapping[str, str]) -> CheckResult:
     """Whether IaCM lists the project's executions for the key. Raises ConfigError."""
     place = f"{settings.org}/{settings.project}"
-    api = iacm_client(settings, environ)
-    try:
-        await api.page({}, 1, 1)
-    except RemoteError as error:
-        return unavailable(WHERE, str(error), error.hint)
-    finally:
-        await api.aclose()
+    async with contextlib.aclosing(iacm_client(settings, environ)) as client:
+        try:
+            await client.page({}, 1, 1)
+        except RemoteError as error:
+            return unavailable(WHERE, str(error), error.hint)
     return ok(WHERE, f"API key accepted, executions of {place} can be read")

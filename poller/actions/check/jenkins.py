@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Mapping
 
 from poller.actions.check.finding import (
@@ -49,20 +50,19 @@ async def controller(
         settings.name, connection_to(settings), settings.user, token,
         request_rate=settings.request_rate,
     )  # fmt: skip
-    try:
-        results += await login(client, settings, token)
-        if not exit_code(results):
-            tree = await fetch_items(client, None, first=False)
-            globs = Globs(settings.include, settings.exclude)
-            watched = jobs[settings.name] = [name for name in tree.items if globs.selects(name)]
-            results += _jobs(settings, tree, len(watched))
-            results.append(await _running(client))
-            results.append(await _stages(client, tree, watched))
-    except RemoteError as error:
-        code = WRONG if isinstance(error, BadAnswer) else UNAVAILABLE
-        results.append(wrong(where, _message(where, error), error.hint, code))
-    finally:
-        await client.aclose()
+    async with contextlib.aclosing(client):
+        try:
+            results += await login(client, settings, token)
+            if not exit_code(results):
+                tree = await fetch_items(client, None, first=False)
+                globs = Globs(settings.include, settings.exclude)
+                watched = jobs[settings.name] = [name for name in tree.items if globs.selects(name)]
+                results += _jobs(settings, tree, len(watched))
+                results.append(await _running(client))
+                results.append(await _stages(client, tree, watched))
+        except RemoteError as error:
+            code = WRONG if isinstance(error, BadAnswer) else UNAVAILABLE
+            results.append(wrong(where, _message(where, error), error.hint, code))
     return results
 
 

@@ -58,7 +58,7 @@ async def reach(where: str, server: AnyServer, now: int) -> Reached:
         async with contextlib.aclosing(open_client(connection)) as client:
             await _ask(where, client, server, now, reached)
     except (httpx.HTTPError, TimeoutError) as error:
-        reached.results.append(unreached(where, error, server, proxy=bool(proxy)))
+        reached.results.append(unavailable(where, *_reason(error, server, proxy=bool(proxy))))
     return reached
 
 
@@ -78,11 +78,8 @@ async def _ask(where: str, client: Client, server: AnyServer, now: int, reached:
 
 async def _name(where: str, host: str, seconds: float) -> list[CheckResult]:
     """What the name resolves to; nothing where it is an address."""
-    try:
+    with contextlib.suppress(ValueError):
         ipaddress.ip_address(host)
-    except ValueError:
-        pass
-    else:
         return []
     try:
         async with asyncio.timeout(seconds):
@@ -124,13 +121,8 @@ def clocks(where: str, date: str, now: int) -> CheckResult:
     return ok(where, "clocks agree")
 
 
-def unreached(where: str, error: Exception, server: AnyServer, *, proxy: bool) -> CheckResult:
-    """Why no answer came, and the cure."""
-    saw, cure = _reason(error, server, proxy=proxy)
-    return unavailable(where, saw, cure)
-
-
 def _reason(error: Exception, server: AnyServer, *, proxy: bool) -> tuple[str, str]:
+    """Why no answer came, and the cure."""
     causes = list(_chain(error))
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import uuid
 from collections.abc import Mapping
@@ -73,13 +74,11 @@ async def _ask(
     settings: SeiConfig, guid: str, environ: Mapping[str, str], where: str
 ) -> HttpResponse | CheckResult:
     """The answer about a GUID, or why it is none."""
-    api = sei_client(settings, environ)
-    try:
-        answer = await api.instance(guid)
-    except RemoteError as error:
-        return unavailable(where, str(error), error.hint)
-    finally:
-        await api.aclose()
+    async with contextlib.aclosing(sei_client(settings, environ)) as client:
+        try:
+            answer = await client.instance(guid)
+        except RemoteError as error:
+            return unavailable(where, str(error), error.hint)
     return refusal(answer, where, settings) or answer
 
 
