@@ -51,28 +51,29 @@ NO_EVENTS = NoEvents()
 
 @dataclass(frozen=True)
 class WakeOnCollected:
-    """Tells ``events`` of everything, and calls ``wake`` besides when builds are collected."""
+    """Passes everything on to ``events``, and calls ``wake`` when builds are collected."""
 
     events: Events
     wake: Callable[[], None]
 
     def request_done(self, server: str, path: str, status: int | None) -> None:
-        """Told on."""
+        """Passed on."""
         self.events.request_done(server, path, status)
 
     def builds_to_check(self, controller: str, count: int) -> None:
-        """Told on."""
+        """Passed on."""
         self.events.builds_to_check(controller, count)
 
     def builds_checked(self, controller: str, count: int) -> None:
-        """Told on."""
+        """Passed on."""
         self.events.builds_checked(controller, count)
 
     def builds_collected(self, controller: str, count: int) -> None:
-        """Told on, and there is something to send."""
+        """Passed on; there is something to send."""
         self.events.builds_collected(controller, count)
-        self.wake()
+        if count:
+            self.wake()
 
     def delivery_settled(self, sink: str, controller: str, outcome: str, waited_ms: int) -> None:
-        """Told on."""
+        """Passed on."""
         self.events.delivery_settled(sink, controller, outcome, waited_ms)

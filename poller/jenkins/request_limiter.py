@@ -124,7 +124,7 @@ class RequestLimiter:
         self._check_circuit(kind)
         await self._slots.acquire()
         try:
-            await self._rate.turn()
+            await self._rate.wait()
             self._check_circuit(kind)  # it may have failed meanwhile
         except BaseException:
             self.leave()

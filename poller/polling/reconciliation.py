@@ -92,7 +92,7 @@ async def reconcile(
         job = jobs.get(name, JobState(name))
         comparison = JobComparison(item)
         try:
-            await pace.turn()
+            await pace.wait()
             async for part in summaries(controller.client, item, since):
                 done = [one for one in part if is_due(one, settled_before)]
                 entries = ledger.reconciliation.entries(row.id, job, [one.key for one in done])

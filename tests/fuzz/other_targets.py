@@ -16,8 +16,8 @@ from poller.cli.render import rejected_json, rejected_lines
 from poller.cli.render_status import status_json, status_lines
 from poller.config.load import check_secrets, load, show
 from poller.config.network import trust
-from poller.context import SharedParts, controller_of_config, policy, sei_api
-from poller.context import harness_api as wired_harness
+from poller.context import SharedParts, controller_of_config, policy, sei_client
+from poller.context import iacm_client as wired_harness
 from poller.core.errors import LedgerError, RemoteError
 from poller.core.escape import escape_line
 from poller.core.events import NO_EVENTS
@@ -122,7 +122,7 @@ def config(bench: Workbench, body: bytes) -> None:
             Globs(controller.include, controller.exclude).selects("team/app")
             await made.client.aclose()
         if settings.sei is not None:
-            await sei_api(settings.sei, ENVIRON).aclose()
+            await sei_client(settings.sei, ENVIRON).aclose()
         if settings.harness is not None:
             await wired_harness(settings.harness, ENVIRON).aclose()
 

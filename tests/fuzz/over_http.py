@@ -18,19 +18,19 @@ from typing import Any
 
 from poller.actions.check import check_file
 from poller.actions.preview import preview
+from poller.actions.reconcile import Comparison
 from poller.actions.reconcile_iacm import reconcile_iacm
 from poller.config.load import load
 from poller.context import AppContext, open_context
 from poller.core.errors import PollerError
 from poller.core.patterns import Globs
 from poller.delivery.flush import flush_all
-from poller.delivery.iacm_sink import IacmSink
 from poller.demo.jenkins.items import Jenkins
 from poller.demo.sei import Sei
 from poller.http.throttle import RateLimit
 from poller.polling.backfill import Window, backfill, estimate
 from poller.polling.cycle import poll
-from poller.polling.reconciliation import collect_missing, reconcile, selected
+from poller.polling.reconciliation import Difference, collect_missing, reconcile, selected
 from tests.fuzz.campaign import Campaign, note
 from tests.fuzz.corpus import CONFIG, ENVIRON, NOW, PASSWORD, SECRETS, rich
 from tests.fuzz.hostile import Hostile
@@ -114,7 +114,7 @@ def run(directory: Path, inputs: int, seed: int, commands: int = 3) -> Campaign:
         settings = load(config, ENVIRON)
 
         async def work() -> None:
-            async with open_context(settings, ENVIRON, lambda: here.now) as line:
+            async with open_context(settings, ENVIRON, clock=lambda: here.now) as line:
                 turn = 0
                 while here.inputs < inputs and not found.findings:
                     here.hostile(0.4 if turn % 3 else 0.1)
@@ -173,7 +173,7 @@ async def _poll(here: Site, line: AppContext) -> None:
 
 
 async def _deliver(here: Site, line: AppContext) -> None:
-    drains = await flush_all(line.sinks, line.ledger, here.clock)
+    drains = await flush_all(line.senders)
     here.outputs += [f"{one.stopped} {one.last_failure} {one.hint}" for one in drains.values()]
 
 
@@ -199,12 +199,11 @@ async def _reconcile(here: Site, line: AppContext) -> None:
 
 
 async def _iacm(here: Site, line: AppContext) -> None:
-    assert line.harness is not None
-    (sink,) = [one for one in line.sinks if isinstance(one, IacmSink)]
-    done = await reconcile_iacm(
-        line.controllers, line.ledger, line.harness, sink, None, Globs(["**"]), here.clock,
-        repair=True, on_finding=lambda _name, finding: here.outputs.append(finding.why),
-    )  # fmt: skip
+    def note(_name: str, found: Difference) -> None:
+        here.outputs.append(found.why)
+
+    comparison = Comparison(None, Globs(["**"]), repair=True, rate=5, on_difference=note)
+    done = await reconcile_iacm(line, line.controllers, comparison)
     here.outputs += [*done.problems, *map(str, done.errors)]
 
 

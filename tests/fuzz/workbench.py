@@ -53,7 +53,7 @@ class Workbench:
         config.write_text(f'{CONFIG}\n[ledger]\npath = "{self.directory / "ledger.db"}"\n')
         self.settings = load(config, ENVIRON)
         stack = contextlib.AsyncExitStack()
-        opening = stack.enter_async_context(open_context(self.settings, ENVIRON, lambda: NOW))
+        opening = stack.enter_async_context(open_context(self.settings, ENVIRON, clock=lambda: NOW))
         self.line: AppContext = self.run(_in(opening))
         self._close = lambda: self.run(stack.aclose())
         self.ledger: Ledger = self.line.ledger
@@ -88,7 +88,7 @@ class Workbench:
             if row.log is not None:
                 packed = row.log.packed
                 self.shows("" if packed is None else zlib.decompress(packed).decode())
-        self.ledger.builds.record(self.row.id, batch, self.line.sink_names, NOW)
+        self.ledger.builds.record(self.row.id, batch, self.settings.sink_names, NOW)
 
     def shows(self, *texts: str) -> None:
         """What is shown, kept or sent: there is no secret in it."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from poller.http.breaker import Breaker, BreakerFailure, BreakerPolicy, BreakerState
 from poller.jenkins.request_limiter import breaker_policy, starting_policy
 
-RULES = BreakerPolicy(failures=3, first=30, longest=300, most_asked=300)
+RULES = BreakerPolicy(failures=3, first=30, longest=300, max_retry_after=300)
 SECOND = 1000
 
 

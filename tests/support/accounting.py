@@ -13,7 +13,6 @@ from poller.config.load import load
 from poller.config.settings import Settings
 from poller.context import AppContext, open_context
 from poller.core.patterns import Globs
-from poller.delivery.sender import run_pass
 from poller.demo.faults import Receive, Scope, Send
 from poller.demo.jenkins.items import Jenkins
 from poller.demo.sei import Sei
@@ -122,7 +121,7 @@ class Program:
                 )
             )
             environ = {"JENKINS_TOKEN": TOKEN, "SEI_API_KEY": KEY, "HARNESS_API_KEY": HARNESS_KEY}
-            opening = open_context(self.settings(load(path, environ)), environ, self.clock)
+            opening = open_context(self.settings(load(path, environ)), environ, clock=self.clock)
             self.line = self.runner.run(self._open.enter_async_context(opening))
         return self.line
 
@@ -149,8 +148,8 @@ class Program:
     def deliver(self) -> None:
         """One pass over the outbox."""
         line = self.start()
-        for sink in line.sinks:
-            self.runner.run(run_pass(sink, line.ledger, self.clock))
+        for sender in line.senders:
+            self.runner.run(sender.run_pass())
 
     def reconcile(self, *, fill: bool) -> list[Difference]:
         """What is missing, and with ``fill`` collected at once."""
@@ -166,8 +165,8 @@ class Program:
 
         async def work() -> None:
             await poll(controller)
-            for sink in line.sinks:
-                await run_pass(sink, line.ledger, self.clock)
+            for sender in line.senders:
+                await sender.run_pass()
 
         self.runner.run(_cut_off(work(), after))
         self.stop()
