@@ -81,7 +81,8 @@ async def fetch_enriched(
     controller: Controller, full_name: str, build: Build, *, may_be_incomplete: bool
 ) -> tuple[EnrichedBuild, bool]:
     """One completed build for a command: enriched, but for a log to keep; and whether its job is
-    part of a multibranch project. With ``may_be_incomplete``, it goes without what can't be had now.
+    part of a multibranch project. With ``may_be_incomplete``, it goes without what can't be had
+    now.
 
     Raises RemoteError.
     """
