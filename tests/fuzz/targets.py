@@ -132,7 +132,7 @@ def progressive(bench: Workbench, body: bytes) -> None:
     reader: LogCollector = watched.console
     (one, *_) = bench.run(watched.api.builds("team/app", 1))
     log = bench.run(reader.read(watched.api, "team/app", one))
-    bench.tells(escape_line(log.absent or ""))
+    bench.tells(escape_line(log.kept.absent or ""))
 
 
 def items(bench: Workbench, body: bytes) -> None:
