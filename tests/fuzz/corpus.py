@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx
 
-from poller.demo.jenkins.builds import build_data, git_changes
 from poller.demo.jenkins.items import Jenkins
 from poller.demo.jenkins.stages import Stage, Step
 from poller.demo.sei import Sei
@@ -19,6 +18,7 @@ from poller.jenkins.client import RUNNING_TREE
 from poller.jenkins.discovery import tree
 from poller.jenkins.history import SUMMARY_TREE
 from poller.jenkins.models import BUILD_TREE, CAUSES_TREE
+from tests.support.git_build import build_data, git_changes
 from tests.support.replay import RECORDINGS
 from tests.support.simulated_iacm import Harness
 from tests.support.simulated_iacm_site import HARNESS_KEY

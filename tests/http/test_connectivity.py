@@ -180,8 +180,8 @@ def test_the_service_lives_through_it(site: Site) -> None:
             time.sleep(0.1)
         for build in list(site.jenkins.running):
             build.finish()
-        site.jenkins.heal()
-        site.sei.heal()
+        site.jenkins.clear_faults()
+        site.sei.clear_faults()
         wait_for(lambda: len(site.sei.runs) == life.built, 120)
         service.terminate()
         _, err = service.communicate(timeout=30)

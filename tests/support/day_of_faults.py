@@ -181,8 +181,8 @@ class Day:
                 self._cycle()
         for server in list(self.down):
             server.start()
-        self.jenkins.heal()
-        self.sei.heal()
+        self.jenkins.clear_faults()
+        self.sei.clear_faults()
         for build in list(self.jenkins.running):
             build.finish()
         for _ in range(9):

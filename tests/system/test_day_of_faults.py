@@ -58,12 +58,12 @@ def test_every_fault_is_told_in_words(stage: Stage, tmp_path: Path, kind: str) -
         assert isinstance(cycle.error, RemoteError)
         assert "\n" not in str(cycle.error)
         assert len(str(cycle.error)) < 300
-    jenkins.heal()
+    jenkins.clear_faults()
     poll_well(program)
     sei.faults.append(Weather(1.0, kinds=[kind], slow=1.0, wait=0))
     delivered = program.drained().delivered
     assert not delivered or sei.received, "SEI has not got it"
-    sei.heal()
+    sei.clear_faults()
     while not program.drained().clean:
         pass
     program.close()

@@ -154,7 +154,7 @@ def test_a_stop_while_there_is_no_room_says_what_will_be_sent_again(
         err = ended(process)
     assert '"sent_but_not_recorded": 1' in err
     preload.accept()
-    site.sei.heal()
+    site.sei.clear_faults()
     assert site.run("once").returncode == 0
     one, two = site.sei.received
     assert one == two

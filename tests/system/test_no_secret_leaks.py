@@ -28,10 +28,10 @@ from poller.config.load import load
 from poller.core.errors import ConfigError
 from poller.core.known_secrets import mask, remember
 from poller.demo.faults import Answer, Receive, Scope, Send, send_answer
-from poller.demo.jenkins.builds import build_data
 from poller.demo.jenkins.stages import Stage, Step
 from poller.demo.server import Server
 from tests.support.forks import Command
+from tests.support.git_build import build_data
 from tests.support.secrets import CAUGHT, TOKENS
 from tests.support.simulated_iacm_site import Place, placed
 from tests.support.site import GUID, Site, free_port

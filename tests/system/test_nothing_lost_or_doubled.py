@@ -214,7 +214,7 @@ class Accounting(RuleBasedStateMachine):
     @precondition(lambda self: self.sei.faults or self.sei.hold_answers)
     @rule()
     def sei_is_back(self) -> None:
-        self.sei.heal()
+        self.sei.clear_faults()
         self.sei.hold_answers = False
 
     @rule(days=st.integers(-400, 400))
@@ -245,8 +245,8 @@ class Accounting(RuleBasedStateMachine):
     def compare(self) -> None:
         """When all is quiet, SEI has what Jenkins has completed, and the ledger says so."""
         self.program.now = max(self.program.now, self.time)
-        self.jenkins.heal()
-        self.sei.heal()
+        self.jenkins.clear_faults()
+        self.sei.clear_faults()
         self.sei.hold_answers = False
         for _ in range(9):
             self.program.now += 20 * MINUTE

@@ -84,7 +84,7 @@ class BothSinks(one_sink.Accounting):
     @precondition(lambda self: not self._iacm_is_up())
     @rule()
     def iacm_is_back(self) -> None:
-        self.harness.heal()
+        self.harness.clear_faults()
         self.harness.hold_answers = False
 
     @invariant()
