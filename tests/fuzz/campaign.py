@@ -166,7 +166,7 @@ def time_limit(seconds: float) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
 
-def told(found: Campaign) -> list[str]:
+def summary(found: Campaign) -> list[str]:
     """A campaign in a few lines."""
     total = sum(found.inputs.values())
     lines = [

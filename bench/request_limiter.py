@@ -1,6 +1,6 @@
 """What a controller is asked while it is well, away, and starting, and while it is slow.
 
-    python -m bench.manners [SECONDS]
+    python -m bench.request_limiter [SECONDS]
 
 One service polls a simulated Jenkins of 200 jobs once a second for SECONDS (60) in each state; then
 a client of four connections asks it while every answer takes 50 ms, 200 ms, and 50 ms again.
