@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from poller.demo.jenkins.consoles import Console
 from poller.demo.jenkins.stages import USUAL, Json, Stages, duration_of, ended
@@ -27,6 +27,18 @@ INTERRUPTED = "jenkins.model.InterruptedBuildAction"
 NO_CHANGES: Json = {"_class": "hudson.scm.EmptyChangeLogSet", "items": [], "kind": None}
 
 
+class BuildInputs(TypedDict, total=False):
+    """What a build is made of. ``upstream`` has triggered it, else ``user`` (``alice``) has;
+    ``actions`` replaces all that Jenkins would put there."""
+
+    actions: Sequence[Json] | None
+    stages: Stages | None
+    parameters: Mapping[str, Any]
+    user: str
+    change_sets: Sequence[Json]
+    upstream: Build | None
+
+
 class Build:
     """One build of a job. ``number``, ``timestamp``, ``duration``, ``result`` are Jenkins' own."""
 
@@ -37,13 +49,9 @@ class Build:
         *,
         timestamp: int,
         queue_id: int,
-        actions: Sequence[Json] | None = None,
-        stages: Stages | None = None,
-        parameters: Mapping[str, Any] | None = None,
-        user: str = "alice",
-        change_sets: Sequence[Json] | None = None,
-        upstream: Build | None = None,
+        **inputs: Unpack[BuildInputs],
     ) -> None:
+        stages = inputs.get("stages")
         self.job = job
         self.number = number
         self.timestamp = timestamp
@@ -56,16 +64,16 @@ class Build:
         self.archived: dict[str, bytes] = {}
         self.culprits: list[Json] = []
         self.matrix_runs: list[Json] = []
-        self.user = user
-        self.upstream = upstream
-        self.parameters = dict(parameters or {})
-        self.change_sets = list(change_sets or [])
-        self.log: Console = f"Started by user {user}\n"
+        self.user = inputs.get("user", "alice")
+        self.upstream = inputs.get("upstream")
+        self.parameters = dict(inputs.get("parameters", {}))
+        self.change_sets = list(inputs.get("change_sets", ()))
+        self.log: Console = f"Started by user {self.user}\n"
         self.stages: Stages = USUAL if stages is None else stages
         self.properties = job.kind.build_properties
         self.class_name = job.kind.build_class
         self._usual_stages = stages is None
-        self._actions = actions
+        self._actions = inputs.get("actions")
 
     @property
     def building(self) -> bool:
