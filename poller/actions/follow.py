@@ -8,12 +8,11 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from poller.actions.logs import last_lines
 from poller.core.errors import NoSuchBuild, NotFound, Unreachable, UsageError
-from poller.jenkins.client import JenkinsClient
-from poller.jenkins.console import LogPart, read_log
+from poller.jenkins.console import ConsoleLog, LogPart
 from poller.jenkins.console_text import ConsoleCleaner
 from poller.jenkins.models import Build
-from poller.mapping.params import secrets
-from poller.mapping.redaction import RedactingStream, known_values
+from poller.mapping.params import redactor_of
+from poller.mapping.redaction import RedactingStream
 from poller.polling.controller import Controller
 
 FOLLOW_SECONDS = 1.0
@@ -40,16 +39,13 @@ async def follow(
     Raises NoSuchBuild; UsageError when several of the controllers have the build; RemoteError.
     """
     one, build = await _find(controllers, full_name, number)
-    api, redactor = one.client, one.logs.redactor
-    values = known_values(secrets(build, redactor))
-    text = ConsoleCleaner(RedactingStream(redactor, values).feed)
+    log = ConsoleLog(one.client, full_name, number)
+    text = ConsoleCleaner(RedactingStream(redactor_of(build, one.mapping.redactor)).feed)
     seen = _Tail(write, tail)
     if build.completed:
-        await read_log(
-            api, full_name, number, lambda raw: seen.add(text.feed(raw)), seconds=FOLLOW_TIMEOUT
-        )
+        await log.read(lambda raw: seen.add(text.feed(raw)), seconds=FOLLOW_TIMEOUT)
     else:
-        await _grow(api, build, full_name, text, seen, sleep)
+        await _grow(log, text, seen, sleep)
     seen.add(text.end())
     seen.caught_up()
 
@@ -73,9 +69,7 @@ async def _find(
 
 
 async def _grow(
-    api: JenkinsClient,
-    build: Build,
-    full_name: str,
+    log: ConsoleLog,
     text: ConsoleCleaner,
     seen: _Tail,
     sleep: Callable[[float], Awaitable[None]],
@@ -84,9 +78,7 @@ async def _grow(
     while True:
         raw: list[bytes] = []
         try:
-            part = await read_log(
-                api, full_name, build.number, raw.append, start=start, seconds=FOLLOW_TIMEOUT
-            )
+            part = await log.read(raw.append, start=start, seconds=FOLLOW_TIMEOUT)
         except Unreachable:
             failures += 1
             if failures == FOLLOW_TRIES:

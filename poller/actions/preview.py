@@ -10,13 +10,12 @@ import msgspec
 from poller.core.errors import BadAnswer, NoSuchBuild, NotFound, UsageError
 from poller.jenkins.discovery import in_multibranch
 from poller.ledger.records import JobState
+from poller.mapping.evidence import EnrichedBuild
 from poller.mapping.iacm_execution import NewExecution, NoExecution, encode, new_execution
 from poller.mapping.job_run import MappedRun, Skip, map_build
-from poller.mapping.rules import first_match
 from poller.mapping.size_limit import limit_size
 from poller.polling.controller import Controller
-from poller.polling.enrich import EnrichedBuild, EnrichFailure, enrich
-from poller.polling.recording import evidence_of
+from poller.polling.enrich import EnrichFailure, enrich
 
 
 @dataclass(frozen=True)
@@ -81,26 +80,24 @@ async def _of(one: Controller, job: str, number: int) -> Preview:
     if not build.completed:
         raise NoSuchBuild(f"{job} #{number} still runs", "it is sent when it is completed")
     (made,) = await enrich(one.for_rules_only(), job, [build])
-    whole = made if isinstance(made, EnrichedBuild) else _otherwise(one, job, made)
+    enriched = made if isinstance(made, EnrichedBuild) else _fallback(one, job, made)
     row = one.ledger.controllers.find(one.name)
     jobs = one.ledger.jobs.states(row.id, job) if row else {}
     state = jobs.get(job, JobState(job))
     facts = one.job_info(job, state, multibranch=await in_multibranch(one.client, job))
-    evidence = evidence_of(whole)
-    done = map_build(one.instance, facts, build, whole.tree, one.mapping, evidence)
+    done = map_build(one.instance, facts, enriched, one.mapping)
     if isinstance(done, Skip):
         return Preview(one.name, done)
     body, left_out = limit_size(done.run, one.mapping.body_limit)
-    rule = first_match(one.mapping.rules, job).rule
-    execution = new_execution(done.run, whole.tree, rule)
-    return Preview(one.name, done, body, left_out, whole.lacking, execution)
+    execution = new_execution(done.run, enriched.tree, facts.rule.settings)
+    return Preview(one.name, done, body, left_out, enriched.incomplete, execution)
 
 
-def _otherwise(one: Controller, job: str, failure: EnrichFailure) -> EnrichedBuild:
+def _fallback(one: Controller, job: str, failure: EnrichFailure) -> EnrichedBuild:
     """What the run is made of when trying again is no use. Raises BadAnswer: there is nothing."""
-    if failure.otherwise is None:
+    if failure.fallback is None:
         raise BadAnswer(one.client.where, f"{job} #{failure.build.number}", failure.why)
-    return failure.otherwise
+    return failure.fallback
 
 
 def pretty(body: bytes) -> str:
