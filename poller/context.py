@@ -34,6 +34,7 @@ from poller.delivery.settlement import Settlement
 from poller.delivery.sink import Sink
 from poller.http.client import Connection
 from poller.jenkins.client import JenkinsClient
+from poller.jenkins.request_limiter import RequestLimiter
 from poller.ledger import Ledger
 from poller.mapping.extract import Extraction
 from poller.mapping.job_run import MappingConfig, SeiInstance
@@ -132,11 +133,15 @@ def controller_of_config(
 ) -> Controller:
     """One controller, with its client."""
     token = read_secret(controller, environ).get_secret_value()
+    limiter = RequestLimiter(
+        f"controller {controller.name}",
+        controller.max_connections,
+        request_rate=controller.request_rate,
+        every=controller.every / 1000,
+        clock=common.clock,
+    )
     connection = connection_to(controller, controller.name, common.events, common.trust)
-    client = JenkinsClient(
-        controller.name, connection, controller.user, token,
-        request_rate=controller.request_rate, every=controller.every / 1000, clock=common.clock,
-    )  # fmt: skip
+    client = JenkinsClient(controller.name, connection, controller.user, token, limiter)
     return Controller(
         name=controller.name,
         client=client,
@@ -165,7 +170,6 @@ def console(controller: ControllerConfig, common: SharedParts) -> LogCollector:
         policy=controller.logs,
         keep=controller.log_limit,
         timeout=controller.timeout / 1000,
-        redactor=common.policy.redactor,
         extraction=common.extraction,
     )
 

@@ -8,12 +8,10 @@ from collections.abc import Callable, Sequence
 from poller.actions.find_build import find_build
 from poller.actions.logs import last_lines
 from poller.core.errors import Unreachable
-from poller.jenkins.client import JenkinsClient
-from poller.jenkins.console import LogPart, read_log
+from poller.jenkins.console import ConsoleLog, LogPart
 from poller.jenkins.console_text import ConsoleCleaner
-from poller.jenkins.models import Build
-from poller.mapping.params import secrets
-from poller.mapping.redaction import RedactingStream, known_values
+from poller.mapping.params import redactor_of
+from poller.mapping.redaction import RedactingStream
 from poller.polling.controller import Controller
 
 FOLLOW_SECONDS = 1.0
@@ -40,34 +38,23 @@ async def follow(
     Raises NoSuchBuild; UsageError when several of the controllers have the build; RemoteError.
     """
     one, build = await find_build(controllers, full_name, number, controller)
-    api, redactor = one.client, one.logs.redactor
-    values = known_values(secrets(build, redactor))
-    text = ConsoleCleaner(RedactingStream(redactor, values).feed)
+    log = ConsoleLog(one.client, full_name, number)
+    text = ConsoleCleaner(RedactingStream(redactor_of(build, one.mapping.redactor)).feed)
     out = _Tail(write, tail)
     if build.completed:
-        await read_log(
-            api, full_name, number, lambda raw: out.add(text.feed(raw)), seconds=FOLLOW_TIMEOUT
-        )
+        await log.read(lambda raw: out.add(text.feed(raw)), seconds=FOLLOW_TIMEOUT)
     else:
-        await _grow(api, build, full_name, text, out)
+        await _grow(log, text, out)
     out.add(text.end())
     out.caught_up()
 
 
-async def _grow(
-    api: JenkinsClient,
-    build: Build,
-    full_name: str,
-    text: ConsoleCleaner,
-    out: _Tail,
-) -> None:
+async def _grow(log: ConsoleLog, text: ConsoleCleaner, out: _Tail) -> None:
     start, failures = 0, 0
     while True:
         raw: list[bytes] = []
         try:
-            part = await read_log(
-                api, full_name, build.number, raw.append, start=start, seconds=FOLLOW_TIMEOUT
-            )
+            part = await log.read(raw.append, start=start, seconds=FOLLOW_TIMEOUT)
         except Unreachable:
             failures += 1
             if failures == FOLLOW_TRIES:

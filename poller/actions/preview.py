@@ -10,11 +10,9 @@ from poller.core.errors import NoSuchBuild
 from poller.ledger.records import JobState
 from poller.mapping.iacm_execution import NewExecution, NoExecution, encode, new_execution
 from poller.mapping.job_run import MappedRun, Skip, map_build
-from poller.mapping.rules import first_match
 from poller.mapping.size_limit import limit_size
 from poller.polling.controller import Controller
 from poller.polling.enrich import fetch_enriched
-from poller.polling.recording import evidence_of
 
 
 @dataclass(frozen=True)
@@ -59,13 +57,13 @@ async def preview(
     one, build = await find_build(controllers, job, number, controller)
     if not build.completed:
         raise NoSuchBuild(f"{job} #{number} still runs", "it is sent when it is completed")
-    whole, multibranch = await fetch_enriched(one, job, build, may_lack=True)
+    enriched, multibranch = await fetch_enriched(one, job, build, may_lack=True)
     row = one.ledger.controllers.find(one.name)
     jobs = one.ledger.jobs.states(row.id, job) if row else {}
-    facts = one.job_info(job, jobs.get(job, JobState(job)), multibranch=multibranch)
-    done = map_build(one.instance, facts, build, whole.tree, one.mapping, evidence_of(whole))
+    info = one.job_info(job, jobs.get(job, JobState(job)), multibranch=multibranch)
+    done = map_build(one.instance, info, enriched, one.mapping)
     if isinstance(done, Skip):
         return Preview(one.name, done)
     body, left_out = limit_size(done.run, one.mapping.body_limit)
-    execution = new_execution(done.run, whole.tree, first_match(one.mapping.rules, job).rule)
-    return Preview(one.name, done, body, left_out, whole.lacking, execution)
+    execution = new_execution(done.run, enriched.tree, info.rule.settings)
+    return Preview(one.name, done, body, left_out, enriched.incomplete, execution)

@@ -32,7 +32,7 @@ async def resend(controller: Controller, build: int, *, all_sinks: bool = False)
     as it was kept where Jenkins no longer has the build."""
     ledger = controller.ledger
     sent = ledger.outbox.sent(build)
-    name, number = sent.full_name, sent.start.number
+    name, number = sent.full_name, sent.key.number
     try:
         row = await _anew(controller, sent)
     except RemoteError as error:
@@ -51,15 +51,17 @@ async def resend(controller: Controller, build: int, *, all_sinks: bool = False)
 
 async def _anew(controller: Controller, sent: SentBuild) -> BuildRow | None:
     """The build mapped as Jenkins has it now; None where it doesn't have it any more."""
-    name, number = sent.full_name, sent.start.number
+    name, number = sent.full_name, sent.key.number
     try:
         build = await controller.client.build(name, number)
     except NotFound:
         return None
-    if not build.start.is_same(sent.start):
+    if not build.key.is_same(sent.key):
         return None
-    whole, multibranch = await fetch_enriched(controller, name, build, may_lack=False)
-    return mapped(controller, JobInfo(name, sent.generation, sent.base, multibranch), whole)
+    enriched, multibranch = await fetch_enriched(controller, name, build, may_lack=False)
+    rule = controller.rule_of(name)
+    job = JobInfo(name, sent.generation, sent.number_offset, multibranch, rule)
+    return mapped(controller, job, enriched)
 
 
 async def resend_all(

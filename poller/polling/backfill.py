@@ -1,8 +1,9 @@
 """A bounded walk through history: the same collect, map, record as a poll, for builds of before.
 
-It moves no mark of the polls, so both can run side by side: what one of them has recorded the other
-finds in the ledger. Within a job it goes from the oldest build to the newest, as log rotation takes
-the oldest first, and runs arrive at SEI in the order in which they were built.
+It does not touch the progress of the polls, so both can run side by side: what one of them has
+recorded the other finds in the ledger. Within a job it goes from the oldest build to the newest,
+as log rotation takes the oldest first, and runs arrive at SEI in the order in which they were
+built.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from poller.jenkins.discovery import Item, fetch_items
 from poller.jenkins.history import summaries
 from poller.ledger import Ledger
 from poller.ledger.controllers import ControllerRow
-from poller.ledger.records import JobProgress, JobState
+from poller.ledger.records import JobState
 from poller.polling.collect import CollectPlan, make_plan, pages
 from poller.polling.controller import Controller
 from poller.polling.recording import record, unfinished
@@ -36,7 +37,7 @@ class Window:
 
 @dataclass
 class BackfillResult:
-    """What a backfill of one controller did. ``jobs`` are looked through, ``done`` of them whole;
+    """What a backfill of one controller did. ``done`` of the ``jobs`` need nothing more;
     ``problems`` are one line each."""
 
     controller: str
@@ -62,7 +63,7 @@ async def backfill(
 ) -> BackfillResult:
     """Collect what is missing of a window. A job that is done is remembered, so that a backfill
     that was stopped goes on where it was. Raises RemoteError where the item tree can't be had."""
-    row, limiter, events = controller.row(), controller.client.turns, controller.events
+    row, limiter, events = controller.row(), controller.client.limiter, controller.events
     await ensure_reachable(controller)
     items = await _items(controller, row, globs)
     await verify_identity(controller, row)
@@ -72,7 +73,7 @@ async def backfill(
 
     async def one(item: Item) -> None:
         async with at_once:
-            if stopping() or limiter.left_alone:
+            if stopping() or limiter.circuit_open:
                 return
             try:
                 await _job(controller, row, item, window, done, stopping)
@@ -83,9 +84,9 @@ async def backfill(
             events.builds_checked(controller.name, item.next_build_number - 1)
 
     await together(one(item) for item in items)
-    if limiter.left_alone:
+    if limiter.circuit_open:
         left = f"{len(items) - done.done} of {len(items)} jobs are not done: run it again"
-        done.problems.append(f"{limiter.refusal()}: {left}")
+        done.problems.append(f"{limiter.circuit_open_error()}: {left}")
     return done
 
 
@@ -98,15 +99,15 @@ async def estimate(controller: Controller, window: Window, globs: Globs) -> Esti
     jobs = ledger.jobs.states(known.id)
     await ensure_reachable(controller)
     items = await _items(controller, known, globs)
-    turns = asyncio.Semaphore(controller.max_connections)
+    limiter = asyncio.Semaphore(controller.max_connections)
 
     async def one(item: Item) -> None:
         job = jobs.get(item.full_name, JobState(item.full_name))
         rest = left(window, _backfilled(ledger, job))
         if rest is None:
             return
-        async with turns:
-            if controller.client.turns.left_alone:
+        async with limiter:
+            if controller.client.limiter.circuit_open:
                 return
             try:
                 builds = await _count(controller, known, item, job, rest)
@@ -121,10 +122,10 @@ async def estimate(controller: Controller, window: Window, globs: Globs) -> Esti
 
 
 async def _items(controller: Controller, row: ControllerRow, globs: Globs) -> list[Item]:
-    look = await fetch_items(controller.client, row.depth, first=False)
+    tree = await fetch_items(controller.client, row.depth, first=False)
     return [
         item
-        for item in look.items.values()
+        for item in tree.items.values()
         if controller.globs.selects(item.full_name)
         and globs.selects(item.full_name)
         and item.next_build_number > 1
@@ -148,20 +149,21 @@ async def _job(
         return
     planned = await _plan(controller, row, item, job, rest)
     # Where it turns out that the job is another one now, only a part of it was planned.
-    whole, runs_since = not is_new_history(planned, job), rest.until
+    complete, runs_since = not is_new_history(planned, job), rest.until
     async for _, page in pages(controller, name, planned):
         recorded = record(controller, row, item, page, controller.clock())
         done.collected += recorded.collected
         done.skipped += recorded.skipped
         done.problems += [f"controller {controller.name}: {why}" for why in unfinished(page)]
-        whole = whole and not unfinished(page)
+        complete = complete and not unfinished(page)
         runs_since = min([runs_since, *(build.timestamp for build in page.running)])
         if stopping() or recorded.stale:
             return
-    if whole:
+    if complete:
         done.done += 1
         seen = together_with(Window(rest.since, runs_since), before)
-        ledger.books.note_backfill(ledger.jobs.states(row.id, name)[name], seen.since, seen.until)
+        job = ledger.jobs.states(row.id, name)[name]
+        ledger.reconciliation.record_backfill(job, seen.since, seen.until)
 
 
 def is_new_history(planned: CollectPlan, job: JobState) -> bool:
@@ -174,11 +176,11 @@ def is_new_history(planned: CollectPlan, job: JobState) -> bool:
 async def _plan(
     controller: Controller, row: ControllerRow, item: Item, job: JobState, window: Window
 ) -> CollectPlan:
-    """All of the window that is not settled, whatever the marks of the polls say."""
-    all_of_it = JobProgress(next_build_number=job.mark.next_build_number, newest=job.mark.newest)
-    job = dataclasses.replace(job, mark=all_of_it)
+    """All of the window that is not settled, whatever the progress of the polls says."""
+    nothing = dataclasses.replace(job.progress, examined=0, in_flight=frozenset())
+    job = dataclasses.replace(job, progress=nothing)
     planned = await make_plan(controller, row, item, job, window.since, {})
-    numbers = [n for n in planned.numbers if planned.started[n].timestamp < window.until]
+    numbers = [n for n in planned.numbers if planned.keys[n].timestamp < window.until]
     return dataclasses.replace(planned, numbers=numbers, gone=[])
 
 
@@ -188,20 +190,20 @@ async def _count(
     """Builds of a job that would be collected."""
     count = 0
     async for part in summaries(controller.client, item, window.since):
-        due = {one.start for one in part if one.completed and one.timestamp < window.until}
+        due = {one.key for one in part if one.completed and one.timestamp < window.until}
         known = controller.ledger.builds.same(row.id, job, due)
-        count += len(due.difference(one.start for one in known if one.settled))
+        count += len(due.difference(one.key for one in known if one.settled))
     return count
 
 
 def _backfilled(ledger: Ledger, job: JobState) -> Window | None:
-    done = ledger.books.backfilled(job) if job.id else None
+    done = ledger.reconciliation.backfilled_window(job) if job.id else None
     return None if done is None else Window(*done)
 
 
 def left(wanted: Window, done: Window | None) -> Window | None:
     """What of a window is still to do; None where nothing is. Only its beginning may be done: a
-    gap in the middle is looked through again, and the ledger knows what it has. Pure."""
+    gap in the middle is gone through again, and the ledger knows what it has. Pure."""
     if done is None or not done.since <= wanted.since < done.until:
         return wanted
     return Window(done.until, wanted.until) if done.until < wanted.until else None

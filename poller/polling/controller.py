@@ -9,11 +9,11 @@ from poller.core.events import Events
 from poller.core.patterns import Globs
 from poller.core.times import Clock
 from poller.jenkins.client import JenkinsClient
-from poller.jenkins.models import Build
 from poller.ledger import Ledger
 from poller.ledger.controllers import ControllerRow
 from poller.ledger.records import JobState
-from poller.mapping.job_run import JobInfo, MappingConfig, SeiInstance, skipped
+from poller.mapping.job_run import JobInfo, MappingConfig, SeiInstance
+from poller.mapping.rules import MatchedRule, first_match
 from poller.polling.console_log import LogCollector
 from poller.polling.upstream import UpstreamCauses
 
@@ -43,9 +43,9 @@ class Controller:
         """Its row in the ledger, made with ``since`` when it is new."""
         return self.ledger.controllers.get(self.name, self.since)
 
-    def wanted(self, full_name: str, build: Build) -> bool:
-        """Whether the build will be sent: for one that won't, nothing more is asked."""
-        return skipped(full_name, build, self.mapping) is None
+    def rule_of(self, full_name: str) -> MatchedRule:
+        """The rule that counts for a job."""
+        return first_match(self.mapping.rules, full_name)
 
     def for_rules_only(self) -> Controller:
         """The same, to read logs for the rules alone and to keep none."""
@@ -53,4 +53,5 @@ class Controller:
 
     def job_info(self, item: str, state: JobState, *, multibranch: bool) -> JobInfo:
         """What mapping needs of a job; one created anew goes on counting, or not, as configured."""
-        return JobInfo(item, state.generation, state.base if self.renumber else 0, multibranch)
+        offset = state.number_offset if self.renumber else 0
+        return JobInfo(item, state.generation, offset, multibranch, self.rule_of(item))

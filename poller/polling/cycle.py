@@ -22,7 +22,7 @@ from poller.polling.changes import (
     changed_names,
     is_postponed,
     is_quiet,
-    missing,
+    missing_jobs,
     retry_delay,
     should_ask,
     shrunk_since,
@@ -34,7 +34,7 @@ from poller.polling.recording import record, unfinished
 from poller.polling.verify_controller import ensure_reachable, record_breaker, verify_identity
 
 GONE_TRIES = 5
-"""Looks that don't show a job, some minutes in all, before its builds in flight are given up."""
+"""Polls that don't show a job, some minutes in all, before its builds in flight are given up."""
 
 
 @dataclass
@@ -59,7 +59,7 @@ async def poll(controller: Controller, stopping: Stopping = lambda: False) -> Po
     """One cycle. Never raises RemoteError: what failed is in the result and in the ledger."""
     row = controller.row()
     result = PollResult(controller.name)
-    limiter = controller.client.turns
+    limiter = controller.client.limiter
     try:
         await ensure_reachable(controller, keep=True)
         changes = await _discover(controller, row, result)
@@ -70,17 +70,17 @@ async def poll(controller: Controller, stopping: Stopping = lambda: False) -> Po
 
     async def one(item: Item) -> None:
         async with at_once:
-            if not (stopping() or limiter.left_alone):
+            if not (stopping() or limiter.circuit_open):
                 await _collect(controller, row, item, changes, result)
 
     await together(one(item) for item in changes.items)
-    if limiter.left_alone:
-        return _failed(controller, row, result, result.error or limiter.refusal())
+    if limiter.circuit_open:
+        return _failed(controller, row, result, result.error or limiter.circuit_open_error())
     record_breaker(controller)
     await give_up_missing(controller, row, changes, result)
     controller.ledger.controllers.polled(
         row.id, controller.clock(),
-        depth=changes.look.depth,
+        depth=changes.tree.depth,
         jobs=result.jobs,
         error=result.problems[0] if result.problems else None,
         shrunk_at=changes.shrunk_at,
@@ -95,7 +95,7 @@ async def _collect(
     job = changes.jobs.get(item.full_name, JobState(item.full_name))
     retry_at = controller.clock() + retry_delay(job.failures + 1)
     try:
-        async for page in collect(controller, row, item, job, row.since, changes.lost):
+        async for page in collect(controller, row, item, job, row.since, changes.missing):
             result.problems += [f"controller {controller.name}: {w}" for w in unfinished(page)]
             recorded = record(controller, row, item, page, retry_at)
             result.collected += recorded.collected
@@ -103,7 +103,7 @@ async def _collect(
             if recorded.stale:
                 break
     except RemoteError as error:
-        if controller.client.turns.left_alone:
+        if controller.client.limiter.circuit_open:
             result.error = error  # the job is not to blame
             return
         result.problems.append(str(error))
@@ -119,21 +119,21 @@ def _failed(
     return result
 
 
-async def _discover(controller: Controller, row: ControllerRow, cycle: PollResult) -> Changes:
-    """Look at the controller, make sure that it is the one that is known, choose what to ask."""
+async def _discover(controller: Controller, row: ControllerRow, result: PollResult) -> Changes:
+    """Read the item tree, make sure that it is of the Jenkins that is known, choose what to ask."""
     ledger, now = controller.ledger, controller.clock()
     first = row.depth is None
     # One after the other: a controller that does not answer is asked for no more.
-    look = await fetch_items(controller.client, row.depth, first=first)
-    told = await fetch_running(controller.client)
+    tree = await fetch_items(controller.client, row.depth, first=first)
+    answer = await fetch_running(controller.client)
     await verify_identity(controller, row)
-    cycle.problems += look.unread.values()
-    if look.malformed:
-        cycle.problems.append(
-            f"controller {controller.name}: {look.malformed} items of wrong types left out"
+    result.problems += tree.unread.values()
+    if tree.malformed:
+        result.problems.append(
+            f"controller {controller.name}: {tree.malformed} items of wrong types left out"
         )
-    items = [item for item in look.items.values() if controller.globs.selects(item.full_name)]
-    cycle.jobs = len(items)
+    items = [item for item in tree.items.values() if controller.globs.selects(item.full_name)]
+    result.jobs = len(items)
     if first:
         quiet = [item for item in items if is_quiet(item, row.since)]
         ledger.jobs.pass_over(
@@ -141,54 +141,54 @@ async def _discover(controller: Controller, row: ControllerRow, cycle: PollResul
         )
     shrunk_at = shrunk_since(len(items), row, now)
     if shrunk_at is not None:
-        cycle.problems.insert(
+        result.problems.insert(
             0,
             f"controller {controller.name}: {len(items)} jobs where {row.jobs} were: is the list"
             " whole, and does the user still see them all? None is held for deleted",
         )
-    at_rest = ledger.jobs.at_rest(row.id)
-    stirring = [item for item in items if at_rest.get(item.full_name) != item.next_build_number]
-    names = {*(item.full_name for item in stirring), *changed_names(at_rest, look)}
-    jobs = ledger.jobs.stirring(row.id, names)
-    lost = missing(jobs.values(), look) if shrunk_at is None else {}
-    running = assume_running(told, jobs.values(), random.random())  # noqa: S311
-    chosen, begun = [], []
-    for item in stirring:
+    idle = ledger.jobs.idle(row.id)
+    active = [item for item in items if idle.get(item.full_name) != item.next_build_number]
+    names = {*(item.full_name for item in active), *changed_names(idle, tree)}
+    jobs = ledger.jobs.active(row.id, names)
+    missing = missing_jobs(jobs.values(), tree) if shrunk_at is None else {}
+    running = assume_running(answer, jobs.values(), random.random())  # noqa: S311
+    chosen, started = [], []
+    for item in active:
         job = jobs.get(item.full_name)
         if should_ask(item, job, running, now):
             chosen.append(item)
         elif job is not None and running:
-            starts = started_builds(item, job.mark, running, row.since)
-            begun += [(job, start) for start in starts]
-    if begun:
-        ledger.builds.note_begun(begun)
-    return Changes(look, chosen, jobs, lost, shrunk_at)
+            keys = started_builds(item, job.progress, running, row.since)
+            started += [(job, key) for key in keys]
+    if started:
+        ledger.builds.record_running(started)
+    return Changes(tree, chosen, jobs, missing, shrunk_at)
 
 
 async def give_up_missing(
-    controller: Controller, row: ControllerRow, news: Changes, cycle: PollResult
+    controller: Controller, row: ControllerRow, changes: Changes, result: PollResult
 ) -> None:
-    """Jobs that are not there: they are looked at anew when they are back. Their builds in flight
-    are given up when they stay away and Jenkins says that the build is not there either; a job that
-    was renamed has taken its own along."""
+    """Jobs that are not there: they are asked anew when they are back. Their builds in flight are
+    given up when they stay away and Jenkins says that the build is not there either; a job that was
+    renamed has taken its own along."""
     ledger, clock = controller.ledger, controller.clock
-    missing = [job for job in news.lost.values() if job.full_name not in news.look.items]
-    if newly := [job.id for job in missing if not job.missing]:
+    gone = [job for job in changes.missing.values() if job.full_name not in changes.tree.items]
+    if newly := [job.id for job in gone if not job.missing]:
         ledger.jobs.note_missing(newly)
-    with_builds = [job.full_name for job in missing if job.mark.in_flight]
+    with_builds = [job.full_name for job in gone if job.progress.in_flight]
     if not with_builds:
         return
     jobs = ledger.jobs.states(row.id)
     for name in with_builds:
         job = jobs[name]
-        if not job.mark.in_flight or is_postponed(job, clock()):
+        if not job.progress.in_flight or is_postponed(job, clock()):
             continue
         ledger.jobs.put_off(row.id, job, job.cls, clock() + retry_delay(job.failures + 1))
         if job.failures + 1 < GONE_TRIES:
             continue
         try:
-            await controller.client.start(name, min(job.mark.in_flight))
+            await controller.client.build_key(name, min(job.progress.in_flight))
         except NotFound:
-            cycle.skipped += ledger.jobs.give_up_in_flight(job)
+            result.skipped += ledger.jobs.give_up_in_flight(job)
         except RemoteError as error:
-            cycle.problems.append(str(error))
+            result.problems.append(str(error))

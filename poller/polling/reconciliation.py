@@ -1,4 +1,4 @@
-"""Jenkins against the ledger, build by build, independent of every mark."""
+"""Jenkins against the ledger, build by build, whatever the progress of the polls."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GRACE_MS = 120_000
 
 @dataclass(frozen=True)
 class Difference:
-    """A build that Jenkins has completed and the ledger has not settled, or has otherwise.
+    """A build that Jenkins has completed and the ledger has not settled, or has with other values.
 
     ``differs`` says the latter. ``entry`` is the ledger's id of the build, None where it has none.
     """
@@ -44,7 +44,7 @@ class JobComparison:
     """One job compared: how many of its completed builds, how many of them are ``missing``.
 
     ``lowest_hole`` is the lowest number that has to be collected; ``differing`` are the ledger's
-    ids of builds that Jenkins tells otherwise; ``problem`` is why the job could not be compared.
+    ids of builds that differ at Jenkins; ``problem`` is why the job could not be compared.
     """
 
     item: Item
@@ -54,14 +54,14 @@ class JobComparison:
     differing: list[int] = field(default_factory=list)
     problem: str | None = None
 
-    def note(self, finding: Difference) -> None:
-        """Count a finding."""
-        if finding.differs and finding.entry is not None:
-            self.differing.append(finding.entry)
+    def note(self, difference: Difference) -> None:
+        """Count a difference."""
+        if difference.differs and difference.entry is not None:
+            self.differing.append(difference.entry)
             return
         self.missing += 1
-        if not finding.why.startswith(QUEUED):
-            self.lowest_hole = min(self.lowest_hole or finding.number, finding.number)
+        if not difference.why.startswith(QUEUED):
+            self.lowest_hole = min(self.lowest_hole or difference.number, difference.number)
 
 
 QUEUED = "queued for "
@@ -75,41 +75,41 @@ async def reconcile(
     on_difference: Callable[[Difference], None],
 ) -> AsyncIterator[JobComparison]:
     """Compare the jobs that ``names`` chooses out of the item tree, one after the other, no faster
-    than ``pace``; differences are told as they come, and not kept. ``since`` (epoch ms) None is
+    than ``pace``; differences are reported as they come, and not kept. ``since`` (epoch ms) None is
     where the controller's ledger begins. Raises RemoteError where the tree can't be had, or where
     the controller is down by now; that a job can't be had is in its :class:`JobComparison`."""
     row, ledger = controller.row(), controller.ledger
     since = row.since if since is None else since
     await ensure_reachable(controller)
-    look = await fetch_items(controller.client, row.depth, first=False)
+    tree = await fetch_items(controller.client, row.depth, first=False)
     await verify_identity(controller, row)
     settled_before = (row.last_success or controller.clock()) - GRACE_MS
-    for name in names(look.items):
-        item = look.items.get(name)
+    for name in names(tree.items):
+        item = tree.items.get(name)
         if item is None or item.next_build_number <= 1:
             continue
         jobs = ledger.jobs.states(row.id, name)
         job = jobs.get(name, JobState(name))
-        checked = JobComparison(item)
+        comparison = JobComparison(item)
         try:
             await pace.wait()
             async for part in summaries(controller.client, item, since):
                 done = [one for one in part if is_due(one, settled_before)]
-                entries = ledger.books.entries(row.id, job, [one.start for one in done])
-                checked.builds += len(done)
-                for finding in compared(name, done, entries):
-                    checked.note(finding)
-                    on_difference(finding)
+                entries = ledger.reconciliation.entries(row.id, job, [one.key for one in done])
+                comparison.builds += len(done)
+                for difference in compared(name, done, entries):
+                    comparison.note(difference)
+                    on_difference(difference)
         except NotFound:
             continue  # deleted since the tree was asked
         except RemoteError as error:
-            if controller.client.turns.left_alone:
+            if controller.client.limiter.circuit_open:
                 raise
-            checked.problem = str(error)
+            comparison.problem = str(error)
         else:
             if job.id:
-                ledger.books.checked(job.id, controller.clock())
-        yield checked
+                ledger.reconciliation.record_check(job.id, controller.clock())
+        yield comparison
 
 
 def is_due(build: Summary, settled_before: int) -> bool:
@@ -128,15 +128,15 @@ def compared(
     job: str, builds: Iterable[Summary], entries: Iterable[LedgerEntry]
 ) -> list[Difference]:
     """What is not settled of completed builds, and what Jenkins says otherwise. Pure."""
-    by_number = {entry.start.number: entry for entry in entries}
-    findings = []
+    by_number = {entry.key.number: entry for entry in entries}
+    differences = []
     for build in builds:
         entry = by_number.get(build.number)
         why, differs = _why(build, entry)
         if why:
             found = entry.id if entry is not None else None
-            findings.append(Difference(job, build.number, why, differs, found))
-    return findings
+            differences.append(Difference(job, build.number, why, differs, found))
+    return differences
 
 
 def _why(build: Summary, entry: LedgerEntry | None) -> tuple[str, bool]:
@@ -156,23 +156,23 @@ def _why(build: Summary, entry: LedgerEntry | None) -> tuple[str, bool]:
 
 
 async def collect_missing(
-    controller: Controller, checked: JobComparison, since: int | None = None
+    controller: Controller, comparison: JobComparison, since: int | None = None
 ) -> int:
-    """Collect the holes of a job through the same path as a poll, its mark set back before the
-    lowest. ``since`` is as for :func:`reconcile`. Returns how many builds were collected. Raises
-    RemoteError."""
-    lowest = checked.lowest_hole
+    """Collect the holes of a job through the same path as a poll, with its progress set back before
+    the lowest. ``since`` is as for :func:`reconcile`. Returns how many builds were collected.
+    Raises RemoteError."""
+    lowest = comparison.lowest_hole
     if lowest is None:
         return 0
-    row, item, count = controller.row(), checked.item, 0
+    row, item, count = controller.row(), comparison.item, 0
     name = item.full_name
     job = controller.ledger.jobs.states(row.id, name).get(name, JobState(name))
-    back = dataclasses.replace(job.mark, examined=min(job.mark.examined, lowest - 1))
-    job = dataclasses.replace(job, mark=back)
+    back = dataclasses.replace(job.progress, examined=min(job.progress.examined, lowest - 1))
+    job = dataclasses.replace(job, progress=back)
     since = row.since if since is None else since
     async for page in collect(controller, row, item, job, since, {}):
         if page.job.generation == job.generation:
-            # The job's own mark stays where the polls have brought it, and what they counted.
+            # The job's own progress stays where the polls have brought it, and what they counted.
             page.examined, page.gaps = None, 0
         retry_at = controller.clock() + retry_delay(job.failures + 1)
         recorded = record(controller, row, item, page, retry_at)
@@ -185,7 +185,7 @@ async def collect_missing(
 JOBS_A_SECOND = 1.0
 
 SHOWN = 20
-"""Findings that are told one by one."""
+"""Differences that are reported one by one."""
 
 
 @dataclass
@@ -207,11 +207,11 @@ async def self_check(
     ledger = controller.ledger
     row = ledger.controllers.find(controller.name)
     done = SelfCheckResult()
-    if row is None or row.last_success is None or controller.client.turns.left_alone:
+    if row is None or row.last_success is None or controller.client.limiter.circuit_open:
         return done
 
     def names(items: dict[str, Item]) -> Sequence[str]:
-        chosen = ledger.books.least_checked(row.id, jobs, controller.clock())
+        chosen = ledger.reconciliation.least_recently_checked(row.id, jobs, controller.clock())
         return [name for name in chosen if name in items and controller.globs.selects(name)]
 
     def found(difference: Difference) -> None:
@@ -220,12 +220,12 @@ async def self_check(
 
     pace = RateLimit(JOBS_A_SECOND, asyncio.get_running_loop().time)
     try:
-        async for checked in reconcile(controller, names, None, pace, found):
+        async for comparison in reconcile(controller, names, None, pace, found):
             done.jobs += 1
-            done.builds += checked.builds
-            if checked.problem is not None:
-                done.problems.append(checked.problem)
-            done.collected += await collect_missing(controller, checked)
+            done.builds += comparison.builds
+            if comparison.problem is not None:
+                done.problems.append(comparison.problem)
+            done.collected += await collect_missing(controller, comparison)
             if stopping():
                 break
     except RemoteError as error:

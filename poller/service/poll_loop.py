@@ -39,7 +39,7 @@ class PollLoop:
         """One poll. Raises LedgerError."""
         parts, controller = self._parts, self._controller
         name, client = controller.name, controller.client
-        before, started = client.turns.manners, time.monotonic()
+        before, started = client.limiter.state, time.monotonic()
         with parts.watchdog.track(f"polling {name}", lambda: client.requests):
             result = await poll(controller, parts.stop)
         seconds = time.monotonic() - started
@@ -47,7 +47,7 @@ class PollLoop:
         parts.metrics.poll_finished(result, seconds)
         parts.watchdog.set_problem(name, str(result.error or ""))
         known, self._problems = self._problems, frozenset(result.problems)
-        if before.breaker.closed or client.turns.breaker.closed:
+        if before.breaker.closed or client.limiter.breaker.closed:
             log_poll(structlog.get_logger(), result, int(seconds * 1000), known)
         report_limiter(parts, controller, before)
 
@@ -70,7 +70,7 @@ class SelfCheckLoop:
         """Compare a few jobs with Jenkins, build by build. Raises LedgerError."""
         parts, controller = self._parts, self._controller
         client, jobs = controller.client, parts.context.settings.reconcile.jobs
-        before = client.turns.manners
+        before = client.limiter.state
         with parts.watchdog.track(f"comparing {controller.name}", lambda: client.requests):
             result = await self_check(controller, jobs, parts.stop)
         log_self_check(structlog.get_logger(), controller.name, result)
@@ -80,9 +80,9 @@ class SelfCheckLoop:
 def report_limiter(parts: ServiceParts, controller: Controller, before: LimiterState) -> None:
     """Say how a controller is treated now. While its circuit is open, the next poll is when it may
     be tried: it begins with one small request."""
-    turns = controller.client.turns
-    log_limiter(structlog.get_logger(), controller.name, before, turns.manners)
-    parts.metrics.limit_changed(controller.name, turns.throttle.limit)
-    if turns.left_alone:
-        wait = turns.breaker.wait(controller.clock(), turns.rules)
+    limiter = controller.client.limiter
+    log_limiter(structlog.get_logger(), controller.name, before, limiter.state)
+    parts.metrics.limit_changed(controller.name, limiter.throttle.limit)
+    if limiter.circuit_open:
+        wait = limiter.breaker.wait(controller.clock(), limiter.policy)
         parts.scheduler.run_soon(f"{POLL}:{controller.name}", wait)

@@ -158,7 +158,7 @@ def _read_all(bench: Workbench, opened: Ledger) -> None:
         for delivery, _job in opened.outbox.waiting(sink, 10):
             opened.outbox.queued(sink, delivery)
     rejected_lines(opened.outbox.rejected())
-    for row in opened.history.recent(2 * NOW, 5):
+    for row in opened.page_queries.recent(2 * NOW, 5):
         build_page(opened, row["id"])
         opened.logs.text(row["id"])
     list(opened.executions.recorded(1, 0))

@@ -26,7 +26,7 @@ from poller.jenkins.stage_trees import PIPELINE_RUN
 from poller.ledger.log_search import first_line, parse_query, search_logs
 from poller.ledger.records import JobState
 from poller.mapping.scm import without_credentials
-from poller.polling.changes import assume_running, missing, should_ask
+from poller.polling.changes import assume_running, missing_jobs, should_ask
 from poller.polling.collect import collect
 from poller.polling.console_log import LogCollector
 from poller.polling.reconciliation import compared, is_due
@@ -53,7 +53,7 @@ def _collected(bench: Workbench, body: bytes, **hostile: bytes) -> None:
     name = _name(body)
     states = bench.ledger.jobs.states(bench.row.id)
     job = states.get(name, JobState(name))
-    item = Item(name, PIPELINE_JOB, max(5, job.mark.next_build_number or 1))
+    item = Item(name, PIPELINE_JOB, max(5, job.progress.next_build_number or 1))
 
     async def work() -> None:
         async for page in collect(controller, bench.row, item, job, 0, {}):
@@ -85,7 +85,7 @@ def build(bench: Workbench, body: bytes) -> None:
     """One build by its number."""
     controller, _ = bench.controller(build=body)
     one = bench.run(controller.client.build("team/app", 1))
-    assert one.start.timestamp >= 0
+    assert one.key.timestamp >= 0
     _collected(bench, body, builds=b'{"builds":[' + body + b"]}")
 
 
@@ -132,8 +132,8 @@ def progressive(bench: Workbench, body: bytes) -> None:
     answers.headers = {"X-More-Data": "true", "X-Text-Size": str(len(body))}
     reader: LogCollector = controller.logs
     (one, *_) = bench.run(controller.client.builds("team/app", 1))
-    log = bench.run(reader.read(controller.client, "team/app", one))
-    bench.tells(escape_line(log.kept.absent or ""))
+    log = bench.run(reader.read(controller.client, "team/app", one, controller.mapping.redactor))
+    bench.tells(escape_line(log.kept.read_error or ""))
 
 
 def items(bench: Workbench, body: bytes) -> None:
@@ -144,7 +144,7 @@ def items(bench: Workbench, body: bytes) -> None:
     rows = [(i.full_name, i.cls, i.next_build_number, i.last) for i in look.items.values()]
     bench.ledger.jobs.pass_over(bench.row.id, rows)
     states = bench.ledger.jobs.states(bench.row.id)
-    missing(states.values(), look)
+    missing_jobs(states.values(), look)
     running = {("a", 1): BuildKey(1, 10, 7)}
     for item in list(look.items.values())[:100]:
         should_ask(item, states.get(item.full_name), running, NOW)
@@ -159,7 +159,7 @@ def running(bench: Workbench, body: bytes) -> None:
     jobs = bench.ledger.jobs.states(bench.row.id).values()
     found = assume_running(told, jobs, 0.5) or {}
     assert all(number == start.number >= 0 for (_, number), start in found.items())
-    bench.ledger.builds.note_begun((job, start) for start in found.values() for job in jobs)
+    bench.ledger.builds.record_running((job, start) for start in found.values() for job in jobs)
 
 
 def history(bench: Workbench, body: bytes) -> None:
@@ -171,7 +171,9 @@ def history(bench: Workbench, body: bytes) -> None:
     async def work() -> None:
         async for part in summaries(controller.client, item, 0):
             done = [one for one in part if is_due(one, FAR)]
-            entries = bench.ledger.books.entries(bench.row.id, job, [one.start for one in done])
+            entries = bench.ledger.reconciliation.entries(
+                bench.row.id, job, [one.key for one in done]
+            )
             for finding in compared(item.full_name, done, entries):
                 bench.tells(escape_line(reconcile_line("main", finding)))
 
@@ -200,7 +202,9 @@ def headers(bench: Workbench, body: bytes) -> None:
         lambda: controller.client.builds("team/app", 10),
         lambda: controller.client.identity(),
         lambda: controller.client.headers(),
-        lambda: controller.logs.read(controller.client, "team/app", one),
+        lambda: controller.logs.read(
+            controller.client, "team/app", one, controller.mapping.redactor
+        ),
     ):
         try:
             bench.run(ask())

@@ -72,7 +72,7 @@ def builds(job: int, now: int) -> list[BuildRow]:
 
     return [
         done(1, execution=b"{}"),
-        done(2, execution=b"{}", lacking=("no console log",)),
+        done(2, execution=b"{}", incomplete=("no console log",)),
         done(3, no_execution="no stage tree"),
         done(4, no_execution="no stage"),
         BuildRow(start(5), 5, "ABORTED", "skipped", "excluded"),

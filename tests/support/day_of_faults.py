@@ -229,7 +229,7 @@ class Day:
 
     def _lacking(self) -> set[tuple[str, int]]:
         """The builds whose runs went without causes further up, as the ledger says aloud."""
-        noted = self.program.start().ledger.lacking.newest("main", 1_000_000)
+        noted = self.program.start().ledger.incomplete.newest("main", 1_000_000)
         self.report.without_log = sum("console log:" in one["why"] for one in noted)
         return {(one["job"], one["number"]) for one in noted if "causes of" in one["why"]}
 

@@ -26,6 +26,7 @@ from poller.core.known_secrets import mask
 from poller.core.patterns import Globs, matches
 from poller.jenkins.client import JenkinsClient
 from poller.jenkins.discovery import PIPELINE_JOB, ItemTree, fetch_items
+from poller.jenkins.request_limiter import RequestLimiter
 
 MOST_UNREAD = 5
 REFUSED = "make an API token for that user in Jenkins (user menu, Security) and put it there"
@@ -46,10 +47,8 @@ async def controller(
     results = reached.results + answers(where, reached)
     if exit_code(results):
         return results
-    client = JenkinsClient(
-        settings.name, connection_to(settings), settings.user, token,
-        request_rate=settings.request_rate,
-    )  # fmt: skip
+    limiter = RequestLimiter(where, settings.max_connections, request_rate=settings.request_rate)
+    client = JenkinsClient(settings.name, connection_to(settings), settings.user, token, limiter)
     async with contextlib.aclosing(client):
         try:
             results += await login(client, settings, token)
