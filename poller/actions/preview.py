@@ -57,7 +57,7 @@ async def preview(
     one, build = await find_build(controllers, job, number, controller)
     if not build.completed:
         raise NoSuchBuild(f"{job} #{number} still runs", "it is sent when it is completed")
-    enriched, multibranch = await fetch_enriched(one, job, build, use_fallback=True)
+    enriched, multibranch = await fetch_enriched(one, job, build, may_be_incomplete=True)
     row = one.ledger.controllers.find(one.name)
     jobs = one.ledger.jobs.states(row.id, job) if row else {}
     info = one.job_info(job, jobs.get(job, JobState(job)), multibranch=multibranch)
