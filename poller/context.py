@@ -77,7 +77,7 @@ async def open_context(
         ledger = stack.enter_context(Ledger(Path(settings.ledger.path)))
         controllers = []
         common = SharedParts(
-            policy(settings), Extraction(settings.extract), cache(trust),
+            mapping_config(settings), Extraction(settings.extract), cache(trust),
             ledger, settings.sink_names, clock, events,
         )  # fmt: skip
         for controller in settings.controllers:
@@ -117,7 +117,7 @@ def need_guids(settings: Settings) -> None:
 class SharedParts:
     """What all controllers share: made for each of 200, it would take seconds and 170 MiB."""
 
-    policy: MappingConfig
+    mapping: MappingConfig
     extraction: Extraction
     trust: Trust
     ledger: Ledger
@@ -158,13 +158,13 @@ def controller_of_config(
             instance_guid=controller.instance_guid or "",
             instance_url=controller.effective_instance_url,
         ),
-        mapping=common.policy,
+        mapping=common.mapping,
         upstream=UpstreamCauses(client),
-        logs=console(controller, common),
+        logs=log_collector(controller, common),
     )
 
 
-def console(controller: ControllerConfig, common: SharedParts) -> LogCollector:
+def log_collector(controller: ControllerConfig, common: SharedParts) -> LogCollector:
     """How a controller's logs are read, from the config."""
     return LogCollector(
         policy=controller.logs,
@@ -179,7 +179,7 @@ def redactor(settings: Settings) -> Redactor:
     return Redactor(settings.redact.names, settings.redact.patterns)
 
 
-def policy(settings: Settings) -> MappingConfig:
+def mapping_config(settings: Settings) -> MappingConfig:
     """How builds are mapped, from the config."""
     sei = settings.sei
     return MappingConfig(

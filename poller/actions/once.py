@@ -35,9 +35,7 @@ class OnceResult:
         return 0
 
 
-async def once(
-    context: AppContext,
-) -> OnceResult:
+async def once(context: AppContext) -> OnceResult:
     """Poll every controller, send beside it, and then the rest. Raises LedgerError."""
     done = OnceResult()
 

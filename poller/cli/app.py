@@ -15,11 +15,11 @@ from typer.core import TyperGroup
 from poller import __version__
 from poller.cli.output import emit, say
 from poller.core.errors import ConfigError, PollerError, UsageError
+from poller.core.events import NO_EVENTS, Events
 
 if TYPE_CHECKING:
     from poller.config.settings import Settings
     from poller.context import AppContext
-    from poller.core.events import Events
 
 
 class Commands(TyperGroup):
@@ -162,22 +162,19 @@ def with_context(
     settings: Settings,
     work: Callable[[AppContext], Coroutine[Any, Any, T]],
     *,
-    events: Events | None = None,
+    events: Events = NO_EVENTS,
     share: float = BESIDE_THE_SERVICE,
 ) -> T:
     """What ``work`` returns, with all that the config names opened for it."""
     import asyncio
 
     from poller.context import open_context
-    from poller.core.events import NO_EVENTS
     from poller.core.log_output import configure
 
     configure()
 
     async def main() -> T:
-        async with open_context(
-            settings, os.environ, events=events or NO_EVENTS, share=share
-        ) as context:
+        async with open_context(settings, os.environ, events=events, share=share) as context:
             return await work(context)
 
     return asyncio.run(main())

@@ -33,13 +33,18 @@ app.add_typer(executions_app, name="executions")
 @executions_app.command("list")
 def list_executions(
     ctx: typer.Context,
-    workspace: Annotated[str | None, typer.Option(metavar="ID", help="Of this one.")] = None,
-    pipeline: Annotated[str | None, typer.Option(metavar="NAME", help="Of this one.")] = None,
+    workspace: Annotated[
+        str | None, typer.Option(metavar="ID", help="Only of this workspace.")
+    ] = None,
+    pipeline: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only of this pipeline.")
+    ] = None,
     execution: Annotated[
-        str | None, typer.Option(metavar="ID", help="Of this pipeline execution.")
+        str | None, typer.Option(metavar="ID", help="Only of this pipeline execution.")
     ] = None,
     status: Annotated[
-        list[str] | None, typer.Option(metavar="WORD", help="As success; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="WORD", help="Only of this status, as success; may be repeated."),
     ] = None,
     since: When = None,
     until: When = None,
@@ -48,7 +53,7 @@ def list_executions(
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Executions in IaCM's order, each page asked for when it is needed."""
+    """List executions in IaCM's order; each page is asked for when it is needed."""
     settings = read_settings(ctx, secrets=False)
     start, end = window(since, until, now_ms())
     given = {
@@ -91,7 +96,7 @@ def get_execution(
     stage_id: Annotated[str, typer.Argument(metavar="STAGE_ID", help="The stage's own id.")],
     as_json: AsJson = False,
 ) -> int:
-    """One execution. Exit 65 when IaCM has none of these ids."""
+    """Show one execution. Exit 65 when IaCM has none of these ids."""
     settings = read_settings(ctx, secrets=False)
 
     async def show(client: IacmClient) -> int:

@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 
 
 Jobs = Annotated[
-    list[str] | None, typer.Option("--job", metavar="GLOB", help="Over fullName; may be repeated.")
+    list[str] | None,
+    typer.Option(
+        "--job", metavar="GLOB", help="Only jobs whose fullName it matches; may be repeated."
+    ),
 ]
 OneController = Annotated[
     str | None, typer.Option("--controller", metavar="NAME", help="Default: every controller.")
@@ -48,11 +51,11 @@ def backfill(
     controller: OneController = None,
     job: Jobs = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say how many builds it would be.")
+        bool, typer.Option("--dry-run", help="Only say how many builds it would be.")
     ] = False,
     as_json: AsJson = False,
 ) -> int:
-    """A bounded walk through history; may run beside the service, and be stopped and started."""
+    """Collect and send older builds; may run beside the service, and be stopped and run again."""
     settings = read_settings(ctx)
 
     from poller.actions.backfill import backfill_all, estimate_all
@@ -87,13 +90,13 @@ def reconcile(
     job: Jobs = None,
     repair: Annotated[bool, typer.Option("--repair", help="Collect what is missing.")] = False,
     rate: Annotated[
-        float, typer.Option(metavar="N", min=0.1, help="Jobs a second to ask Jenkins for.")
+        float, typer.Option(metavar="N", min=0.1, help="How many jobs a second are compared.")
     ] = 5.0,
     sink: SinkName = "sei",
     as_json: AsJson = False,
 ) -> int:
-    """Jenkins against the ledger, build by build: what is missing and why. Exit 1 on a finding.
-    With --sink iacm, what Harness IaCM has on record against the ledger."""
+    """Compare Jenkins with the ledger, build by build: what is missing, and why. Exit 1 when
+    something is. With --sink iacm, compare what Harness IaCM has on record with the ledger."""
     settings = read_settings(ctx)
     iacm = is_iacm(settings, sink)
 
@@ -129,7 +132,7 @@ def reconcile(
 
 @app.command()
 def rejected(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """What SEI or IaCM refused, with their own words."""
+    """Show what SEI or IaCM refused, with their own words."""
     from poller.cli.render import rejected_json, rejected_lines
     from poller.ledger import Ledger
 
@@ -148,7 +151,7 @@ def retry(
     controller: ControllerName = None,
     as_json: AsJson = False,
 ) -> int:
-    """What was refused, back to the queue: mapped anew from Jenkins, else as it was kept."""
+    """Queue again what was refused: mapped anew from Jenkins, else as it was kept."""
     settings = read_settings(ctx)
     if every == (job is not None) or (job is None) != (number is None):
         raise UsageError("retry JOB NUMBER, or retry --all", "see `sei-poller retry -h`")

@@ -14,7 +14,7 @@ from poller.cli.output import emit, say
 
 @app.command()
 def run(ctx: typer.Context) -> None:
-    """The service: poll on schedule, deliver, until SIGTERM or SIGINT; SIGHUP reads the config."""
+    """The service: polls and delivers until SIGTERM or SIGINT; SIGHUP reads the config anew."""
     import asyncio
 
     from poller.core.log_output import configure
@@ -26,7 +26,7 @@ def run(ctx: typer.Context) -> None:
 
 @app.command()
 def once(ctx: typer.Context, as_json: AsJson = False) -> int:
-    """One cycle of every controller, then the outbox; for cron or a timer."""
+    """Poll every controller once, and deliver; for cron or a timer."""
     from poller.actions.once import once as poll_once
     from poller.cli.progress import ProgressBar
     from poller.cli.render import once_hints, once_json, once_lines

@@ -34,23 +34,28 @@ def init(
     ctx: typer.Context,
     url: Annotated[str | None, _flag("--url", "URL", "Jenkins' url.")] = None,
     user: Annotated[str | None, _flag("--user", "NAME", "Jenkins user to read with.")] = None,
-    token_env: Annotated[str | None, _flag("--token-env", "NAME", "Variable: its token.")] = None,
-    token_file: Annotated[str | None, _flag("--token-file", "PATH", "File: its token.")] = None,
+    token_env: Annotated[
+        str | None, _flag("--token-env", "NAME", "Variable that holds its token.")
+    ] = None,
+    token_file: Annotated[
+        str | None, _flag("--token-file", "PATH", "File that holds its token.")
+    ] = None,
     token_credential: Annotated[
-        str | None, _flag("--token-credential", "NAME", "systemd credential: its token.")
+        str | None, _flag("--token-credential", "NAME", "systemd credential that holds its token.")
     ] = None,
     environment: Annotated[
         str | None, _flag("--environment", "NAME", "SEI's: PROD1, PROD2, PROD3 or EU.")
     ] = None,
     base_url: Annotated[str | None, _flag("--base-url", "URL", "SEI's, instead.")] = None,
     api_key_env: Annotated[
-        str | None, _flag("--api-key-env", "NAME", "Variable: SEI's API key.")
+        str | None, _flag("--api-key-env", "NAME", "Variable that holds SEI's API key.")
     ] = None,
     api_key_file: Annotated[
-        str | None, _flag("--api-key-file", "PATH", "File: SEI's API key.")
+        str | None, _flag("--api-key-file", "PATH", "File that holds SEI's API key.")
     ] = None,
     api_key_credential: Annotated[
-        str | None, _flag("--api-key-credential", "NAME", "systemd credential: SEI's API key.")
+        str | None,
+        _flag("--api-key-credential", "NAME", "systemd credential that holds SEI's API key."),
     ] = None,
     name: Annotated[str | None, _flag("--name", "NAME", "The controller's; default: main.")] = None,
     instance_guid: Annotated[

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @app.command()
 def check(ctx: typer.Context, as_json: AsJson = False) -> int:
-    """Config, ledger, the way to both servers, rights, jobs, rules, SEI key: one line each."""
+    """Check config, ledger, the way to the servers, rights, jobs, rules, keys: one line each."""
     from poller.actions.check import check_file
     from poller.actions.check.finding import exit_code
 
@@ -50,16 +50,16 @@ def preview(
     number: Annotated[int, typer.Argument(metavar="NUMBER", min=1)],
     controller: ControllerName = None,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Say where each field is from instead.")
+        bool, typer.Option("--explain", help="Show where each field is from instead.")
     ] = False,
     sink: SinkName = "sei",
     as_json: AsJson = False,
 ) -> int:
-    """The payload of one build as it would go out; sent nowhere, stored nowhere."""
+    """Show the payload of one build as it would go out; nothing is sent or stored."""
     settings = read_settings(ctx)
     iacm = is_iacm(settings, sink)
     if iacm and explain:
-        raise UsageError("--explain is of SEI's run, not of --sink iacm")
+        raise UsageError("--explain explains SEI's run: leave out --sink iacm")
 
     async def show(context: AppContext) -> int:
         from poller.actions.preview import preview as preview_run
@@ -75,7 +75,7 @@ def preview(
         elif not iacm and (explain or isinstance(found.done, Skip)):
             emit(explain_json(found) if as_json else explain_lines(found))
         else:
-            for why in () if iacm else found.lacking:
+            for why in () if iacm else found.incomplete:
                 say(f"goes without: {why}", err=True)
             say(body.decode() if as_json else pretty(body))
         return 0
@@ -85,7 +85,7 @@ def preview(
 
 @app.command()
 def status(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Per controller: last poll, lag, builds in flight, queued, delivered, rejected, skipped."""
+    """Show each controller: last poll, lag, builds in flight, queued, delivered, rejected."""
     from poller.cli.render_status import status_json, status_lines
     from poller.ledger import Ledger
     from poller.status.snapshot import incomplete, snapshot
@@ -106,19 +106,21 @@ def logs(
         str | None,
         typer.Option(metavar="TEXT", help='Words, and "phrases", all in one log.'),
     ] = None,
-    since: Annotated[str, typer.Option(metavar="WHEN", help="With --search.")] = "all",
+    since: Annotated[
+        str, typer.Option(metavar="WHEN", help="With --search: builds since then.")
+    ] = "all",
     glob: Annotated[
-        str | None, typer.Option("--job", metavar="GLOB", help="With --search.")
+        str | None, typer.Option("--job", metavar="GLOB", help="With --search: over fullName.")
     ] = None,
-    limit: Annotated[int, typer.Option(metavar="N", min=1, help="With --search.")] = 20,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="With --search: most hits.")] = 20,
     tail: Annotated[int | None, typer.Option(metavar="N", min=1, help="The last N lines.")] = None,
     follow: Annotated[
-        bool, typer.Option("--follow", help="As it grows, from Jenkins itself.")
+        bool, typer.Option("--follow", help="Follow it as it grows, from Jenkins itself.")
     ] = False,
     controller: ControllerName = None,
     as_json: AsJson = False,
 ) -> None:
-    """The archived console log of a build, or those in which something is."""
+    """Show the archived console log of a build, or search in all of them."""
     from poller.actions.logs import archived, last_lines
     from poller.cli.render_status import archived_json, hit_lines, hits_json
     from poller.ledger import Ledger
@@ -166,7 +168,7 @@ def _follow(
 
 @config_app.command("show")
 def config_show(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """The effective settings, without secrets."""
+    """Show the effective settings, without secrets."""
     from poller.config.load import show
 
     del as_json  # it is JSON either way
@@ -175,7 +177,7 @@ def config_show(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 @config_app.command("schema")
 def config_schema() -> None:
-    """The JSON Schema of the config file."""
+    """Show the JSON Schema of the config file."""
     from poller.config.load import schema
 
     emit(schema())

@@ -21,6 +21,9 @@ STOP_MARGIN = 5.0
 """Seconds that a stop waits longer than the receiver may take to answer: a run whose answer nobody
 waits for is sent twice."""
 
+AFTER_THE_PAUSE = 0.01
+"""Seconds: the scheduler goes by another clock, and must not be early."""
+
 NO_SERVER_SECONDS = 10.0
 """How long a sink may take that is no server."""
 
@@ -63,7 +66,7 @@ class DeliveryLoop:
         if not done.clean:
             seconds = self._pause_after(done)
             self._paused_until = time.monotonic() + seconds
-            parts.scheduler.run_soon(self.id, seconds)
+            parts.scheduler.run_soon(self.id, seconds + AFTER_THE_PAUSE)
 
     def _pause_after(self, done: PassResult) -> float:
         """Seconds until the sink is tried again."""

@@ -16,7 +16,7 @@ from poller.cli.render import rejected_json, rejected_lines
 from poller.cli.render_status import status_json, status_lines
 from poller.config.load import check_secrets, load, show
 from poller.config.network import trust
-from poller.context import SharedParts, controller_of_config, policy, sei_client
+from poller.context import SharedParts, controller_of_config, mapping_config, sei_client
 from poller.context import iacm_client as wired_harness
 from poller.core.errors import LedgerError, RemoteError
 from poller.core.escape import escape_line
@@ -114,7 +114,7 @@ def config(bench: Workbench, body: bytes) -> None:
 
     async def wired() -> None:
         common = SharedParts(
-            policy(settings), Extraction(settings.extract), trust,
+            mapping_config(settings), Extraction(settings.extract), trust,
             bench.ledger, settings.sink_names, lambda: NOW, NO_EVENTS,
         )  # fmt: skip
         for controller in settings.controllers:
