@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from poller.context import AppContext
 from poller.core.errors import Unauthorized
+from poller.core.events import WakeOnCollected
 from poller.core.tasks import together
 from poller.delivery.flush import flush_while
 from poller.delivery.outcome import PassResult
@@ -16,10 +18,10 @@ from poller.polling.cycle import PollResult, poll
 
 @dataclass
 class OnceResult:
-    """What it did: one cycle a controller, one drain a sink, and what is still queued."""
+    """What it did: one cycle a controller, one pass a sink, and what is still queued."""
 
     cycles: list[PollResult] = field(default_factory=list)
-    drains: dict[str, PassResult] = field(default_factory=dict)
+    passes: dict[str, PassResult] = field(default_factory=dict)
     queued: int = 0
 
     @property
@@ -34,26 +36,18 @@ class OnceResult:
 
 
 async def once(
-    line: AppContext,
-    clock: Callable[[], int],
-    *,
-    on_collected: Callable[[int], None] = lambda _count: None,
-    on_settled: Callable[[int], None] = lambda _count: None,
+    context: AppContext,
 ) -> OnceResult:
     """Poll every controller, send beside it, and then the rest. Raises LedgerError."""
     done = OnceResult()
 
     async def collect(queued: Callable[[], None]) -> None:
-        def collected(builds: int) -> None:
-            on_collected(builds)
-            queued()
-
         done.cycles = await together(
-            poll(w, line.ledger, line.sink_names, clock, on_collected=collected)
-            for w in line.watched
+            poll(dataclasses.replace(one, events=WakeOnCollected(one.events, queued)))
+            for one in context.controllers
         )
 
-    done.drains = await flush_while(collect, line.sinks, line.ledger, clock, on_settled)
-    apply_retention(line.ledger, line.settings.ledger, clock())
-    done.queued = line.ledger.outbox.count_queued()
+    done.passes = await flush_while(collect, context.senders)
+    apply_retention(context.ledger, context.settings.ledger, context.clock())
+    done.queued = context.ledger.outbox.count_queued()
     return done

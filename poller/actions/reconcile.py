@@ -13,7 +13,6 @@ from poller.core.errors import RemoteError
 from poller.core.patterns import Globs
 from poller.delivery.flush import flush_all
 from poller.http.throttle import RateLimit
-from poller.ledger.controllers import ControllerRow
 from poller.polling.controller import Controller
 from poller.polling.reconciliation import (
     Difference,
@@ -40,8 +39,8 @@ class ReconcileResult:
 
     @property
     def exit_code(self) -> int:
-        """69: a controller did not answer. 1: a finding, that was not repaired. 75: a job could not
-        be compared, or something is still queued after a repair. Else 0."""
+        """69: a controller did not answer. 1: a difference that was not repaired. 75: a job was not
+        compared, or something is still queued after a repair. Else 0."""
         if self.errors:
             return 69
         if self.repairing:
@@ -51,39 +50,39 @@ class ReconcileResult:
         return 75 if self.problems else 0
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """What to compare: builds since then (epoch ms; None is where each ledger begins) of the jobs
+    that ``globs`` select, at most ``rate`` jobs a second. ``repair``: collect or queue again what
+    is missing. ``on_difference`` gets a controller's name and what was found there."""
+
+    since: int | None
+    globs: Globs
+    repair: bool
+    rate: float
+    on_difference: Callable[[str, Difference], None]
+
+
 async def reconcile_all(
-    watched: Sequence[Controller],
-    line: AppContext,
-    since: int | None,
-    globs: Globs,
-    clock: Callable[[], int],
-    *,
-    repair: bool,
-    rate: float,
-    on_finding: Callable[[str, Difference], None],
+    context: AppContext, controllers: Sequence[Controller], comparison: Comparison
 ) -> ReconcileResult:
-    """Compare, and with ``repair`` mend and deliver. ``since`` None is where each controller's
-    ledger begins; ``rate`` is in jobs a second; ``on_finding`` is told a controller's name and what
-    was found there."""
+    """Compare Jenkins with the ledger."""
+    since, repair = comparison.since, comparison.repair
     done = ReconcileResult(repairing=repair)
-    for controller in watched:
-        row = line.ledger.controllers.get(controller.name, controller.since)
-        begin = row.since if since is None else since
-        pace = RateLimit(rate, asyncio.get_running_loop().time)
-        jobs = reconcile(
-            controller, line.ledger, row, selected(controller, globs), begin, pace, clock,
-            partial(on_finding, controller.name),
-        )  # fmt: skip
+    for controller in controllers:
+        pace = RateLimit(comparison.rate, asyncio.get_running_loop().time)
+        names = selected(controller, comparison.globs)
+        note = partial(comparison.on_difference, controller.name)
         try:
-            async for checked in jobs:
+            async for checked in reconcile(controller, names, since, pace, note):
                 _note(done, checked)
                 if repair:
-                    await _repair(controller, line, row, checked, begin, clock, done)
+                    await _repair(controller, checked, since, done)
         except RemoteError as error:
             done.errors.append(error)
     if repair:
-        await flush_all(line.sinks, line.ledger, clock)
-        done.queued = line.ledger.outbox.count_queued()
+        await flush_all(context.senders)
+        done.queued = context.ledger.outbox.count_queued()
     return done
 
 
@@ -97,22 +96,14 @@ def _note(done: ReconcileResult, checked: JobComparison) -> None:
 
 
 async def _repair(
-    watched: Controller,
-    line: AppContext,
-    row: ControllerRow,
-    checked: JobComparison,
-    since: int,
-    clock: Callable[[], int],
-    done: ReconcileResult,
+    controller: Controller, checked: JobComparison, since: int | None, done: ReconcileResult
 ) -> None:
     try:
-        done.repaired += await collect_missing(
-            watched, line.ledger, row, checked, since, line.sink_names, clock
-        )
+        done.repaired += await collect_missing(controller, checked, since)
     except RemoteError as error:
         done.problems.append(str(error))
     for entry in checked.differing:
-        again = await resend(watched, line.ledger, entry, clock, all_sinks=True)
+        again = await resend(controller, entry, all_sinks=True)
         done.repaired += again.queued
         if not again.queued:
             done.problems.append(f"{again.job} #{again.number}: {again.how}")

@@ -1,20 +1,18 @@
-"""Runs that were refused, or that Jenkins tells otherwise now: mapped anew and queued again."""
+"""Runs that were refused, or that are otherwise in Jenkins now: mapped anew, queued again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
+from poller.actions.find_build import check_only_one
 from poller.context import AppContext
-from poller.core.errors import NoSuchBuild, NotFound, RemoteError, UsageError
-from poller.jenkins.discovery import in_multibranch
-from poller.ledger import Ledger
+from poller.core.errors import NoSuchBuild, NotFound, RemoteError
 from poller.ledger.executions import SINK as IACM
 from poller.ledger.outbox import SentBuild
 from poller.ledger.records import BuildRow
 from poller.mapping.job_run import JobInfo
 from poller.polling.controller import Controller
-from poller.polling.enrich import EnrichFailure, enrich
+from poller.polling.enrich import fetch_enriched
 from poller.polling.recording import mapped
 
 
@@ -29,20 +27,14 @@ class ResendResult:
     how: str
 
 
-async def resend(
-    watched: Controller,
-    ledger: Ledger,
-    build: int,
-    clock: Callable[[], int],
-    *,
-    all_sinks: bool = False,
-) -> ResendResult:
+async def resend(controller: Controller, build: int, *, all_sinks: bool = False) -> ResendResult:
     """Queue a build again: as Jenkins and the config have it now, so that a corrected config helps;
     as it was kept where Jenkins no longer has the build."""
+    ledger = controller.ledger
     sent = ledger.outbox.sent(build)
     name, number = sent.full_name, sent.key.number
     try:
-        row = await _anew(watched, sent)
+        row = await _anew(controller, sent)
     except RemoteError as error:
         return ResendResult(name, number, False, str(error))
     if row is None and not sent.kept and sent.refused_by != {IACM}:
@@ -53,31 +45,29 @@ async def resend(
     if row is not None and row.execution is None and sent.refused_by == {IACM} and not all_sinks:
         why = row.no_execution or "no rule names an iacm_workspace for it"
         return ResendResult(name, number, False, f"it would be left out now: {why}")
-    ledger.outbox.requeue(build, clock(), row, all_sinks=all_sinks)
+    ledger.outbox.requeue(build, controller.clock(), row, all_sinks=all_sinks)
     return ResendResult(name, number, True, "as it was kept" if row is None else "mapped anew")
 
 
-async def _anew(watched: Controller, sent: SentBuild) -> BuildRow | None:
+async def _anew(controller: Controller, sent: SentBuild) -> BuildRow | None:
     """The build mapped as Jenkins has it now; None where it doesn't have it any more."""
     name, number = sent.full_name, sent.key.number
     try:
-        build = await watched.api.build(name, number)
+        build = await controller.client.build(name, number)
     except NotFound:
         return None
-    if not build.start.is_same(sent.key):
+    if not build.key.is_same(sent.key):
         return None
-    (whole,) = await enrich(watched.for_rules(), name, [build])
-    if isinstance(whole, EnrichFailure):
-        raise RemoteError(watched.api.where, f"{name} #{number}", whole.why)
-    multibranch = await in_multibranch(watched.api, name)
-    return mapped(watched, JobInfo(name, sent.generation, sent.number_offset, multibranch), whole)
+    enriched, multibranch = await fetch_enriched(controller, name, build, may_be_incomplete=False)
+    rule = controller.rule_of(name)
+    job = JobInfo(name, sent.generation, sent.number_offset, multibranch, rule)
+    return mapped(controller, job, enriched)
 
 
 async def resend_all(
-    line: AppContext,
+    context: AppContext,
     wanted: tuple[str, int] | None,
     controller: str | None,
-    clock: Callable[[], int],
 ) -> list[ResendResult]:
     """Retry what was refused: all of it, or the build ``wanted`` (full name and number).
 
@@ -85,7 +75,7 @@ async def resend_all(
     """
     rows = [
         row
-        for row in line.ledger.outbox.rejected()
+        for row in context.ledger.outbox.rejected()
         if (wanted is None or (row["job"], row["number"]) == wanted)
         and controller in (None, row["controller"])
     ]
@@ -93,17 +83,14 @@ async def resend_all(
         raise NoSuchBuild(
             f"{wanted[0]} #{wanted[1]}: no refused run", "`sei-poller rejected` lists them"
         )
-    names = sorted({row["controller"] for row in rows})
-    if wanted is not None and len(names) > 1:
-        raise UsageError(
-            f"{wanted[0]} #{wanted[1]} is on {', '.join(names)}", "say which with --controller NAME"
-        )
-    watched = {one.name: one for one in line.watched}
+    if wanted is not None:
+        check_only_one(sorted(row["controller"] for row in rows), *wanted)
+    controllers = {one.name: one for one in context.controllers}
     builds = {row["build"]: row for row in rows}
     done = []
     for build, row in builds.items():
-        if row["controller"] in watched:
-            done.append(await resend(watched[row["controller"]], line.ledger, build, clock))
+        if row["controller"] in controllers:
+            done.append(await resend(controllers[row["controller"]], build))
         else:
             why = f"controller {row['controller']} is not in the config"
             done.append(ResendResult(row["job"], row["number"], False, why))

@@ -22,7 +22,7 @@ def test_polls_at_once_and_ends_cleanly(site: Site, number: signal.Signals) -> N
         _, err = service.communicate(timeout=30)
     assert service.returncode == 0, err
     assert "Traceback" not in err
-    assert "stopped" in err
+    assert "service_stopped" in err
 
 
 def test_live_builds_and_an_outage(site: Site) -> None:

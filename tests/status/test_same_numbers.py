@@ -145,7 +145,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Answers]:
         settings = load(place.site.config, place.site.environ)
         metrics = Metrics(settings)
         metrics.unwritable = UNWRITABLE
-        metrics.polled(PollResult("main", jobs=11, asked=4, collected=3), 0.5)
+        metrics.poll_finished(PollResult("main", jobs=11, asked=4, collected=3), 0.5)
 
         async def ask() -> list[httpx.Response]:
             async with (

@@ -20,7 +20,6 @@ from typing import Any
 from poller.config.settings import Settings
 from poller.core.times import backoff
 from poller.delivery.outcome import FIRST_WAIT, LONGEST_WAIT, PassResult
-from poller.delivery.sender import run_pass
 from poller.demo.jenkins.builds import Build
 from poller.demo.jenkins.items import Jenkins
 from poller.demo.sei import Sei
@@ -60,8 +59,8 @@ class Hasty(Program):
     def drained(self) -> PassResult:
         """One pass over the outbox, and what it did."""
         line = self.start()
-        (sink,) = line.sinks
-        return self.runner.run(run_pass(sink, line.ledger, self.clock))
+        (sender,) = line.senders
+        return self.runner.run(sender.run_pass())
 
 
 @dataclass

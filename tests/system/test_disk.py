@@ -117,8 +117,8 @@ def test_what_sei_took_is_not_sent_again_after_a_full_disk(full: tuple[Site, Pre
         preload.accept()
         wait_for(lambda: len(site.sei.runs) == 9)
         err = ended(process)
-    assert "nothing can be recorded" in err
-    assert "the ledger can be written again" in err
+    assert "ledger_unwritable" in err
+    assert "ledger_writable" in err
     assert len(site.sei.received) == 9
 
 
@@ -180,10 +180,10 @@ def test_another_file_in_its_place_is_not_waited_for(full: tuple[Site, Preload])
     site, preload = full
     with site.start("run") as process:
         assert process.stderr is not None
-        while "polled" not in process.stderr.readline():
+        while "poll_finished" not in process.stderr.readline():
             pass
         preload.refuse(errno.ENOSPC)
-        while "nothing can be recorded" not in process.stderr.readline():
+        while "ledger_unwritable" not in process.stderr.readline():
             pass
         for suffix in ("", "-wal", "-shm"):
             site.ledger.with_name(site.ledger.name + suffix).unlink()
