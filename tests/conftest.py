@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from tests.support.rooms import Rooms
+from tests.support.folder_lines import FolderLines
 from tests.support.site import Site, simulated
 from tests.support.systemd_socket import SystemdSocket
 
 
 @pytest.hookimpl(trylast=True)  # the terminal is to be there
 def pytest_configure(config: pytest.Config) -> None:
-    """One line a room, unless more or less is asked for, or this process does not report."""
+    """One line a folder, unless more or less is asked for, or this process does not report."""
     if config.option.verbose == 0 and not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Rooms(config))
+        config.pluginmanager.register(FolderLines(config))
 
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

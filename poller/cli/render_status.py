@@ -169,7 +169,7 @@ def archived_json(log: LogRow, text: bytes) -> dict[str, Any]:
         "read_at": iso(log.at),
         "size": log.size,
         "left_out": log.left_out,
-        "absent": log.absent,
+        "absent": log.read_error,
         "text": text.decode(),
     }
 

@@ -150,8 +150,8 @@ def logs(
         emit(archived_json(log, text))
         return
     write(text)
-    if log.absent is not None:
-        say(f"the log could not be read: {log.absent}", err=True)
+    if log.read_error is not None:
+        say(f"the log could not be read: {log.read_error}", err=True)
 
 
 def _follow(

@@ -22,7 +22,8 @@ takes them out of it as it merges what comes."""
 
 @dataclass(frozen=True)
 class LogRow:
-    """One build's log as it is kept, without its text. ``at``: when it was read."""
+    """One build's log as it is kept, without its text. ``at``: when it was read; ``read_error``:
+    why it, or the rest of it, could not be read."""
 
     build: int
     controller: str
@@ -33,7 +34,7 @@ class LogRow:
     at: int
     size: int
     left_out: int
-    absent: str | None
+    read_error: str | None
 
 
 _COLUMNS = (

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -199,11 +198,9 @@ def test_a_stalled_log_keeps_no_run_back(site: Site) -> None:
     """For longer than its two tries; what came of it is kept."""
     keep(site, timeout="1s")
     failed(site.jenkins.job("app"), "one\n" + "two\n" * 50)
-    site.jenkins.fail("*/logText/*", status=None, stall=60)
+    site.jenkins.fail("*/logText/*", status=None, stall=600)  # longer than the command may take
     site.jenkins.fail("*/consoleText", status=404)
-    begun = time.monotonic()
     assert site.run("once").returncode == 0
-    assert time.monotonic() - begun < 10
     assert len(site.sei.received) == 1
     result = site.run("logs", "app", "1")
     assert result.stdout.startswith("one\ntwo\n")

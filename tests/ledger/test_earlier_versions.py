@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -95,6 +97,19 @@ def test_its_views_are_those_of_a_new_one(earlier: Path, tmp_path: Path) -> None
         return {name: " ".join(sql.split()) for name, sql in found.items()}
 
     assert schema(earlier) == schema(tmp_path / "new.db")
+
+
+def test_all_that_open_it_bring_it_up_to_date_once(earlier: Path) -> None:
+    """A service and a command that start together after an upgrade."""
+    together = Barrier(4)
+
+    def open_it() -> None:
+        together.wait()
+        Ledger(earlier).close()
+
+    with ThreadPoolExecutor(4) as pool:
+        for opened in [pool.submit(open_it) for _ in range(4)]:
+            opened.result()
 
 
 def test_once_goes_on_with_it(earlier: Path, site: Site) -> None:

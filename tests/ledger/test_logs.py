@@ -68,7 +68,7 @@ def test_a_log_comes_back_as_it_was_kept(ledger: Ledger) -> None:
     keep(ledger, 1, log("a\n日本\n", left_out=100), at=7)
     (row,) = ledger.logs.of_build("app", 1)
     assert (row.controller, row.full_name, row.number, row.result) == ("main", "app", 1, "FAILURE")
-    assert (row.at, row.size, row.left_out, row.absent) == (7, 109, 100, None)
+    assert (row.at, row.size, row.left_out, row.read_error) == (7, 109, 100, None)
     assert ledger.logs.text(row.build).decode() == "a\n日本\n"
     assert ledger.logs.of_build("app", 2) == []
 
@@ -79,7 +79,7 @@ def test_that_there_is_none_is_kept_too(ledger: Ledger) -> None:
     keep(ledger, 2, KeptLog())
     keep(ledger, 3, None)
     (row,) = ledger.logs.of_build("app", 1)
-    assert row.absent == "HTTP 404"
+    assert row.read_error == "HTTP 404"
     assert ledger.logs.text(row.build) == b""
     assert ledger.logs.of_build("app", 2) == ledger.logs.of_build("app", 3) == []
 

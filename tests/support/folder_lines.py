@@ -1,4 +1,4 @@
-"""What ``make test`` shows: one line a room when all its tests are over, in place of the dots."""
+"""What ``make test`` shows: one line a folder when all its tests are over, in place of the dots."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 
-def room(nodeid: str) -> str:
+def folder_of(nodeid: str) -> str:
     """The folder in ``tests`` in which a test is."""
     _, *folders, _ = nodeid.partition("::")[0].split("/")
     return folders[0] if folders else "tests"
 
 
-class Rooms:
+class FolderLines:
     """A plugin of the process that reports."""
 
     def __init__(self, config: pytest.Config) -> None:
@@ -35,7 +35,7 @@ class Rooms:
         self._expect(ids)
 
     def _expect(self, ids: Iterable[str]) -> None:
-        self.left = Counter(map(room, ids)) or self.left
+        self.left = Counter(map(folder_of, ids)) or self.left
 
     @pytest.hookimpl(wrapper=True)
     def pytest_report_teststatus(
@@ -48,16 +48,16 @@ class Rooms:
         return category, "", ""
 
     def _count(self, report: pytest.TestReport, category: str) -> None:
-        name = room(report.nodeid)
+        name = folder_of(report.nodeid)
         self.seconds[name] += report.duration
         if category:
             self.results[name][category] += 1
         if report.when == "teardown":
             self.left[name] -= 1
             if not self.left[name]:
-                told = ", ".join(f"{count} {what}" for what, count in self.results[name].items())
+                counts = ", ".join(f"{count} {what}" for what, count in self.results[name].items())
                 bad = bool(self.results[name].keys() & {"failed", "error"})
                 self.terminal.ensure_newline()
                 self.terminal.write_line(
-                    f"{name:<10} {told:<24} {self.seconds[name]:6.1f} s", red=bad, green=not bad
+                    f"{name:<10} {counts:<24} {self.seconds[name]:6.1f} s", red=bad, green=not bad
                 )
