@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from random import Random
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypedDict, Unpack
 from urllib.parse import unquote_plus
 
 Scope: TypeAlias = Mapping[str, Any]
@@ -105,6 +105,16 @@ def matches(path_glob: str, request: Request) -> bool:
     return any(fnmatchcase(text, path_glob) for text in (request.path, whole))
 
 
+class Failing(TypedDict, total=False):
+    """How a server fails, as in ``Answer`` and ``Fault``; ``seed`` says which requests it hits."""
+
+    delay: float
+    break_off: bool
+    stall: float
+    rate: float
+    seed: int
+
+
 class Faulty:
     """A simulated server's requests and faults, and how its answers leave.
 
@@ -123,22 +133,20 @@ class Faulty:
         body: bytes | str = b"",
         headers: Mapping[str, str] | None = None,
         times: int | None = None,
-        delay: float = 0.0,
-        break_off: bool = False,
-        stall: float = 0.0,
-        rate: float = 1.0,
-        seed: int = 0,
+        **more: Unpack[Failing],
     ) -> None:
         """From now on answer like this. ``status=None`` with a delay is the usual answer, late.
         With a ``stall`` it stops in the middle for so many seconds. ``rate`` is the share of the
         requests that are answered so; which ones, ``seed`` says."""
         raw = body.encode() if isinstance(body, str) else body
         given = {"Content-Type": "text/html;charset=utf-8"} | dict(headers or {})
-        answer = Answer(status, raw, given, delay, break_off, stall)
-        self.faults.append(Fault(path_glob, answer, times, rate, Random(seed)))
+        late, broken_off = more.get("delay", 0.0), more.get("break_off", False)
+        answer = Answer(status, raw, given, late, broken_off, more.get("stall", 0.0))
+        chance = Random(more.get("seed", 0))
+        self.faults.append(Fault(path_glob, answer, times, more.get("rate", 1.0), chance))
 
-    def heal(self) -> None:
-        """No fault any more."""
+    def clear_faults(self) -> None:
+        """Answer as usual again."""
         self.faults.clear()
 
     def fault_of(self, request: Request) -> Answer | None:
@@ -154,8 +162,8 @@ class Faulty:
             answer = answer if fault is None else fault.of(answer)
         else:
             answer = fault
-        told = answer.status is not None and answer.raw is None
-        status = answer.status if told and answer.status is not None else BROKEN_OFF
+        has_status = answer.status is not None and answer.raw is None
+        status = answer.status if has_status and answer.status is not None else BROKEN_OFF
         self.requests.append(dataclasses.replace(request, status=status, fault=answer.fault))
         return answer
 

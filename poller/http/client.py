@@ -200,13 +200,17 @@ async def _body(response: httpx.Response, where: str, what: str, limit: int) -> 
     return b"".join([chunk async for chunk in _parts(response, where, what, limit)])
 
 
+def _cause(error: BaseException) -> BaseException | None:
+    return error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
 def reason_of(error: Exception) -> tuple[str, str]:
     """The words of the innermost cause, as httpx's own are often empty; and the cure."""
-    while isinstance(inner := error.__cause__ or error.__context__, Exception):
+    while isinstance(inner := _cause(error), Exception):
         error = inner
     if isinstance(error, ssl.SSLCertVerificationError):
         return untrusted(error)
     hint = "is the url right, is it up, and reachable from here?"
     if isinstance(error, socket.gaierror):
         return f"the host's name does not resolve: {error.strerror}", DNS_HINT
-    return str(error) or type(error).__name__, hint
+    return " ".join(str(error).split()) or type(error).__name__, hint

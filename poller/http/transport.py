@@ -161,8 +161,15 @@ def _errors() -> Iterator[None]:
     except aiohttp.ClientConnectorError as error:
         raise httpx.ConnectError(str(error)) from error.os_error
     except (aiohttp.ClientPayloadError, aiohttp.ClientResponseError) as error:
-        raise httpx.RemoteProtocolError(str(error)) from error
+        raise httpx.RemoteProtocolError(_words(error)) from None
     except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
         raise httpx.UnsupportedProtocol(str(error)) from error
     except (aiohttp.ClientError, OSError) as error:
         raise httpx.ReadError(str(error)) from error
+
+
+def _words(error: aiohttp.ClientPayloadError | aiohttp.ClientResponseError) -> str:
+    """What aiohttp's parser says, on one line, without the bytes that it draws below."""
+    message = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
+    lines = [line.strip() for line in message.splitlines()]
+    return " ".join(line for line in lines if line and not line.startswith(("b'", 'b"', "^")))

@@ -14,14 +14,12 @@ from poller.ledger.builds import Builds
 from poller.ledger.controllers import Controllers
 from poller.ledger.executions import Executions
 from poller.ledger.file import LedgerFile
-from poller.ledger.incomplete import Incomplete
+from poller.ledger.incomplete import IncompleteBuilds
 from poller.ledger.jobs import Jobs
 from poller.ledger.logs import Logs
 from poller.ledger.outbox import Outbox
 from poller.ledger.page_queries import PageQueries
 from poller.ledger.reconciliation import Reconciliation
-
-__all__ = ["Batch", "BuildRow", "BuildState", "ControllerRow", "Ledger", "Queued", "Recorded"]
 
 
 class Ledger:
@@ -33,7 +31,7 @@ class Ledger:
         self.controllers = Controllers(self.file)
         self.jobs = Jobs(self.file)
         self.builds = Builds(self.file)
-        self.incomplete = Incomplete(self.file)
+        self.incomplete = IncompleteBuilds(self.file)
         self.outbox = Outbox(self.file)
         self.executions = Executions(self.file)
         self.logs = Logs(self.file)

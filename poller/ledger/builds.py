@@ -10,7 +10,7 @@ from typing import Any
 
 from poller.core.build_key import BuildKey
 from poller.ledger.executions import SINK as IACM
-from poller.ledger.executions import note_execution
+from poller.ledger.executions import record_execution
 from poller.ledger.file import LedgerFile
 from poller.ledger.incomplete import record_incomplete
 from poller.ledger.logs import keep_log
@@ -25,15 +25,15 @@ from poller.ledger.records import (
 )
 
 _KNOWN = "b.number, b.timestamp, b.queue_id, b.job, b.generation, b.state, b.reason"
-_NEW_WORD = (
+_MAY_CHANGE = (
     "build.state = 'in_flight'"
     " or (build.reason = 'gone' and (excluded.state <> 'skipped' or excluded.reason <> 'gone'))"
 )
-"""When a build's row may change: what is settled stays, but for what was taken for gone."""
+"""When a build's row may change: what is settled stays, except what was taken for gone."""
 
 
 class Builds:
-    """The tables ``build`` and ``payload``, and the marks of jobs that move with them."""
+    """The tables ``build`` and ``payload``, and the progress of jobs that moves with them."""
 
     def __init__(self, file: LedgerFile) -> None:
         self._file = file
@@ -58,7 +58,7 @@ class Builds:
         return None if row["newest"] is None else int(row["newest"])
 
     def record(self, controller: int, batch: Batch, sinks: Sequence[str], at: int) -> RecordResult:
-        """Record builds, payloads, deliveries and marks of a job in one transaction.
+        """Record builds, payloads, deliveries and progress of a job in one transaction.
 
         Builds in flight of an earlier generation are gone unless the present one has them. A build
         that is collected or skipped already stays as it is, whatever its job is called now.
@@ -68,8 +68,8 @@ class Builds:
             if job is None:
                 return RecordResult(stale=True)
             if batch.source is not None:
-                _continue(conn, batch.source, job, batch.job.generation)
-            _let_go(conn, job, batch.job.generation - 1)
+                _take_over(conn, batch.source, job, batch.job.generation)
+            _skip_in_flight(conn, job, batch.job.generation - 1)
             elsewhere = _elsewhere(conn, controller, job, batch)
             saved = []
             for build in batch.builds:
@@ -77,9 +77,9 @@ class Builds:
                 if row is not None:
                     saved.append(build.state)
                     if build.payload is not None:
-                        note_execution(conn, row, build.execution, build.no_execution)
-                        takers = [one for one in sinks if one != IACM or build.execution]
-                        put_in_outbox(conn, controller, row, build.payload, takers, at)
+                        record_execution(conn, row, build.execution, build.no_execution)
+                        receivers = [one for one in sinks if one != IACM or build.execution]
+                        put_in_outbox(conn, controller, row, build.payload, receivers, at)
                     record_incomplete(conn, row, build.incomplete)
                     if build.log is not None:
                         keep_log(conn, row, build.log, at)
@@ -87,8 +87,8 @@ class Builds:
         return RecordResult(saved.count("collected"), saved.count("skipped"))
 
     def record_running(self, builds: Iterable[tuple[JobState, BuildKey]]) -> None:
-        """Note builds that run, of each job's present generation, in flight. No mark moves: what
-        lies before them was not looked at."""
+        """Record builds that run, of each job's present generation, as in flight. The job's
+        progress stays: what lies before them was not examined."""
         with self._file.write("record running builds") as conn:
             conn.executemany(
                 "insert into build (job, generation, number, timestamp, queue_id, duration, state)"
@@ -160,7 +160,7 @@ def _save_job(conn: sqlite3.Connection, controller: int, batch: Batch) -> int | 
     return None if saved is None else int(saved[0])
 
 
-def _continue(conn: sqlite3.Connection, source: Predecessor, job: int, generation: int) -> None:
+def _take_over(conn: sqlite3.Connection, source: Predecessor, job: int, generation: int) -> None:
     """Take over what is in flight of the history that goes on here. A job that was renamed leaves
     its name free: what is built under it from now on is another generation."""
     if (source.job, source.generation) == (job, generation):
@@ -179,10 +179,10 @@ def _continue(conn: sqlite3.Connection, source: Predecessor, job: int, generatio
         " newest_timestamp = null, newest_queue_id = null where id = ? and generation = ?",
         (source.job, source.generation),
     )
-    _let_go(conn, source.job, source.generation)
+    _skip_in_flight(conn, source.job, source.generation)
 
 
-def _let_go(conn: sqlite3.Connection, job: int, generation: int) -> None:
+def _skip_in_flight(conn: sqlite3.Connection, job: int, generation: int) -> None:
     """Skip as gone what is in flight of that generation or an earlier one."""
     conn.execute(
         "update build set state = 'skipped', reason = ?"
@@ -221,7 +221,7 @@ def _save_build(
         " queue_id = coalesce(excluded.queue_id, queue_id), duration = excluded.duration,"
         " result = excluded.result, state = excluded.state, reason = excluded.reason,"
         " build_number = excluded.build_number"
-        f" where {_NEW_WORD} returning id",
+        f" where {_MAY_CHANGE} returning id",
         (
             job_id, job.generation, *build.key, build.duration, build.result, build.state,
             build.reason, build.build_number,
@@ -266,8 +266,8 @@ def advance(conn: sqlite3.Connection, job: int) -> None:
         " order by b.number limit 1",
         (job,),
     ).fetchone()
-    mark = watermark(examined, unsettled or ())
-    conn.execute("update job set watermark = ?1 where id = ?2 and watermark <> ?1", (mark, job))
+    settled = watermark(examined, unsettled or ())
+    conn.execute("update job set watermark = ?1 where id = ?2 and watermark <> ?1", (settled, job))
 
 
 def watermark(examined: int, unsettled: Iterable[int]) -> int:

@@ -10,9 +10,9 @@ from poller.ledger.file import LedgerFile
 
 @dataclass(frozen=True)
 class ControllerRow:
-    """A controller as the ledger knows it. ``depth`` is None before the first look.
+    """A controller as the ledger knows it. ``depth`` is None before the first item tree.
 
-    ``jobs`` is how many the last trusted look showed; ``session`` and ``identity`` are of the
+    ``jobs`` is how many the last trusted item tree showed; ``session`` and ``identity`` are of the
     Jenkins that answered it; ``shrunk_at`` is since when most of its jobs are missing;
     ``last_success`` is when Jenkins last answered a poll.
     """

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from poller.ledger.file import LedgerFile
+from poller.ledger.jobs import take_watermark_back
 
 SINK = "iacm"
 
@@ -50,14 +51,10 @@ class Executions:
                 " where build = ? and sink = ?",
                 (at, build, SINK),
             )
-            conn.execute(
-                "update job set watermark = min(watermark, b.number - 1) from build b"
-                " where b.id = ? and job.id = b.job and job.generation = b.generation",
-                (build,),
-            )
+            take_watermark_back(conn, build)
 
 
-def note_execution(
+def record_execution(
     conn: sqlite3.Connection, build: int, body: bytes | None, skipped: str | None
 ) -> None:
     """Keep what is sent of a build, or why nothing is, as a part of recording it."""

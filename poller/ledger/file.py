@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import sqlite3
 import time
@@ -26,11 +27,11 @@ SYNC_SECONDS = 1.0
 """A transaction is on the disk itself when it is committed, unless one was within so many seconds
 before. Without power, what came after the last of those is lost; the file stays whole."""
 
-ROOM = 4 * 1024 * 1024
-"""Bytes that there must be room for before a disk that was full is believed: more than what one
+NEEDED_SPACE = 4 * 1024 * 1024
+"""Bytes that must be free before a disk that was full counts as writable again: more than what one
 collection mostly needs."""
 
-PASSING = frozenset(
+TEMPORARY = frozenset(
     (
         sqlite3.SQLITE_FULL,
         sqlite3.SQLITE_IOERR,
@@ -82,11 +83,12 @@ class LedgerFile:
                 )
             self.conn.execute("pragma query_only = on")
             return
-        if not db.table_names():
-            # Freed pages can then be given back bit by bit, without a VACUUM of the whole file.
-            self.conn.execute("pragma auto_vacuum = incremental")
-        db.enable_wal()
-        migrations.apply(db)
+        with _alone(self.path):
+            if not db.table_names():
+                # Freed pages can then be given back bit by bit, without a VACUUM of the whole file.
+                self.conn.execute("pragma auto_vacuum = incremental")
+            db.enable_wal()
+            migrations.apply(db)
         self.conn.execute("pragma foreign_keys = on")
 
     def _refuse_newer(self, db: Database) -> None:
@@ -158,7 +160,7 @@ class LedgerFile:
             self.conn, before, self._place = conn, self.conn, place
             self._syncs = None
             before.close()
-        _need_room(self.path)
+        _require_space(self.path)
         with self.write("write"):
             self.conn.execute("pragma user_version = 0")
 
@@ -179,9 +181,9 @@ class LedgerFile:
                 f"ledger {self.path}: can't {doing}: it is malformed: {error}", RESTORE
             ) from error
         except sqlite3.Error as error:
-            passing = getattr(error, "sqlite_errorcode", 0) & 0xFF in PASSING
-            raise (LedgerUnwritable if passing else LedgerError)(
-                f"ledger {self.path}: can't {doing}: {error}", _cure(error)
+            temporary = getattr(error, "sqlite_errorcode", 0) & 0xFF in TEMPORARY
+            raise (LedgerUnwritable if temporary else LedgerError)(
+                f"ledger {self.path}: can't {doing}: {error}", _hint(error)
             ) from error
 
 
@@ -193,6 +195,24 @@ def _place(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """A service and a backfill that start at once do not both make the tables. The lock is that of
+    the directory: to close the file itself would end the locks that SQLite holds on it."""
+    try:
+        directory = os.open(path.parent, os.O_RDONLY)
+    except OSError as error:
+        raise LedgerError(
+            f"ledger {path}: can't read its directory: {error.strerror}",
+            "check [ledger] path and its owner",
+        ) from error
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(directory)
 
 
 def _create(path: Path) -> None:
@@ -212,13 +232,13 @@ def _create(path: Path) -> None:
         ) from error
 
 
-def _need_room(path: Path) -> None:
-    """Raise LedgerUnwritable without room for :data:`ROOM` bytes beside the file."""
+def _require_space(path: Path) -> None:
+    """Raise LedgerUnwritable without space for :data:`NEEDED_SPACE` bytes beside the file."""
     beside = path.with_name(f"{path.name}.room")
     try:
         try:
             with os.fdopen(open_private(beside, os.O_WRONLY), "wb") as file:
-                for _ in range(ROOM // 65536):
+                for _ in range(NEEDED_SPACE // 65536):
                     file.write(bytes(65536))
                 file.flush()
                 os.fsync(file.fileno())
@@ -226,7 +246,7 @@ def _need_room(path: Path) -> None:
             beside.unlink(missing_ok=True)
     except OSError as error:
         raise LedgerUnwritable(
-            f"ledger {path}: can't write beside it: {error.strerror}", NO_ROOM
+            f"ledger {path}: can't write beside it: {error.strerror}", DISK_FULL
         ) from error
 
 
@@ -244,15 +264,15 @@ def _connect(path: Path, read_only: bool) -> sqlite3.Connection:
     return conn
 
 
-NO_ROOM = "make room on its disk; nothing collected is lost"
+DISK_FULL = "make room on its disk; nothing collected is lost"
 
 
-def _cure(error: sqlite3.Error) -> str:
+def _hint(error: sqlite3.Error) -> str:
     text = str(error)
     if "malformed" in text or "not a database" in text:
         return RESTORE
     if "full" in text:
-        return NO_ROOM
+        return DISK_FULL
     if "I/O" in text:
         return "look at its disk: is it full, mounted, healthy?"
     if "readonly" in text or "read-only" in text or "unable to open" in text:

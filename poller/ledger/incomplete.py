@@ -1,4 +1,4 @@
-"""Runs that went without something that their build has: a manifest, a log, causes further up."""
+"""Runs that were sent without something that their build has: a manifest, a log, causes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 from poller.ledger.file import LedgerFile
 
 
-class Incomplete:
+class IncompleteBuilds:
     """The table ``incomplete``."""
 
     def __init__(self, file: LedgerFile) -> None:
         self._file = file
 
     def count(self, controller: str) -> int:
-        """How many runs of the controller went without something."""
+        """How many runs of the controller were sent without something."""
         rows = self._file.rows(
             # SQLite would walk over every build: `cross` keeps the order.
             "select count(*) as n from incomplete i cross join build b on b.id = i.build"
@@ -39,6 +39,6 @@ class Incomplete:
 
 
 def record_incomplete(conn: sqlite3.Connection, build: int, missing: Sequence[str]) -> None:
-    """Note what the run of a build goes without, as a part of recording it."""
+    """Record what the run of a build is sent without, as a part of recording the build."""
     if missing:
         conn.execute("insert or replace into incomplete values (?, ?)", (build, "\n".join(missing)))

@@ -1,8 +1,9 @@
-"""Jobs in the ledger: the mark of each, and when it may be asked again."""
+"""Jobs in the ledger: the progress of each, and when it may be asked again."""
 
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterable
 
 from poller.core.build_key import BuildKey
@@ -27,8 +28,8 @@ class Jobs:
 
     def idle(self, controller: int) -> dict[str, int]:
         """``nextBuildNumber`` at its last collection, by full name, of each job of which nothing is
-        awaited: it was there at the last look, and no build of it is in flight. Mostly that is
-        all of them: they are compared as they are, as 10,000 states are work."""
+        awaited: the last item tree showed it, and no build of it is in flight. Mostly that is
+        all of them: only these two values are read, as 10,000 states are work."""
         with self._file.guarded("read jobs"):
             return dict(
                 self._file.conn.execute(
@@ -100,7 +101,7 @@ class Jobs:
             )
 
     def note_missing(self, jobs: Iterable[int]) -> None:
-        """Note jobs, by id, that a look did not show."""
+        """Note jobs, by id, that an item tree did not show."""
         with self._file.write("note missing jobs") as conn:
             conn.executemany("update job set missing = 1 where id = ?", ((job,) for job in jobs))
 
@@ -127,3 +128,12 @@ class Jobs:
                     (controller, count),
                 )
             ]
+
+
+def take_watermark_back(conn: sqlite3.Connection, build: int) -> None:
+    """Before a build whose delivery waits again, as a part of queueing it."""
+    conn.execute(
+        "update job set watermark = min(watermark, b.number - 1) from build b"
+        " where b.id = ? and job.id = b.job and job.generation = b.generation",
+        (build,),
+    )

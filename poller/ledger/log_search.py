@@ -28,8 +28,8 @@ _WORD = re.compile(r"[^\W_]+")
 LONGEST = 500
 """Characters that are searched for: RE2 takes a phrase of some thousand words for too large."""
 
-LINES_LOOKED_AT = 100
-"""Lines with a word among which the best is looked for."""
+LINES_CONSIDERED = 100
+"""Lines with a word among which the best is chosen."""
 
 LINE_SHOWN = 240
 """Characters of a line that are shown, around what was found."""
@@ -123,7 +123,7 @@ def first_line(query: Query, text: bytes) -> MatchingLine | None:
 def _lines_with(term: Any, text: bytes) -> Iterator[int]:
     """The first lines, from 0, that have it: enough to find one that has other terms, too."""
     line, at = 0, 0
-    for match in islice(term.finditer(text), LINES_LOOKED_AT):
+    for match in islice(term.finditer(text), LINES_CONSIDERED):
         line += text.count(b"\n", at, match.start(1))
         at = match.start(1)
         yield line

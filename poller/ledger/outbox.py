@@ -9,13 +9,14 @@ from typing import Any, Literal
 from poller.core.build_key import BuildKey
 from poller.ledger.builds import advance, packed
 from poller.ledger.executions import SINK as IACM
-from poller.ledger.executions import note_execution
+from poller.ledger.executions import record_execution
 from poller.ledger.file import LedgerFile
+from poller.ledger.jobs import take_watermark_back
 from poller.ledger.records import BuildRow
 
 Outcome = Literal["delivered", "rejected"]
 PAGES_GIVEN_BACK = 1_000
-"""Pages that housekeeping gives back to the disk at once: never more than a moment's work."""
+"""Pages that are given back to the disk at once: never more than a moment's work."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class Outbox:
         status: int | None = None,
         answer: str | None = None,
     ) -> None:
-        """Note the receiver's last word on a delivery, and let the watermark follow."""
+        """Record the receiver's final answer to a delivery, and let the watermark follow."""
         with self._file.write("settle a delivery") as conn:
             build, sink = conn.execute(
                 "update delivery set state = ?, at = ?, status = ?, answer = ? where id = ?"
@@ -164,7 +165,7 @@ class Outbox:
                     "update build set result = ?, duration = ? where id = ?",
                     (new.result, new.duration, build),
                 )
-                note_execution(conn, build, new.execution, new.no_execution)
+                record_execution(conn, build, new.execution, new.no_execution)
             no_execution = new is not None and new.execution is None
             conn.execute(
                 "update delivery set state = 'queued', at = ?, status = null, answer = null"
@@ -173,11 +174,7 @@ class Outbox:
                 (at, build, IACM, no_execution, all_sinks),
             )
             conn.execute("update payload set settled_at = null where build = ?", (build,))
-            conn.execute(
-                "update job set watermark = min(watermark, b.number - 1) from build b"
-                " where b.id = ? and job.id = b.job and job.generation = b.generation",
-                (build,),
-            )
+            take_watermark_back(conn, build)
 
     def sink_failed(self, sink: str, at: int, error: str) -> None:
         """Note why a sink takes nothing now."""

@@ -1,4 +1,4 @@
-"""What the ledger tells of the past, for people: the queries of the status page. They only read.
+"""The queries of the status page, builds by time and counts by day. They only read.
 
 Each costs about the same with a thousand builds in the ledger and with a million.
 """
@@ -12,11 +12,11 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
+from poller.core.times import DAY_MS, HOUR_MS
 from poller.ledger.file import LedgerFile
-from poller.ledger.schema.counts import DAY_MS, HOUR_MS
 
-STEPS_BETWEEN_LOOKS = 10_000
-"""Steps of SQLite's machine, well under a millisecond, between two looks at the clock."""
+STEPS_BETWEEN_CHECKS = 10_000
+"""Steps of SQLite's machine, well under a millisecond, between two checks of the clock."""
 
 _BUILD = (
     "select b.id, c.name as controller, j.id as job, j.full_name, b.generation, b.number,"
@@ -39,7 +39,7 @@ class PageQueries:
         """All reads inside see one state of the ledger. Raises LedgerError past ``seconds``."""
         conn = self._file.conn
         deadline = time.monotonic() + seconds
-        conn.set_progress_handler(lambda: time.monotonic() > deadline, STEPS_BETWEEN_LOOKS)
+        conn.set_progress_handler(lambda: time.monotonic() > deadline, STEPS_BETWEEN_CHECKS)
         try:
             with self._file.guarded("read"):
                 conn.execute("begin")

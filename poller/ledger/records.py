@@ -1,4 +1,4 @@
-"""What the ledger takes and gives: plain types, no SQL."""
+"""What is written to the ledger and read from it: plain types, no SQL."""
 
 from __future__ import annotations
 
@@ -114,7 +114,8 @@ class JobState:
 
     ``number_offset`` is added to a build's number at SEI; ``failures`` counts the collections that
     failed in a row, and before ``retry_at`` (epoch milliseconds) there is no other. ``missing``
-    says that it was not there at a look since its last collection: what is back may be another job.
+    says that an item tree since its last collection did not show it: what is back may be another
+    job.
     """
 
     full_name: str

@@ -85,8 +85,8 @@ async def backfill(
 
     await together(one(item) for item in items)
     if limiter.circuit_open:
-        left = f"{len(items) - done.done} of {len(items)} jobs are not done: run it again"
-        done.problems.append(f"{limiter.circuit_open_error()}: {left}")
+        rest = f"{len(items) - done.done} of {len(items)} jobs are not done: run it again"
+        done.problems.append(f"{limiter.circuit_open_error()}: {rest}")
     return done
 
 
@@ -99,14 +99,14 @@ async def estimate(controller: Controller, window: Window, globs: Globs) -> Esti
     jobs = ledger.jobs.states(known.id)
     await ensure_reachable(controller)
     items = await _items(controller, known, globs)
-    limiter = asyncio.Semaphore(controller.max_connections)
+    at_once = asyncio.Semaphore(controller.max_connections)
 
     async def one(item: Item) -> None:
         job = jobs.get(item.full_name, JobState(item.full_name))
         rest = left(window, _backfilled(ledger, job))
         if rest is None:
             return
-        async with limiter:
+        async with at_once:
             if controller.client.limiter.circuit_open:
                 return
             try:

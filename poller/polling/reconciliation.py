@@ -118,7 +118,7 @@ def is_due(build: Summary, settled_before: int) -> bool:
 
 
 def selected(controller: Controller, globs: Globs) -> Callable[[dict[str, Item]], Sequence[str]]:
-    """Chooses every job that is controller and that ``globs`` select, by name."""
+    """Chooses every job that both the controller's globs and ``globs`` select, by name."""
     return lambda items: sorted(
         name for name in items if controller.globs.selects(name) and globs.selects(name)
     )

@@ -7,7 +7,9 @@ import os
 import shutil
 import sqlite3
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from sqlite_utils import Database
@@ -93,7 +95,7 @@ def test_a_build_never_goes_back(path: Path) -> None:
     ledger.close()
 
 
-def test_marks_come_back_as_they_were_saved(path: Path) -> None:
+def test_progress_comes_back_as_it_was_saved(path: Path) -> None:
     """Also from another process's file."""
     ledger = Ledger(path)
     record(ledger, [complete(1), running(2)], 2)
@@ -103,9 +105,9 @@ def test_marks_come_back_as_they_were_saved(path: Path) -> None:
     again.close()
 
 
-def test_jobs_at_rest_are_told_from_those_that_stir(path: Path) -> None:
-    """At rest is what was collected up to its counter and waits for no build; a job that is asked
-    for by name is told of, whatever it does."""
+def test_idle_jobs_are_told_from_active_ones(path: Path) -> None:
+    """Idle is what was collected up to its counter and waits for no build; a job that is asked
+    for by name is given, whatever it does."""
     ledger = Ledger(path)
     record(ledger, [complete(1), running(2)], 2)
     controller = ledger.controllers.get("main", 0).id
@@ -157,7 +159,7 @@ def test_the_first_poll_fixes_where_a_controller_begins(path: Path) -> None:
     ledger.close()
 
 
-def test_a_job_put_off_waits_and_is_counted(path: Path) -> None:
+def test_a_postponed_job_waits_and_is_counted(path: Path) -> None:
     """The number of failures in a row sets the next wait."""
     ledger = Ledger(path)
     controller = ledger.controllers.get("main", 0).id
@@ -418,3 +420,17 @@ def test_compared_by_a_clock_that_was_ahead(path: Path) -> None:
         ledger.reconciliation.record_check(jobs["web"].id, 5_000)
         assert ledger.reconciliation.least_recently_checked(controller, 1, 6_000) == ["app"]
         assert ledger.reconciliation.least_recently_checked(controller, 1, 9_000_001) == ["web"]
+
+
+def test_a_new_one_is_made_once_by_all_that_open_it(tmp_path: Path) -> None:
+    """A service and a backfill that start together."""
+    for place in range(10):
+        path, together = tmp_path / str(place) / "ledger.db", Barrier(4)
+
+        def make(path: Path = path, together: Barrier = together) -> None:
+            together.wait()
+            Ledger(path).close()
+
+        with ThreadPoolExecutor(4) as pool:
+            for made in [pool.submit(make) for _ in range(4)]:
+                made.result()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from poller.demo.jenkins.consoles import Console
 from poller.demo.jenkins.stages import USUAL, Json, Stages, duration_of, ended
@@ -27,6 +27,18 @@ INTERRUPTED = "jenkins.model.InterruptedBuildAction"
 NO_CHANGES: Json = {"_class": "hudson.scm.EmptyChangeLogSet", "items": [], "kind": None}
 
 
+class BuildInputs(TypedDict, total=False):
+    """What a build is made of. ``upstream`` has triggered it, else ``user`` (``alice``) has;
+    ``actions`` replaces all that Jenkins would put there."""
+
+    actions: Sequence[Json] | None
+    stages: Stages | None
+    parameters: Mapping[str, Any]
+    user: str
+    change_sets: Sequence[Json]
+    upstream: Build | None
+
+
 class Build:
     """One build of a job. ``number``, ``timestamp``, ``duration``, ``result`` are Jenkins' own."""
 
@@ -37,13 +49,9 @@ class Build:
         *,
         timestamp: int,
         queue_id: int,
-        actions: Sequence[Json] | None = None,
-        stages: Stages | None = None,
-        parameters: Mapping[str, Any] | None = None,
-        user: str = "alice",
-        change_sets: Sequence[Json] | None = None,
-        upstream: Build | None = None,
+        **inputs: Unpack[BuildInputs],
     ) -> None:
+        stages = inputs.get("stages")
         self.job = job
         self.number = number
         self.timestamp = timestamp
@@ -56,16 +64,16 @@ class Build:
         self.archived: dict[str, bytes] = {}
         self.culprits: list[Json] = []
         self.matrix_runs: list[Json] = []
-        self.user = user
-        self.upstream = upstream
-        self.parameters = dict(parameters or {})
-        self.change_sets = list(change_sets or [])
-        self.log: Console = f"Started by user {user}\n"
+        self.user = inputs.get("user", "alice")
+        self.upstream = inputs.get("upstream")
+        self.parameters = dict(inputs.get("parameters", {}))
+        self.change_sets = list(inputs.get("change_sets", ()))
+        self.log: Console = f"Started by user {self.user}\n"
         self.stages: Stages = USUAL if stages is None else stages
         self.properties = job.kind.build_properties
         self.class_name = job.kind.build_class
         self._usual_stages = stages is None
-        self._actions = actions
+        self._actions = inputs.get("actions")
 
     @property
     def building(self) -> bool:
@@ -170,40 +178,3 @@ def _by_upstream(build: Build) -> Json:
 def _parameter(name: str, value: object) -> Json:
     kind = "BooleanParameterValue" if isinstance(value, bool) else "StringParameterValue"
     return {"_class": f"hudson.model.{kind}", "name": name, "value": value}
-
-
-def build_data(url: str, branch: str, sha1: str, number: int = 1) -> Json:
-    """The ``BuildData`` that the git plugin leaves: for ``actions=`` of a build."""
-    revision = {"SHA1": sha1, "branch": [{"SHA1": sha1, "name": branch}]}
-    built = {
-        "_class": "hudson.plugins.git.util.Build",
-        "buildNumber": number,
-        "buildResult": None,
-        "marked": revision,
-        "revision": revision,
-    }
-    return {
-        "_class": "hudson.plugins.git.util.BuildData",
-        "buildsByBranchName": {branch: built},
-        "lastBuiltRevision": revision,
-        "remoteUrls": [url],
-        "scmName": "",
-    }
-
-
-def git_changes(*commits: str) -> Json:
-    """A git change set with these commits: for ``change_sets=`` of a build."""
-    items = [
-        {
-            "_class": "hudson.plugins.git.GitChangeSet",
-            "commitId": commit,
-            "id": commit,
-            "msg": "a change",
-            "comment": "a change\n",
-            "affectedPaths": ["README.md"],
-            "authorEmail": "dev@example.invalid",
-            "paths": [{"editType": "edit", "file": "README.md"}],
-        }
-        for commit in commits
-    ]
-    return {"_class": "hudson.plugins.git.GitChangeSetList", "items": items, "kind": "git"}

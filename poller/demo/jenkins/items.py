@@ -7,21 +7,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Unpack
 from urllib.parse import unquote
 
 from poller.demo.faults import Faulty
 from poller.demo.jenkins.app import App
 from poller.demo.jenkins.build_exports import newest_first
-from poller.demo.jenkins.builds import Build
+from poller.demo.jenkins.builds import Build, BuildInputs
 from poller.demo.jenkins.error_pages import SESSION
 from poller.demo.jenkins.item_exports import FOLDER_EXPORTS, HUDSON, MULTIBRANCH_EXPORTS
-from poller.demo.jenkins.job_kinds import KINDS, Kind
-from poller.demo.jenkins.stages import Json, Stages
+from poller.demo.jenkins.job_kinds import KINDS, JobKind
 from poller.demo.jenkins.tree_query import Getter
 
-FOLDER = "com.cloudbees.hudson.plugins.folder.Folder"
 MULTIBRANCH = "org.jenkinsci.plugins.workflow.multibranch.WorkflowMultiBranchProject"
 
 
@@ -88,14 +86,14 @@ class Folder(Item):
 class Job(Item):
     """A job with its builds, by number, oldest first."""
 
-    def __init__(self, jenkins: Jenkins, name: str, parent: Folder, kind: Kind) -> None:
+    def __init__(self, jenkins: Jenkins, name: str, parent: Folder, kind: JobKind) -> None:
         super().__init__(name, parent)
         self.jenkins = jenkins
-        self.take_kind(kind)
+        self.set_kind(kind)
         self.builds: dict[int, Build] = {}
         self.next_build_number = 1
 
-    def take_kind(self, kind: Kind) -> None:
+    def set_kind(self, kind: JobKind) -> None:
         """What sort of job it is."""
         self.kind = kind
         self.class_name = kind.job_class
@@ -105,15 +103,9 @@ class Job(Item):
         self,
         *,
         timestamp: int | None = None,
-        actions: Sequence[Json] | None = None,
-        stages: Stages | None = None,
-        parameters: Mapping[str, Any] | None = None,
-        user: str = "alice",
-        change_sets: Sequence[Json] | None = None,
-        upstream: Build | None = None,
+        **inputs: Unpack[BuildInputs],
     ) -> Build:
-        """The next build, which runs; ``upstream`` has triggered it, else ``user`` has.
-        ``actions`` replaces all that Jenkins would put there."""
+        """The next build, which runs; begun at ``timestamp`` or now."""
         with self.jenkins.lock:
             number, self.next_build_number = self.next_build_number, self.next_build_number + 1
             build = Build(
@@ -121,12 +113,7 @@ class Job(Item):
                 number,
                 timestamp=self.jenkins.clock() if timestamp is None else timestamp,
                 queue_id=self.jenkins.next_queue_id(),
-                actions=actions,
-                stages=stages,
-                parameters=parameters,
-                user=user,
-                change_sets=change_sets,
-                upstream=upstream,
+                **inputs,
             )
             self.builds[number] = build
             self.jenkins.running[build] = None
