@@ -77,12 +77,12 @@ class Breaker:
             return "left alone, and tried just now"
         return f"left alone, and tried in {ago(self.next_try - now)}"
 
-    def wait(self, now: int, rules: BreakerPolicy) -> float:
+    def wait(self, now: int, policy: BreakerPolicy) -> float:
         """Seconds until the next try, 0 when it is due. A clock that was set back makes it no
         longer than a wait can be."""
         if self.state is not BreakerState.OPEN or self.next_try is None:
             return 0.0
-        return min(max(0, self.next_try - now) / 1000, rules.most)
+        return min(max(0, self.next_try - now) / 1000, policy.most)
 
     def half_opened(self) -> Breaker:
         """Open, and now tried."""
@@ -96,16 +96,18 @@ class Breaker:
             return dataclasses.replace(self, failures=0) if self.failures else self
         return Breaker(since=now)
 
-    def failed(self, failure: BreakerFailure, rules: BreakerPolicy) -> Breaker:
+    def failed(self, failure: BreakerFailure, policy: BreakerPolicy) -> Breaker:
         """The server did not answer. What was under way when it opened changes nothing."""
         if self.state is BreakerState.OPEN:
             return self
         failures = self.failures + 1
-        if self.closed and failures < rules.failures and not failure.at_once:
+        if self.closed and failures < policy.failures and not failure.at_once:
             return dataclasses.replace(self, failures=failures)
         tries = 0 if self.closed else self.tries + 1
-        usual = backoff(tries + 1, first=rules.first, longest=rules.longest, jitter=failure.jitter)
-        wait = max(usual, min(failure.retry_after or 0.0, rules.max_retry_after))
+        usual = backoff(
+            tries + 1, first=policy.first, longest=policy.longest, jitter=failure.jitter
+        )
+        wait = max(usual, min(failure.retry_after or 0.0, policy.max_retry_after))
         return Breaker(
             BreakerState.OPEN,
             since=failure.at if self.closed else self.since,

@@ -1,7 +1,8 @@
 """`run`: a service, and after each reload that the config allows, the next one in its place.
 
-The next one starts when the present one has ended as it ends on a stop: what is under way is waited
-for, what is queued is in the ledger. So a reload can lose and double no more than a stop can.
+The next one is opened first, and starts when the present one has ended as on a stop: what is under
+way is waited for, what is queued is in the ledger. So a reload can lose and double no more than a
+stop can.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import contextlib
 import gc
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,34 +78,33 @@ async def serve(read_settings: Callable[[], Settings], environ: Mapping[str, str
     with only_one(Path(settings.ledger.path)):
         signals, systemd = Signals(), Systemd(environ)
 
-        def read_again() -> Settings:
+        async def open_next() -> OpenService:
             again = read_settings()
             if again.ledger.path != settings.ledger.path:
                 raise ConfigError(
                     [f"[ledger] path: {again.ledger.path} is another ledger"],
                     "a reload keeps the ledger: restart for another one",
                 )
-            return again
+            return await _open(again, environ)
 
         current: OpenService | None = await _open(settings, environ)
         while current is not None:
             async with current.stack, serving(current.context.settings, current.metrics, now_ms):
-                current = await _serve_one(current, systemd, signals, read_again, environ)
+                current = await _serve_one(current, systemd, signals, open_next)
 
 
 async def _serve_one(
     current: OpenService,
     systemd: Systemd,
     signals: Signals,
-    read_settings: Callable[[], Settings],
-    environ: Mapping[str, str],
+    open_next: Callable[[], Awaitable[OpenService]],
 ) -> OpenService | None:
     """Run one service to its end; the next one, after a reload."""
     if signals.ending:
         return None
     stop = signals.stop = Stop()
     running = asyncio.create_task(run(current.context, current.metrics, Scheduler(), systemd, stop))
-    following = await _reloaded(running, systemd, signals, read_settings, environ)
+    following = await _reloaded(running, systemd, signals, open_next)
     if following is None:
         await running
         return None
@@ -125,8 +125,7 @@ async def _reloaded(
     running: asyncio.Task[None],
     systemd: Systemd,
     signals: Signals,
-    read_settings: Callable[[], Settings],
-    environ: Mapping[str, str],
+    open_next: Callable[[], Awaitable[OpenService]],
 ) -> OpenService | None:
     """The next service, opened by a reload; None when the present one ended instead."""
     while True:
@@ -138,13 +137,12 @@ async def _reloaded(
         signals.reload.clear()
         systemd.reloading()
         try:
-            settings = read_settings()
-            following = await _open(settings, environ)
+            following = await open_next()
         except PollerError as error:
             _log_rejected(error)
             systemd.ready()
             continue
-        names = [one.name for one in settings.controllers]
+        names = [one.name for one in following.context.controllers]
         structlog.get_logger().info("config_reloaded", controllers=names)
         return following
 
