@@ -43,10 +43,12 @@ test-all: test campaigns ## the same, then the long campaigns: kills, crashes, f
 campaigns: $(READY)
 	$(BIN)/pytest --numprocesses=2 --dist=loadfile -m campaign
 
-check: $(READY) ## style and types
+check: $(READY) ## style, types, layers and sizes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m tools.sizes
 	@command -v systemd-analyze >/dev/null && systemd/verify || echo "no systemd-analyze: units not verified"
 
 fix: $(READY) ## format, and mend what ruff can
