@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from poller import __version__
-from poller.cli.app import app
+from poller.__main__ import app
 
 FILES = (
     ("/etc/sei-poller/poller.toml", "The config of sei-poller.service; see poller.example.toml."),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="sei-poller",
-    help="Sends every completed Jenkins build to Harness SEI, exactly once.",
+    help="Sends every completed Jenkins build to Harness SEI.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
