@@ -206,4 +206,4 @@ def reason_of(error: Exception) -> tuple[str, str]:
     hint = "is the url right, is it up, and reachable from here?"
     if isinstance(error, socket.gaierror):
         return f"the host's name does not resolve: {error.strerror}", DNS_HINT
-    return str(error) or type(error).__name__, hint
+    return " ".join(str(error).split()) or type(error).__name__, hint

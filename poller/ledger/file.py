@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import sqlite3
 import time
@@ -82,11 +83,12 @@ class LedgerFile:
                 )
             self.conn.execute("pragma query_only = on")
             return
-        if not db.table_names():
-            # Freed pages can then be given back bit by bit, without a VACUUM of the whole file.
-            self.conn.execute("pragma auto_vacuum = incremental")
-        db.enable_wal()
-        migrations.apply(db)
+        with _alone(self.path):
+            if not db.table_names():
+                # Freed pages can then be given back bit by bit, without a VACUUM of the whole file.
+                self.conn.execute("pragma auto_vacuum = incremental")
+            db.enable_wal()
+            migrations.apply(db)
         self.conn.execute("pragma foreign_keys = on")
 
     def _refuse_newer(self, db: Database) -> None:
@@ -193,6 +195,24 @@ def _place(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """A service and a backfill that start at once do not both make the tables. The lock is that of
+    the directory: to close the file itself would end the locks that SQLite holds on it."""
+    try:
+        directory = os.open(path.parent, os.O_RDONLY)
+    except OSError as error:
+        raise LedgerError(
+            f"ledger {path}: can't read its directory: {error.strerror}",
+            "check [ledger] path and its owner",
+        ) from error
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(directory)
 
 
 def _create(path: Path) -> None:

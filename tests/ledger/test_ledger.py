@@ -7,7 +7,9 @@ import os
 import shutil
 import sqlite3
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from sqlite_utils import Database
@@ -418,3 +420,17 @@ def test_compared_by_a_clock_that_was_ahead(path: Path) -> None:
         ledger.books.checked(jobs["web"].id, 5_000)
         assert ledger.books.least_checked(controller, 1, 6_000) == ["app"]
         assert ledger.books.least_checked(controller, 1, 9_000_001) == ["web"]
+
+
+def test_a_new_one_is_made_once_by_all_that_open_it(tmp_path: Path) -> None:
+    """A service and a backfill that start together."""
+    for place in range(10):
+        path, together = tmp_path / str(place) / "ledger.db", Barrier(4)
+
+        def make(path: Path = path, together: Barrier = together) -> None:
+            together.wait()
+            Ledger(path).close()
+
+        with ThreadPoolExecutor(4) as pool:
+            for made in [pool.submit(make) for _ in range(4)]:
+                made.result()
