@@ -28,7 +28,7 @@ def bytes_a_build(builds: int) -> float:
         with Ledger(path) as ledger:
             controller = ledger.controllers.get("main", 0).id
             for batch in _pages(builds):
-                ledger.builds.record(controller, batch, ("sei",), batch.builds[-1].start.timestamp)
+                ledger.builds.record(controller, batch, ("sei",), batch.builds[-1].key.timestamp)
                 for delivery, _job in ledger.outbox.waiting("sei", PAGE):
                     ledger.outbox.settle(delivery, "delivered", 1_800_000_000_000, 202)
                 ledger.outbox.forget_payloads(1_800_000_000_001)

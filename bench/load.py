@@ -105,7 +105,7 @@ class Process:
 
     def polls(self) -> int:
         """How many there were."""
-        return (self.directory / "journal").read_text().count('"polled"')
+        return (self.directory / "journal").read_text().count('"poll_finished"')
 
     def cpu(self) -> float:
         """Seconds of user and system time so far."""
@@ -327,7 +327,9 @@ def main(controllers: int, jobs: int, rate: float, seconds: float) -> None:
         f"{controllers} controllers, {jobs} jobs each, {rate:g} builds a second, {seconds:g} s"
     )
     console.print(table)
-    warnings = [line for line in lines if not re.search(r"polled|delivered|status page", line)]
+    warnings = [
+        line for line in lines if not re.search(r"poll_finished|delivered|status_page", line)
+    ]
     console.print(*[line[:300] for line in warnings[:10]], sep="\n", markup=False)
 
 

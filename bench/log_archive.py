@@ -54,7 +54,7 @@ def fill(ledger: Ledger, count: int) -> tuple[int, float, float]:
             log = KeptLog(one, length)
             at = BuildKey(number, 1_700_000_000_000 + number * 60_000, number)
             rows.append(BuildRow(at, 5, "FAILURE", "collected", None, b"{}", log=log))
-        state = JobState(f"team-{number // AT_ONCE % JOBS}/app", mark=JobState("").mark)
+        state = JobState(f"team-{number // AT_ONCE % JOBS}/app", progress=JobState("").progress)
         start = time.perf_counter()
         ledger.builds.record(controller, Batch(state, "Job", rows, number), (), number)
         recording += time.perf_counter() - start

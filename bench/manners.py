@@ -56,7 +56,7 @@ async def slow(site: Site) -> None:
         began, limits = time.monotonic(), []
         for _ in range(10):
             await asyncio.gather(*(api.builds("job-000", 1) for _ in range(16)))
-            limits.append(api.turns.throttle.limit)
+            limits.append(api.limiter.throttle.limit)
         rate = 160 / (time.monotonic() - began)
         steps = " ".join(str(limit) for limit, _ in itertools.groupby(limits))
         print(f"{delay * 1000:3.0f} ms an answer: {steps} at once, {rate:.0f} requests a second")

@@ -11,8 +11,11 @@ from bench.size import Say, Size
 from poller.config.rules import Rule
 from poller.config.servers import DEFAULT_RESULTS
 from poller.jenkins.models import Action, Build, FlowNode, Stage, StageTree
+from poller.mapping.evidence import EnrichedBuild
 from poller.mapping.job_run import JobInfo, MappingConfig, SeiInstance, map_build
+from poller.mapping.params import redactor_of
 from poller.mapping.redaction import Redactor
+from poller.mapping.rules import first_match
 from poller.mapping.size_limit import limit_size
 
 RUNS = 200
@@ -73,12 +76,14 @@ def milliseconds() -> list[float]:
     policy = MappingConfig(
         DEFAULT_RESULTS, Redactor(), (), 480_000, (Rule(match="team/**", cd=True),)
     )
-    identity = SeiInstance("main", GUID, "https://ci.example.com/")
-    job = JobInfo("team/app", 0, 0, multibranch=False)
+    instance = SeiInstance("main", GUID, "https://ci.example.com/")
+    rule = first_match(policy.rules, "team/app")
+    job = JobInfo("team/app", 0, 0, multibranch=False, rule=rule)
     taken = []
     for _ in range(WARM_UP + RUNS):
         start = time.perf_counter()
-        mapped = map_build(identity, job, done, tree, policy)
+        enriched = EnrichedBuild(done, redactor_of(done, policy.redactor), tree)
+        mapped = map_build(instance, job, enriched, policy)
         limit_size(mapped.run, policy.body_limit)  # type: ignore[union-attr]
         taken.append((time.perf_counter() - start) * 1000)
     return taken[WARM_UP:]

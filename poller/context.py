@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,30 +21,28 @@ from poller.config.servers import (
 )
 from poller.config.settings import Settings
 from poller.core.errors import ConfigError
+from poller.core.events import NO_EVENTS, Events
 from poller.core.patterns import Globs
-from poller.core.times import parse_when
+from poller.core.times import Clock, now_ms, parse_when
 from poller.delivery.iacm_client import IacmClient
 from poller.delivery.iacm_sink import IacmSink
 from poller.delivery.jsonl import JsonlSink
 from poller.delivery.sei import SeiClient, SeiSink
+from poller.delivery.sender import Sender
+from poller.delivery.settlement import Settlement
 from poller.delivery.sink import Sink
 from poller.http.client import Connection
-from poller.http.retry import OnTry
 from poller.jenkins.client import JenkinsClient
+from poller.jenkins.request_limiter import RequestLimiter
 from poller.ledger import Ledger
 from poller.mapping.extract import Extraction
 from poller.mapping.job_run import MappingConfig, SeiInstance
 from poller.mapping.redaction import Redactor
 from poller.polling.console_log import LogCollector
 from poller.polling.controller import Controller
-from poller.polling.upstream import Upstream
+from poller.polling.upstream import UpstreamCauses
 
 DEFAULT_BODY_LIMIT = 480_000
-
-
-def count_nothing(_server: str) -> OnTry | None:
-    """Nobody counts the requests."""
-    return None
 
 
 @dataclass(frozen=True)
@@ -53,59 +51,57 @@ class AppContext:
 
     settings: Settings
     ledger: Ledger
-    watched: list[Controller]
-    sinks: list[Sink]
-    harness: IacmClient | None = None
+    clock: Clock
+    controllers: tuple[Controller, ...]
+    senders: tuple[Sender, ...]
+    settlement: Settlement
+    iacm: IacmClient | None = None
     """The sink's own client, so that whoever asks waits for its turn."""
-
-    @property
-    def sink_names(self) -> list[str]:
-        """The sinks that a new build is queued for."""
-        return [sink.name for sink in self.sinks]
 
 
 @contextlib.asynccontextmanager
 async def open_context(
     settings: Settings,
     environ: Mapping[str, str],
-    clock: Callable[[], int],
-    requests_to: Callable[[str], OnTry | None] = count_nothing,
     *,
+    clock: Clock = now_ms,
+    events: Events = NO_EVENTS,
     share: float = 1.0,
 ) -> AsyncIterator[AppContext]:
-    """Everything open; closed at the end. ``clock`` gives epoch milliseconds. ``requests_to`` gives
-    who counts the requests to a server: a controller's name, ``sei``, or ``iacm``. ``share`` is the
-    part of a controller's ``max_connections`` that is used, one at least.
+    """Everything open; closed at the end. ``clock`` gives epoch milliseconds. ``share`` is the part
+    of a controller's ``max_connections`` that is used, one at least.
 
     Raises ConfigError for a missing secret or GUID, LedgerError for an unusable ledger.
     """
     need_guids(settings)
     async with contextlib.AsyncExitStack() as stack:
-        watched, common = (
-            [],
-            SharedParts(policy(settings), Extraction(settings.extract), cache(trust)),
-        )
+        ledger = stack.enter_context(Ledger(Path(settings.ledger.path)))
+        controllers = []
+        common = SharedParts(
+            policy(settings), Extraction(settings.extract), cache(trust),
+            ledger, settings.sink_names, clock, events,
+        )  # fmt: skip
         for controller in settings.controllers:
             at_once = max(1, int(share * controller.max_connections))
             ours = controller.model_copy(update={"max_connections": at_once})
-            one = controller_of_config(ours, common, environ, clock, requests_to(controller.name))
-            stack.push_async_callback(one.api.aclose)
-            watched.append(one)
+            one = controller_of_config(ours, common, environ)
+            stack.push_async_callback(one.client.aclose)
+            controllers.append(one)
         sinks: list[Sink] = []
         if settings.sei is not None:
-            api = sei_api(settings.sei, environ, requests_to("sei"), common.trust)
-            sinks.append(SeiSink(api, settings.sei.max_connections))
-        harness = None
+            client = sei_client(settings.sei, environ, events, common.trust)
+            sinks.append(SeiSink(client, settings.sei.max_connections))
+        iacm = None
         if settings.harness is not None:
-            harness = harness_api(settings.harness, environ, requests_to("iacm"), common.trust)
-            sinks.append(IacmSink(harness))
+            iacm = iacm_client(settings.harness, environ, events, common.trust)
+            sinks.append(IacmSink(iacm))
         if settings.jsonl is not None:
             sinks.append(JsonlSink(Path(settings.jsonl.path)))
         for sink in sinks:
             stack.push_async_callback(sink.aclose)
-        ledger = Ledger(Path(settings.ledger.path))
-        stack.callback(ledger.close)
-        yield AppContext(settings, ledger, watched, sinks, harness)
+        settlement = Settlement(ledger)
+        senders = tuple(Sender(sink, ledger, clock, events, settlement) for sink in sinks)
+        yield AppContext(settings, ledger, clock, tuple(controllers), senders, settlement, iacm)
 
 
 def need_guids(settings: Settings) -> None:
@@ -125,36 +121,47 @@ class SharedParts:
     policy: MappingConfig
     extraction: Extraction
     trust: Trust
+    ledger: Ledger
+    sinks: tuple[str, ...]
+    clock: Clock
+    events: Events
 
 
 def controller_of_config(
     controller: ControllerConfig,
     common: SharedParts,
     environ: Mapping[str, str],
-    clock: Callable[[], int],
-    on_try: OnTry | None = None,
 ) -> Controller:
-    """One controller, ready to be asked. ``clock`` gives epoch milliseconds."""
+    """One controller, with its client."""
     token = read_secret(controller, environ).get_secret_value()
-    api = JenkinsClient(
-        controller.name, connection_to(controller, on_try, common.trust), controller.user, token,
-        request_rate=controller.request_rate, every=controller.every / 1000, clock=clock,
-    )  # fmt: skip
+    limiter = RequestLimiter(
+        f"controller {controller.name}",
+        controller.max_connections,
+        request_rate=controller.request_rate,
+        every=controller.every / 1000,
+        clock=common.clock,
+    )
+    connection = connection_to(controller, controller.name, common.events, common.trust)
+    client = JenkinsClient(controller.name, connection, controller.user, token, limiter)
     return Controller(
         name=controller.name,
-        api=api,
-        upstream=Upstream(api),
-        console=console(controller, common),
+        client=client,
+        ledger=common.ledger,
+        sinks=common.sinks,
+        clock=common.clock,
+        events=common.events,
         globs=Globs(controller.include, controller.exclude),
-        since=parse_when(controller.since, clock()),
-        identity=SeiInstance(
+        since=parse_when(controller.since, common.clock()),
+        max_connections=controller.max_connections,
+        renumber=controller.recreated_jobs == "renumber",
+        instance=SeiInstance(
             instance_name=controller.effective_instance_name,
             instance_guid=controller.instance_guid or "",
             instance_url=controller.effective_instance_url,
         ),
-        policy=common.policy,
-        parallel=controller.max_connections,
-        renumber=controller.recreated_jobs == "renumber",
+        mapping=common.policy,
+        upstream=UpstreamCauses(client),
+        logs=console(controller, common),
     )
 
 
@@ -164,7 +171,6 @@ def console(controller: ControllerConfig, common: SharedParts) -> LogCollector:
         policy=controller.logs,
         keep=controller.log_limit,
         timeout=controller.timeout / 1000,
-        redactor=common.policy.redactor,
         extraction=common.extraction,
     )
 
@@ -186,31 +192,32 @@ def policy(settings: Settings) -> MappingConfig:
     )
 
 
-def sei_api(
-    sei: SeiConfig, environ: Mapping[str, str], on_try: OnTry | None = None, trust: Trust = trust
+def sei_client(
+    sei: SeiConfig, environ: Mapping[str, str], events: Events = NO_EVENTS, trust: Trust = trust
 ) -> SeiClient:
     """SEI's API with the key of the config."""
     key = read_secret(sei, environ).get_secret_value()
-    return SeiClient(connection_to(sei, on_try, trust), key, request_rate=sei.request_rate)
+    return SeiClient(connection_to(sei, "sei", events, trust), key, request_rate=sei.request_rate)
 
 
-def harness_api(
+def iacm_client(
     harness: HarnessConfig,
     environ: Mapping[str, str],
-    on_try: OnTry | None = None,
+    events: Events = NO_EVENTS,
     trust: Trust = trust,
 ) -> IacmClient:
     """The Harness API with the key of the config."""
     key = read_secret(harness, environ).get_secret_value()
-    place = connection_to(harness, on_try, trust)
-    return IacmClient(place, harness.account, harness.org, harness.project, key)
+    connection = connection_to(harness, "iacm", events, trust)
+    return IacmClient(connection, harness.account, harness.org, harness.project, key)
 
 
 def connection_to(
-    server: AnyServer, on_try: OnTry | None = None, trust: Trust = trust
+    server: AnyServer, name: str = "", events: Events = NO_EVENTS, trust: Trust = trust
 ) -> Connection:
-    """How to reach a server, from its table of the config. Raises ConfigError for an address whose
-    host no URL can have, and for a CA bundle or proxy that can't be used."""
+    """How to reach a server, from its table of the config; ``name`` is what it is in ``events``.
+    Raises ConfigError for an address whose host no URL can have, and for a CA bundle or proxy that
+    can't be used."""
     try:
         httpx.URL(server.base)
     except httpx.InvalidURL as error:
@@ -221,5 +228,6 @@ def connection_to(
         max_connections=server.max_connections,
         ssl_context=trust(server.ca_file),
         proxy=proxy_of(server.base, server.proxy),
-        on_try=on_try,
+        server=name,
+        events=events,
     )

@@ -16,27 +16,16 @@ TOP_LEVEL = {"__init__.py", "__main__.py", "context.py", "py.typed"}
 EXCEPTIONS: frozenset[str] = frozenset(
     {
         "class Incomplete",
-        "poller/actions/backfill.py backfill_all: parameters",
         "poller/actions/executions.py filters: parameters",
-        "poller/actions/reconcile.py _repair: parameters",
         "poller/actions/reconcile.py reconcile_all: parameters",
         "poller/actions/reconcile_iacm.py reconcile_iacm: parameters",
         "poller/cli/setup.py init: lines",
         "poller/cli/show.py logs: lines",
-        "poller/delivery/sender.py _send_all: parameters",
         "poller/demo/faults.py Faulty.fail: parameters",
         "poller/demo/jenkins/builds.py Build.__init__: parameters",
         "poller/demo/jenkins/items.py Job.start: parameters",
-        "poller/jenkins/client.py JenkinsClient.__init__: parameters",
-        "poller/jenkins/console.py read_log: parameters",
         "poller/ledger/schema/__init__.py m001_ledger: lines",
         "poller/ledger/schema/__init__.py m002_lineage: lines",
-        "poller/mapping/job_run.py map_build: lines",
-        "poller/polling/backfill.py _job: parameters",
-        "poller/polling/backfill.py backfill: parameters",
-        "poller/polling/reconciliation.py collect_missing: parameters",
-        "poller/polling/reconciliation.py reconcile: parameters",
-        "poller/service/poll_loop.py",
     }
 )  # fmt: skip
 

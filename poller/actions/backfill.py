@@ -10,18 +10,18 @@ from dataclasses import dataclass, field
 
 from poller.context import AppContext
 from poller.core.errors import RemoteError
+from poller.core.events import Events, WakeOnCollected
 from poller.core.patterns import Globs
 from poller.core.tasks import together
 from poller.delivery.flush import flush_while
 from poller.delivery.outcome import PassResult
-from poller.ledger import Ledger
-from poller.polling.backfill import BackfillResult, Estimate, Progress, Window, backfill, estimate
+from poller.polling.backfill import BackfillResult, Estimate, Window, backfill, estimate
 from poller.polling.controller import Controller
 
 
 @dataclass
 class BackfillAllResult:
-    """What a backfill did. ``stopped``: by a signal; ``elsewhere``: another process delivers."""
+    """What a backfill did. ``stopped``: by a signal;"""
 
     controllers: list[BackfillResult] = field(default_factory=list)
     errors: list[RemoteError] = field(default_factory=list)
@@ -30,9 +30,9 @@ class BackfillAllResult:
     stopped: bool = False
 
     @property
-    def elsewhere(self) -> bool:
+    def another_process_sends(self) -> bool:
         """Another process, as the service, sends what is queued."""
-        return any(drain.elsewhere for drain in self.drains.values())
+        return any(drain.another_process_sends for drain in self.drains.values())
 
     @property
     def exit_code(self) -> int:
@@ -40,7 +40,8 @@ class BackfillAllResult:
         if self.errors and not self.controllers:
             return 69
         problems = self.errors or any(one.problems for one in self.controllers)
-        return 75 if problems or self.stopped or (self.queued and not self.elsewhere) else 0
+        left = self.queued and not self.another_process_sends
+        return 75 if problems or self.stopped or left else 0
 
 
 @dataclass
@@ -59,13 +60,11 @@ class EstimateAllResult:
 
 
 async def backfill_all(
-    watched: Sequence[Controller],
+    controllers: Sequence[Controller],
     line: AppContext,
     window: Window,
     globs: Globs,
-    clock: Callable[[], int],
-    progress: Progress,
-    on_settled: Callable[[int], None],
+    events: Events,
 ) -> BackfillAllResult:
     """Backfill and deliver side by side. SIGINT and SIGTERM end it where it can be gone on with."""
     stop = asyncio.Event()
@@ -74,40 +73,30 @@ async def backfill_all(
         loop.add_signal_handler(number, stop.set)
     done = BackfillAllResult()
 
-    async def one(controller: Controller, told: Progress) -> None:
+    async def one(controller: Controller) -> None:
         try:
-            done.controllers.append(
-                await backfill(
-                    controller, line.ledger, window, globs, line.sink_names, clock,
-                    progress=told, stopping=stop.is_set,
-                )
-            )  # fmt: skip
+            done.controllers.append(await backfill(controller, window, globs, stop.is_set))
         except RemoteError as error:
             done.errors.append(error)
 
     async def collect(queued: Callable[[], None]) -> None:
-        def collected(builds: int) -> None:
-            progress.collected(builds)
-            queued()
+        waking = WakeOnCollected(events, queued)
+        await together(one(dataclasses.replace(c, events=waking)) for c in controllers)
 
-        told = dataclasses.replace(progress, collected=collected)
-        await together(one(controller, told) for controller in watched)
-
-    done.drains = await flush_while(
-        collect, line.sinks, line.ledger, clock, on_settled, stop.is_set
-    )
+    senders = [dataclasses.replace(one, events=events) for one in line.senders]
+    done.drains = await flush_while(collect, senders, stop.is_set)
     done.queued, done.stopped = line.ledger.outbox.count_queued(), stop.is_set()
     return done
 
 
 async def estimate_all(
-    watched: Sequence[Controller], ledger: Ledger, window: Window, globs: Globs
+    controllers: Sequence[Controller], window: Window, globs: Globs
 ) -> EstimateAllResult:
     """What the same backfill would be."""
     found = EstimateAllResult()
-    for one in watched:
+    for one in controllers:
         try:
-            found.controllers.append(await estimate(one, ledger, window, globs))
+            found.controllers.append(await estimate(one, window, globs))
         except RemoteError as error:
             found.errors.append(error)
     return found

@@ -8,12 +8,11 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from poller.actions.logs import last_lines
 from poller.core.errors import NoSuchBuild, NotFound, Unreachable, UsageError
-from poller.jenkins.client import JenkinsClient
-from poller.jenkins.console import LogPart, read_log
+from poller.jenkins.console import ConsoleLog, LogPart
 from poller.jenkins.console_text import ConsoleCleaner
 from poller.jenkins.models import Build
-from poller.mapping.params import secrets
-from poller.mapping.redaction import RedactingStream, known_values
+from poller.mapping.params import redactor_of
+from poller.mapping.redaction import RedactingStream
 from poller.polling.controller import Controller
 
 FOLLOW_SECONDS = 1.0
@@ -27,7 +26,7 @@ FOLLOW_TIMEOUT = 600.0
 
 
 async def follow(
-    watched: Sequence[Controller],
+    controllers: Sequence[Controller],
     full_name: str,
     number: int,
     write: Callable[[bytes], None],
@@ -39,28 +38,25 @@ async def follow(
 
     Raises NoSuchBuild; UsageError when several of the controllers have the build; RemoteError.
     """
-    one, build = await _find(watched, full_name, number)
-    api, redactor = one.api, one.console.redactor
-    values = known_values(secrets(build, redactor))
-    text = ConsoleCleaner(RedactingStream(redactor, values).feed)
+    one, build = await _find(controllers, full_name, number)
+    log = ConsoleLog(one.client, full_name, number)
+    text = ConsoleCleaner(RedactingStream(redactor_of(build, one.mapping.redactor)).feed)
     seen = _Tail(write, tail)
     if build.completed:
-        await read_log(
-            api, full_name, number, lambda raw: seen.add(text.feed(raw)), seconds=FOLLOW_TIMEOUT
-        )
+        await log.read(lambda raw: seen.add(text.feed(raw)), seconds=FOLLOW_TIMEOUT)
     else:
-        await _grow(api, build, full_name, text, seen, sleep)
+        await _grow(log, text, seen, sleep)
     seen.add(text.end())
     seen.caught_up()
 
 
 async def _find(
-    watched: Sequence[Controller], full_name: str, number: int
+    controllers: Sequence[Controller], full_name: str, number: int
 ) -> tuple[Controller, Build]:
     found: list[tuple[Controller, Build]] = []
-    for one in watched:
+    for one in controllers:
         with contextlib.suppress(NotFound):
-            found.append((one, await one.api.build(full_name, number)))
+            found.append((one, await one.client.build(full_name, number)))
     if not found:
         raise NoSuchBuild(
             f"{full_name} #{number} is not there, or not to be seen with this token",
@@ -73,9 +69,7 @@ async def _find(
 
 
 async def _grow(
-    api: JenkinsClient,
-    build: Build,
-    full_name: str,
+    log: ConsoleLog,
     text: ConsoleCleaner,
     seen: _Tail,
     sleep: Callable[[float], Awaitable[None]],
@@ -84,9 +78,7 @@ async def _grow(
     while True:
         raw: list[bytes] = []
         try:
-            part = await read_log(
-                api, full_name, build.number, raw.append, start=start, seconds=FOLLOW_TIMEOUT
-            )
+            part = await log.read(raw.append, start=start, seconds=FOLLOW_TIMEOUT)
         except Unreachable:
             failures += 1
             if failures == FOLLOW_TRIES:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from poller.context import AppContext
 from poller.core.errors import Unauthorized
+from poller.core.events import NO_EVENTS, Events, WakeOnCollected
 from poller.core.tasks import together
 from poller.delivery.flush import flush_while
 from poller.delivery.outcome import PassResult
@@ -33,27 +35,18 @@ class OnceResult:
         return 0
 
 
-async def once(
-    line: AppContext,
-    clock: Callable[[], int],
-    *,
-    on_collected: Callable[[int], None] = lambda _count: None,
-    on_settled: Callable[[int], None] = lambda _count: None,
-) -> OnceResult:
+async def once(line: AppContext, *, events: Events = NO_EVENTS) -> OnceResult:
     """Poll every controller, send beside it, and then the rest. Raises LedgerError."""
     done = OnceResult()
 
     async def collect(queued: Callable[[], None]) -> None:
-        def collected(builds: int) -> None:
-            on_collected(builds)
-            queued()
-
+        waking = WakeOnCollected(events, queued)
         done.cycles = await together(
-            poll(w, line.ledger, line.sink_names, clock, on_collected=collected)
-            for w in line.watched
+            poll(dataclasses.replace(one, events=waking)) for one in line.controllers
         )
 
-    done.drains = await flush_while(collect, line.sinks, line.ledger, clock, on_settled)
-    apply_retention(line.ledger, line.settings.ledger, clock())
+    senders = [dataclasses.replace(one, events=events) for one in line.senders]
+    done.drains = await flush_while(collect, senders)
+    apply_retention(line.ledger, line.settings.ledger, line.clock())
     done.queued = line.ledger.outbox.count_queued()
     return done

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from poller.core.errors import BadAnswer, NoSuchBuild, NotFound, UsageError
 from poller.jenkins.discovery import in_multibranch
-from poller.ledger import Ledger
 from poller.ledger.records import JobState
+from poller.mapping.evidence import EnrichedBuild
 from poller.mapping.iacm_execution import NewExecution, NoExecution, encode, new_execution
 from poller.mapping.job_run import MappedRun, Skip, map_build
-from poller.mapping.rules import first_match
 from poller.mapping.size_limit import limit_size
 from poller.polling.controller import Controller
-from poller.polling.enrich import EnrichedBuild, EnrichFailure, enrich
-from poller.polling.recording import evidence_of
+from poller.polling.enrich import EnrichFailure, enrich
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class Preview:
 
 
 async def preview(
-    watched: list[Controller], ledger: Ledger, job: str, number: int, controller: str | None
+    controllers: Sequence[Controller], job: str, number: int, controller: str | None
 ) -> Preview:
     """The run of one build, of whichever controller has it.
 
@@ -59,10 +58,10 @@ async def preview(
     Raises NoSuchBuild; UsageError when several controllers have the build; RemoteError.
     """
     found: list[Preview] = []
-    for one in watched:
+    for one in controllers:
         if controller in (None, one.name):
             try:
-                found.append(await _of(one, ledger, job, number))
+                found.append(await _of(one, job, number))
             except NotFound:
                 continue
     if not found:
@@ -76,31 +75,29 @@ async def preview(
     return found[0]
 
 
-async def _of(one: Controller, ledger: Ledger, job: str, number: int) -> Preview:
-    build = await one.api.build(job, number)
+async def _of(one: Controller, job: str, number: int) -> Preview:
+    build = await one.client.build(job, number)
     if not build.completed:
         raise NoSuchBuild(f"{job} #{number} still runs", "it is sent when it is completed")
-    (made,) = await enrich(one.for_rules(), job, [build])
-    whole = made if isinstance(made, EnrichedBuild) else _otherwise(one, job, made)
-    row = ledger.controllers.find(one.name)
-    jobs = ledger.jobs.states(row.id, job) if row else {}
+    (made,) = await enrich(one.for_rules_only(), job, [build])
+    enriched = made if isinstance(made, EnrichedBuild) else _fallback(one, job, made)
+    row = one.ledger.controllers.find(one.name)
+    jobs = one.ledger.jobs.states(row.id, job) if row else {}
     state = jobs.get(job, JobState(job))
-    facts = one.job_facts(job, state, multibranch=await in_multibranch(one.api, job))
-    evidence = evidence_of(whole)
-    done = map_build(one.identity, facts, build, whole.tree, one.policy, evidence)
+    facts = one.job_info(job, state, multibranch=await in_multibranch(one.client, job))
+    done = map_build(one.instance, facts, enriched, one.mapping)
     if isinstance(done, Skip):
         return Preview(one.name, done)
-    body, left_out = limit_size(done.run, one.policy.body_limit)
-    rule = first_match(one.policy.rules, job).rule
-    execution = new_execution(done.run, whole.tree, rule)
-    return Preview(one.name, done, body, left_out, whole.lacking, execution)
+    body, left_out = limit_size(done.run, one.mapping.body_limit)
+    execution = new_execution(done.run, enriched.tree, facts.rule.settings)
+    return Preview(one.name, done, body, left_out, enriched.incomplete, execution)
 
 
-def _otherwise(one: Controller, job: str, failure: EnrichFailure) -> EnrichedBuild:
+def _fallback(one: Controller, job: str, failure: EnrichFailure) -> EnrichedBuild:
     """What the run is made of when trying again is no use. Raises BadAnswer: there is nothing."""
-    if failure.otherwise is None:
-        raise BadAnswer(one.api.where, f"{job} #{failure.build.number}", failure.why)
-    return failure.otherwise
+    if failure.fallback is None:
+        raise BadAnswer(one.client.where, f"{job} #{failure.build.number}", failure.why)
+    return failure.fallback
 
 
 def pretty(body: bytes) -> str:

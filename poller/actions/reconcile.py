@@ -13,7 +13,6 @@ from poller.core.errors import RemoteError
 from poller.core.patterns import Globs
 from poller.delivery.flush import flush_all
 from poller.http.throttle import RateLimit
-from poller.ledger.controllers import ControllerRow
 from poller.polling.controller import Controller
 from poller.polling.reconciliation import (
     Difference,
@@ -52,11 +51,10 @@ class ReconcileResult:
 
 
 async def reconcile_all(
-    watched: Sequence[Controller],
+    controllers: Sequence[Controller],
     line: AppContext,
     since: int | None,
     globs: Globs,
-    clock: Callable[[], int],
     *,
     repair: bool,
     rate: float,
@@ -66,23 +64,18 @@ async def reconcile_all(
     ledger begins; ``rate`` is in jobs a second; ``on_finding`` is told a controller's name and what
     was found there."""
     done = ReconcileResult(repairing=repair)
-    for controller in watched:
-        row = line.ledger.controllers.get(controller.name, controller.since)
-        begin = row.since if since is None else since
+    for controller in controllers:
         pace = RateLimit(rate, asyncio.get_running_loop().time)
-        jobs = reconcile(
-            controller, line.ledger, row, selected(controller, globs), begin, pace, clock,
-            partial(on_finding, controller.name),
-        )  # fmt: skip
+        names, note = selected(controller, globs), partial(on_finding, controller.name)
         try:
-            async for checked in jobs:
+            async for checked in reconcile(controller, names, since, pace, note):
                 _note(done, checked)
                 if repair:
-                    await _repair(controller, line, row, checked, begin, clock, done)
+                    await _repair(controller, checked, since, done)
         except RemoteError as error:
             done.errors.append(error)
     if repair:
-        await flush_all(line.sinks, line.ledger, clock)
+        await flush_all(line.senders)
         done.queued = line.ledger.outbox.count_queued()
     return done
 
@@ -97,22 +90,14 @@ def _note(done: ReconcileResult, checked: JobComparison) -> None:
 
 
 async def _repair(
-    watched: Controller,
-    line: AppContext,
-    row: ControllerRow,
-    checked: JobComparison,
-    since: int,
-    clock: Callable[[], int],
-    done: ReconcileResult,
+    controller: Controller, checked: JobComparison, since: int | None, done: ReconcileResult
 ) -> None:
     try:
-        done.repaired += await collect_missing(
-            watched, line.ledger, row, checked, since, line.sink_names, clock
-        )
+        done.repaired += await collect_missing(controller, checked, since)
     except RemoteError as error:
         done.problems.append(str(error))
     for entry in checked.differing:
-        again = await resend(watched, line.ledger, entry, clock, all_sinks=True)
+        again = await resend(controller, entry, all_sinks=True)
         done.repaired += again.queued
         if not again.queued:
             done.problems.append(f"{again.job} #{again.number}: {again.how}")

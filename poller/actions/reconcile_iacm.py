@@ -12,7 +12,7 @@ from poller.core.patterns import Globs
 from poller.delivery.flush import flush
 from poller.delivery.iacm_client import Execution, IacmClient, executions
 from poller.delivery.iacm_sink import NAME
-from poller.delivery.sink import Sink
+from poller.delivery.sender import Sender
 from poller.ledger import Ledger
 from poller.ledger.executions import RecordedExecution
 from poller.mapping.iacm_execution import NewExecution
@@ -27,13 +27,11 @@ Known = dict[tuple[str, str], tuple[str, RecordedExecution, NewExecution]]
 
 
 async def reconcile_iacm(
-    watched: Sequence[Controller],
-    ledger: Ledger,
+    controllers: Sequence[Controller],
     api: IacmClient,
-    sink: Sink,
+    sender: Sender,
     since: int | None,
     globs: Globs,
-    clock: Callable[[], int],
     *,
     repair: bool,
     on_finding: Callable[[str, Difference], None],
@@ -45,7 +43,8 @@ async def reconcile_iacm(
     others recorded are none of ours. Jenkins is not asked.
     """
     done = ReconcileResult(repairing=repair)
-    known = _known(watched, ledger, since, globs, done)
+    ledger = sender.ledger
+    known = _known(controllers, ledger, since, globs, done)
 
     def note(controller: str, build: RecordedExecution, why: str, *, differs: bool = False) -> None:
         done.missing += not differs
@@ -74,10 +73,10 @@ async def reconcile_iacm(
         elif build.state == "delivered":
             note(controller, build, "delivered, and not on record at IaCM")
             if repair:
-                ledger.executions.queue_again(build.build, clock())
+                ledger.executions.queue_again(build.build, sender.clock())
                 done.repaired += 1
     if repair:
-        await flush(sink, ledger, clock)
+        await flush(sender)
         done.queued = ledger.outbox.count_queued(NAME)
     return done
 
@@ -92,7 +91,7 @@ def difference(execution: Execution, sent: NewExecution) -> str:
 
 
 def _known(
-    watched: Sequence[Controller],
+    controllers: Sequence[Controller],
     ledger: Ledger,
     since: int | None,
     globs: Globs,
@@ -100,7 +99,7 @@ def _known(
 ) -> Known:
     known: Known = {}
     jobs = set()
-    for controller in watched:
+    for controller in controllers:
         row = ledger.controllers.find(controller.name)
         for build in ledger.executions.recorded(row.id, since or 0) if row is not None else ():
             if build.state != "rejected" and globs.selects(build.full_name):

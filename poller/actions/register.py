@@ -13,7 +13,7 @@ import yaml
 
 from poller.config.servers import ControllerConfig, SeiConfig
 from poller.config.settings import Settings
-from poller.context import sei_api
+from poller.context import sei_client
 from poller.core.errors import BadAnswer, ConfigError, UsageError
 from poller.core.known_secrets import mask
 from poller.delivery.sei import WHERE
@@ -69,7 +69,7 @@ async def register(
         "name": controller.effective_instance_name,
         "type": "jenkins",
     }
-    api = sei_api(sei, environ)
+    api = sei_client(sei, environ)
     try:
         answer = await api.new_instance(json.dumps(body).encode())
     finally:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from poller.context import AppContext
 from poller.core.errors import NoSuchBuild, NotFound, RemoteError, UsageError
 from poller.jenkins.discovery import in_multibranch
-from poller.ledger import Ledger
 from poller.ledger.executions import SINK as IACM
 from poller.ledger.outbox import SentBuild
 from poller.ledger.records import BuildRow
@@ -29,20 +27,14 @@ class ResendResult:
     how: str
 
 
-async def resend(
-    watched: Controller,
-    ledger: Ledger,
-    build: int,
-    clock: Callable[[], int],
-    *,
-    all_sinks: bool = False,
-) -> ResendResult:
+async def resend(controller: Controller, build: int, *, all_sinks: bool = False) -> ResendResult:
     """Queue a build again: as Jenkins and the config have it now, so that a corrected config helps;
     as it was kept where Jenkins no longer has the build."""
+    ledger = controller.ledger
     sent = ledger.outbox.sent(build)
-    name, number = sent.full_name, sent.start.number
+    name, number = sent.full_name, sent.key.number
     try:
-        row = await _anew(watched, sent)
+        row = await _anew(controller, sent)
     except RemoteError as error:
         return ResendResult(name, number, False, str(error))
     if row is None and not sent.kept and sent.refused_by != {IACM}:
@@ -53,31 +45,33 @@ async def resend(
     if row is not None and row.execution is None and sent.refused_by == {IACM} and not all_sinks:
         why = row.no_execution or "no rule names an iacm_workspace for it"
         return ResendResult(name, number, False, f"it would be left out now: {why}")
-    ledger.outbox.requeue(build, clock(), row, all_sinks=all_sinks)
+    ledger.outbox.requeue(build, controller.clock(), row, all_sinks=all_sinks)
     return ResendResult(name, number, True, "as it was kept" if row is None else "mapped anew")
 
 
-async def _anew(watched: Controller, sent: SentBuild) -> BuildRow | None:
+async def _anew(controller: Controller, sent: SentBuild) -> BuildRow | None:
     """The build mapped as Jenkins has it now; None where it doesn't have it any more."""
-    name, number = sent.full_name, sent.start.number
+    name, number = sent.full_name, sent.key.number
     try:
-        build = await watched.api.build(name, number)
+        build = await controller.client.build(name, number)
     except NotFound:
         return None
-    if not build.start.is_same(sent.start):
+    if not build.key.is_same(sent.key):
         return None
-    (whole,) = await enrich(watched.for_rules(), name, [build])
-    if isinstance(whole, EnrichFailure):
-        raise RemoteError(watched.api.where, f"{name} #{number}", whole.why)
-    multibranch = await in_multibranch(watched.api, name)
-    return mapped(watched, JobInfo(name, sent.generation, sent.base, multibranch), whole)
+    (enriched,) = await enrich(controller.for_rules_only(), name, [build])
+    if isinstance(enriched, EnrichFailure):
+        raise RemoteError(controller.client.where, f"{name} #{number}", enriched.why)
+    multibranch = await in_multibranch(controller.client, name)
+    rule = controller.rule_of(name)
+    return mapped(
+        controller, JobInfo(name, sent.generation, sent.number_offset, multibranch, rule), enriched
+    )
 
 
 async def resend_all(
     line: AppContext,
     wanted: tuple[str, int] | None,
     controller: str | None,
-    clock: Callable[[], int],
 ) -> list[ResendResult]:
     """Retry what was refused: all of it, or the build ``wanted`` (full name and number).
 
@@ -98,12 +92,12 @@ async def resend_all(
         raise UsageError(
             f"{wanted[0]} #{wanted[1]} is on {', '.join(names)}", "say which with --controller NAME"
         )
-    watched = {one.name: one for one in line.watched}
+    controllers = {one.name: one for one in line.controllers}
     builds = {row["build"]: row for row in rows}
     done = []
     for build, row in builds.items():
-        if row["controller"] in watched:
-            done.append(await resend(watched[row["controller"]], line.ledger, build, clock))
+        if row["controller"] in controllers:
+            done.append(await resend(controllers[row["controller"]], build))
         else:
             why = f"controller {row['controller']} is not in the config"
             done.append(ResendResult(row["job"], row["number"], False, why))

@@ -167,7 +167,7 @@ def with_context(
     configure()
 
     async def main() -> int:
-        async with open_context(settings, os.environ, clock, share=share) as line:
+        async with open_context(settings, os.environ, clock=clock, share=share) as line:
             return await work(line)
 
     return handle_errors(lambda: asyncio.run(main()))

@@ -116,14 +116,14 @@ def get_execution(
 def _asked(settings: Settings, work: Callable[[IacmClient], Coroutine[object, object, int]]) -> int:
     import asyncio
 
-    from poller.context import harness_api
+    from poller.context import iacm_client
 
     async def main() -> int:
         if settings.harness is None:
             raise ConfigError(
                 ["[harness] is missing"], "it names url, account, org, project and the API key"
             )
-        api = harness_api(settings.harness, os.environ)
+        api = iacm_client(settings.harness, os.environ)
         try:
             return await work(api)
         finally:

@@ -71,13 +71,11 @@ def backfill(
             raise UsageError("--since is not before --until")
         ours = _chosen(line, controller)
         if dry_run:
-            found = await estimate_all(ours, line.ledger, window, _globs(job))
+            found = await estimate_all(ours, window, _globs(job))
             emit(estimate_json(found) if as_json else estimate_lines(found))
             return found.exit_code
         with BackfillBar(sys.stderr) as bar:
-            done = await backfill_all(
-                ours, line, window, _globs(job), clock, bar.progress, bar.settled
-            )
+            done = await backfill_all(ours, line, window, _globs(job), bar)
         emit(backfill_json(done) if as_json else backfill_lines(done))
         return done.exit_code
 
@@ -125,7 +123,7 @@ def reconcile(
             emit(reconcile_json(done, found) if as_json else reconcile_iacm_lines(done))
             return done.exit_code
         done = await reconcile_all(
-            _chosen(line, controller), line, start, _globs(job), clock,
+            _chosen(line, controller), line, start, _globs(job),
             repair=repair, rate=rate, on_finding=show,
         )  # fmt: skip
         emit(reconcile_json(done, found) if as_json else reconcile_lines(done))
@@ -145,10 +143,10 @@ async def _with_iacm(
 ) -> ReconcileResult:
     from poller.actions.reconcile_iacm import reconcile_iacm
 
-    assert line.harness is not None  # noqa: S101 - for the type checker
-    (sink,) = [one for one in line.sinks if one.name == "iacm"]
+    assert line.iacm is not None  # noqa: S101 - for the type checker
+    (sender,) = [one for one in line.senders if one.name == "iacm"]
     return await reconcile_iacm(
-        _chosen(line, controller), line.ledger, line.harness, sink, since, _globs(jobs), clock,
+        _chosen(line, controller), line.iacm, sender, since, _globs(jobs),
         repair=repair, on_finding=show,
     )  # fmt: skip
 
@@ -192,8 +190,8 @@ def retry(
         from poller.delivery.flush import flush_all
 
         wanted = None if job is None or number is None else (job, number)
-        done = await resend_all(line, wanted, controller, clock)
-        await flush_all(line.sinks, line.ledger, clock)
+        done = await resend_all(line, wanted, controller)
+        await flush_all(line.senders)
         emit(done if as_json else retried_lines(done))
         return 75 if line.ledger.outbox.count_queued() or not all(d.queued for d in done) else 0
 
@@ -207,8 +205,8 @@ def _globs(jobs: list[str] | None) -> Globs:
 
 
 def _chosen(line: AppContext, controller: str | None) -> list[Controller]:
-    ours = [one for one in line.watched if controller in (None, one.name)]
+    ours = [one for one in line.controllers if controller in (None, one.name)]
     if not ours:
-        names = ", ".join(one.name for one in line.watched)
+        names = ", ".join(one.name for one in line.controllers)
         raise UsageError(f"no controller {controller!r} in the config", f"there are: {names}")
     return ours

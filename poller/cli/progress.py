@@ -15,10 +15,10 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bar
 
-from poller.polling.backfill import Progress
+from poller.core.events import NoEvents
 
 
-class BackfillBar:
+class BackfillBar(NoEvents):
     """A bar of the builds to look through, with those collected, the rate and the time left; silent
     when ``stream`` is no terminal."""
 
@@ -36,7 +36,6 @@ class BackfillBar:
         )
         self._task = self._bar.add_task("", total=0, builds=0, sent=0, rate="0")
         self._total = self._builds = self._sent = 0
-        self.progress = Progress(self._more, self._looked, self._collected)
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -45,26 +44,33 @@ class BackfillBar:
     def __exit__(self, *_error: object) -> None:
         self._bar.stop()
 
-    def settled(self, count: int) -> None:
-        """So many more have the receiver's last word."""
-        self._sent += count
+    def delivery_settled(self, sink: str, controller: str, outcome: str, waited_ms: int) -> None:
+        """One more has its final answer."""
+        del sink, controller, outcome, waited_ms
+        self._sent += 1
         self._bar.update(self._task, sent=self._sent)
 
-    def _more(self, numbers: int) -> None:
-        self._total += numbers
+    def builds_to_check(self, controller: str, count: int) -> None:
+        """So many more are to be looked at."""
+        del controller
+        self._total += count
         self._bar.update(self._task, total=self._total)
 
-    def _looked(self, numbers: int) -> None:
-        self._bar.advance(self._task, numbers)
+    def builds_checked(self, controller: str, count: int) -> None:
+        """So many of them were looked at."""
+        del controller
+        self._bar.advance(self._task, count)
 
-    def _collected(self, builds: int) -> None:
-        self._builds += builds
+    def builds_collected(self, controller: str, count: int) -> None:
+        """So many more builds are in the outbox."""
+        del controller
+        self._builds += count
         elapsed = self._bar.tasks[0].elapsed or 0
         rate = f"{self._builds / elapsed:.0f}" if elapsed else "0"
         self._bar.update(self._task, builds=self._builds, rate=rate)
 
 
-class DeliveryBar:
+class DeliveryBar(NoEvents):
     """A bar of builds delivered out of builds collected; silent when ``stream`` is no terminal."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -94,11 +100,13 @@ class DeliveryBar:
     ) -> None:
         self._bar.stop()
 
-    def collected(self, count: int) -> None:
+    def builds_collected(self, controller: str, count: int) -> None:
         """So many more builds are in the outbox."""
+        del controller
         self._total += count
         self._bar.update(self._task, total=self._total)
 
-    def settled(self, count: int) -> None:
-        """So many more have the receiver's last word."""
-        self._bar.advance(self._task, count)
+    def delivery_settled(self, sink: str, controller: str, outcome: str, waited_ms: int) -> None:
+        """One more has its final answer."""
+        del sink, controller, outcome, waited_ms
+        self._bar.advance(self._task)

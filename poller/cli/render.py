@@ -32,7 +32,7 @@ def once_lines(done: OnceResult) -> list[str]:
 def _drain_lines(drains: dict[str, PassResult], queued: int) -> list[str]:
     lines = []
     for name, drained in drains.items():
-        if drained.elsewhere:
+        if drained.another_process_sends:
             lines.append(f"{name}: another process delivers")
             continue
         lines.append(f"{name}: {drained.delivered} delivered, {drained.rejected} rejected")
@@ -94,7 +94,7 @@ def backfill_lines(done: BackfillAllResult) -> list[str]:
         )
         lines += [f"  not collected: {problem}" for problem in one.problems]
     lines += [str(error) for error in done.errors]
-    if done.elsewhere:
+    if done.another_process_sends:
         lines.append(f"{done.queued} queued; another process delivers them")
     else:
         lines += _drain_lines(done.drains, done.queued)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from poller.cli.app import AsJson, app, clock, end, handle_errors, locked, read_settings, reader
+from poller.cli.app import AsJson, app, end, handle_errors, locked, read_settings, reader
 from poller.cli.output import emit, say
 
 if TYPE_CHECKING:
@@ -20,21 +19,18 @@ if TYPE_CHECKING:
 def run(context: typer.Context) -> None:
     """The service: poll on schedule, deliver, until SIGTERM or SIGINT; SIGHUP reads the config."""
     read = reader(context)
-    settings = handle_errors(read)
 
-    def serve() -> int:
+    def work() -> int:
         import asyncio
 
         from poller.core.log_output import configure
-        from poller.ledger.locks import only_one
-        from poller.service.serve import Daemon
+        from poller.service.serve import serve
 
         configure()
-        with only_one(Path(settings.ledger.path)):
-            asyncio.run(Daemon(read, os.environ, clock).run(settings))
+        asyncio.run(serve(read, os.environ))
         return 0
 
-    end(handle_errors(serve))
+    end(handle_errors(work))
 
 
 @app.command()
@@ -48,9 +44,7 @@ def once(context: typer.Context, as_json: AsJson = False) -> None:
         from poller.cli.render import once_json, once_lines
 
         with DeliveryBar(sys.stderr) as progress:
-            done = await poll_once(
-                line, clock, on_collected=progress.collected, on_settled=progress.settled
-            )
+            done = await poll_once(line, events=progress)
         emit(once_json(done) if as_json else once_lines(done))
         for hint in once_hints(done):
             say(hint, err=True)

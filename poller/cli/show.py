@@ -70,7 +70,7 @@ def preview(
         from poller.cli.render_status import explain_json, explain_lines
         from poller.mapping.job_run import Skip
 
-        found = await preview_run(line.watched, line.ledger, job, number, controller)
+        found = await preview_run(line.controllers, job, number, controller)
         if iacm and not found.execution_body:
             skip = {"controller": found.controller, "skip": found.no_execution}
             emit(skip if as_json else [f"skipped: {found.no_execution}"])
@@ -136,7 +136,7 @@ def logs(
     async def follow_it(line: AppContext) -> int:
         from poller.actions.follow import follow as follow_log
 
-        ours = [one for one in line.watched if controller in (None, one.name)]
+        ours = [one for one in line.controllers if controller in (None, one.name)]
         await follow_log(ours, job or "", number or 0, write, tail=tail)
         return 0
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 
@@ -45,3 +47,33 @@ class NoEvents:
 
 
 NO_EVENTS = NoEvents()
+
+
+@dataclass(frozen=True)
+class WakeOnCollected:
+    """Passes everything on to ``events``, and calls ``wake`` when builds are collected."""
+
+    events: Events
+    wake: Callable[[], None]
+
+    def request_done(self, server: str, path: str, status: int | None) -> None:
+        """Passed on."""
+        self.events.request_done(server, path, status)
+
+    def builds_to_check(self, controller: str, count: int) -> None:
+        """Passed on."""
+        self.events.builds_to_check(controller, count)
+
+    def builds_checked(self, controller: str, count: int) -> None:
+        """Passed on."""
+        self.events.builds_checked(controller, count)
+
+    def builds_collected(self, controller: str, count: int) -> None:
+        """Passed on; there is something to send."""
+        self.events.builds_collected(controller, count)
+        if count:
+            self.wake()
+
+    def delivery_settled(self, sink: str, controller: str, outcome: str, waited_ms: int) -> None:
+        """Passed on."""
+        self.events.delivery_settled(sink, controller, outcome, waited_ms)

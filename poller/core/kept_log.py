@@ -11,14 +11,14 @@ from dataclasses import dataclass
 class KeptLog:
     """What is kept of a log: ``packed`` is its compressed text, None where none is kept.
 
-    ``size`` is all of it in bytes, clean; ``left_out`` as many as are not kept. ``absent`` says why
-    it, or the rest of it, could not be had.
+    ``size`` is all of it in bytes, clean; ``left_out`` as many as are not kept. ``read_error`` says
+    why it, or the rest of it, could not be had.
     """
 
     packed: bytes | None = None
     size: int = 0
     left_out: int = 0
-    absent: str | None = None
+    read_error: str | None = None
 
 
 def pack(text: bytes) -> bytes:

@@ -8,17 +8,15 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from poller.core.tasks import end, first, together
-from poller.core.times import backoff
+from poller.core.times import Stopping, backoff
 from poller.delivery.outcome import PassResult
-from poller.delivery.sender import run_pass
-from poller.delivery.sink import Sink
-from poller.ledger import Ledger
+from poller.delivery.sender import Sender
 
 TRIES = 3
 """Passes over the queue before the rest is left for the next time."""
 
 LONGEST_PAUSE = 5.0
-"""Seconds between two passes; a receiver that wants more is left alone."""
+"""Seconds between two passes; a receiver that wants more is left for the next time."""
 
 
 class Collecting:
@@ -41,17 +39,12 @@ class Collecting:
 
 
 async def flush(
-    sink: Sink,
-    ledger: Ledger,
-    clock: Callable[[], int],
-    on_settled: Callable[[int], None] = lambda _count: None,
-    stopping: Callable[[], bool] = lambda: False,
-    collecting: Collecting | None = None,
+    sender: Sender, stopping: Stopping = lambda: False, collecting: Collecting | None = None
 ) -> PassResult:
     """Send what is queued for a sink: in passes while ``collecting`` goes on, and then in at most
     ``TRIES``. A pass that failed just before the end of collecting is the first of them.
 
-    ``clock`` gives epoch milliseconds. Raises LedgerError.
+    Raises LedgerError.
     """
     if collecting is None:
         collecting = Collecting()
@@ -60,9 +53,7 @@ async def flush(
     now = asyncio.get_running_loop().time
     while True:
         ended, queued = collecting.ended.is_set(), collecting.queued
-        done = await run_pass(
-            sink, ledger, clock, on_settled=lambda _d, _state: on_settled(1), stopping=stopping
-        )
+        done = await sender.run_pass(stopping)
         done.delivered += total.delivered
         done.rejected += total.rejected
         total = done
@@ -76,7 +67,7 @@ async def flush(
             wait = backoff(failed, first=0.5, longest=LONGEST_PAUSE, jitter=jitter)
             until = now() + max(wait, done.retry_after or 0)
             if not ended:
-                least = max(LONGEST_PAUSE, done.wait(clock())) if done.stopped else 0
+                least = max(LONGEST_PAUSE, done.wait(sender.clock())) if done.stopped else 0
                 await first(collecting.ended, seconds=max(least, until - now()))
             if collecting.ended.is_set():
                 too_long = until - now() > LONGEST_PAUSE
@@ -88,27 +79,19 @@ async def flush(
 
 
 async def flush_all(
-    sinks: Sequence[Sink],
-    ledger: Ledger,
-    clock: Callable[[], int],
-    on_settled: Callable[[int], None] = lambda _count: None,
-    stopping: Callable[[], bool] = lambda: False,
+    senders: Sequence[Sender],
+    stopping: Stopping = lambda: False,
     collecting: Collecting | None = None,
 ) -> dict[str, PassResult]:
     """:func:`flush` each sink, all at once: one that is down holds no other back."""
-    drains = await together(
-        flush(sink, ledger, clock, on_settled, stopping, collecting) for sink in sinks
-    )
-    return {sink.name: drained for sink, drained in zip(sinks, drains, strict=True)}
+    results = await together(flush(sender, stopping, collecting) for sender in senders)
+    return {sender.name: result for sender, result in zip(senders, results, strict=True)}
 
 
 async def flush_while(
     collect: Callable[[Callable[[], None]], Coroutine[Any, Any, None]],
-    sinks: Sequence[Sink],
-    ledger: Ledger,
-    clock: Callable[[], int],
-    on_settled: Callable[[int], None],
-    stopping: Callable[[], bool] = lambda: False,
+    senders: Sequence[Sender],
+    stopping: Stopping = lambda: False,
 ) -> dict[str, PassResult]:
     """``collect``, and send beside it what it queues, and then the rest. It calls what it is given
     whenever it has queued something. Raises what ``collect`` does; deliveries that are under way
@@ -127,10 +110,8 @@ async def flush_while(
 
     running = asyncio.create_task(run())
     try:
-        drains = await flush_all(
-            sinks, ledger, clock, on_settled, lambda: failed or stopping(), collecting
-        )
+        results = await flush_all(senders, lambda: failed or stopping(), collecting)
         await running
     finally:
         await end([running], 0)
-    return drains
+    return results

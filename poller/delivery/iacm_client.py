@@ -1,4 +1,4 @@
-"""The only code that talks HTTP to the Harness API 1.0. It asks; it decides nothing.
+"""The only code that talks HTTP to the Harness API 1.0. It sends; it decides nothing.
 
 Source: Harness' API reference (apidocs.harness.io), its introduction and "IaCM: executions":
 the headers ``x-api-key`` and ``Harness-Account``, the status codes, the pagination headers, and
@@ -96,7 +96,7 @@ class IacmClient:
         self._account = account
         self._seconds = connection.timeout / 1000
         self._http = open_client(connection, credentials={"x-api-key": key}, retry_statuses=RETRIED)
-        self._asking = asyncio.Lock()
+        self._one_request = asyncio.Lock()
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -104,13 +104,13 @@ class IacmClient:
 
     async def create(self, body: bytes) -> HttpResponse:
         """POST one execution (encoded JSON); its status is for the caller to look at."""
-        return await self._ask("POST", self._url, "new execution", body)
+        return await self._fetch("POST", self._url, "new execution", body)
 
     async def get(self, pipeline_execution_id: str, pipeline_stage_id: str) -> Execution:
         """GET one execution. Raises NotFound when there is none."""
         what = f"execution {pipeline_execution_id} {pipeline_stage_id}"
         url = f"{self._url}/{_part(pipeline_execution_id)}/{_part(pipeline_stage_id)}"
-        return decode_execution(await self._question(url, what), Execution, what)
+        return decode_execution(await self._fetch_ok(url, what), Execution, what)
 
     async def page(self, filters: Mapping[str, str], limit: int, page: int) -> ExecutionPage:
         """GET one page of at most ``limit`` executions (1 to 100). ``filters`` are the API's own:
@@ -118,7 +118,7 @@ class IacmClient:
         ``end_time`` (epoch ms)."""
         what = f"executions, page {page}"
         query = urlencode({"limit": limit, "page": page, **filters})
-        answer = await self._question(f"{self._url}?{query}", what)
+        answer = await self._fetch_ok(f"{self._url}?{query}", what)
         found = [] if answer.status == 204 else decode_execution(answer, list[Execution], what)
         return ExecutionPage(
             found,
@@ -127,20 +127,20 @@ class IacmClient:
             total=total_pages(answer, "X-Total-Elements"),
         )
 
-    async def _question(self, url: str, what: str) -> HttpResponse:
+    async def _fetch_ok(self, url: str, what: str) -> HttpResponse:
         """The 2xx to a GET."""
-        answer = await self._ask("GET", url, what)
+        answer = await self._fetch("GET", url, what)
         raise_for_iacm_status(answer, what)
         return answer
 
-    async def _ask(
+    async def _fetch(
         self, method: str, url: str, what: str, body: bytes | None = None
     ) -> HttpResponse:
         headers = {"Harness-Account": self._account, "Accept": "application/json"}
         if body is not None:
             headers["Content-Type"] = "application/json"
         request = self._http.request(method, url, content=body, headers=headers)
-        async with self._asking:
+        async with self._one_request:
             return await fetch(
                 self._http, request, where=WHERE, what=what, limit=ANSWER_LIMIT,
                 seconds=self._seconds,

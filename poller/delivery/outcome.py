@@ -17,7 +17,7 @@ ANSWER_KEPT = 2_000
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
 """Seconds between two tries on a sink that is down; ``Retry-After`` may make it longer."""
 
-POLICY = BreakerPolicy(failures=3, first=FIRST_WAIT, longest=LONGEST_WAIT, most_asked=3600.0)
+POLICY = BreakerPolicy(failures=3, first=FIRST_WAIT, longest=LONGEST_WAIT, max_retry_after=3600.0)
 """When a sink counts as down: failures in a row, without a delivery between."""
 
 
@@ -26,19 +26,19 @@ class ResponseKind(Enum):
 
     DELIVERED = "delivered"
     REJECTED = "rejected"
-    AGAIN = "again"
+    RETRY = "retry"
     STOP = "stop"
 
 
 def response_kind(status: int) -> ResponseKind:
-    """2xx: delivered. 401, 403: stop. 408, 425, 429, 5xx: again. Other 4xx: rejected.
+    """2xx: delivered. 401, 403: stop. 408, 425, 429, 5xx: retry. Other 4xx: rejected.
 
     A 3xx is no answer of SEI's: the address is wrong, so stop.
     """
     if 200 <= status < 300:
         return ResponseKind.DELIVERED
     if status in (408, 425, 429) or status >= 500:
-        return ResponseKind.AGAIN
+        return ResponseKind.RETRY
     if status in (401, 403) or status < 400:
         return ResponseKind.STOP
     return ResponseKind.REJECTED
@@ -47,7 +47,7 @@ def response_kind(status: int) -> ResponseKind:
 @dataclass
 class PassResult:
     """What one pass over the queue of a sink did; ``stopped`` says why it ended early, and
-    ``elsewhere`` that another process is at it. ``breaker`` is the sink's, now and ``before``.
+    ``another_process_sends`` that it did nothing. ``breaker`` is the sink's, now and ``before``.
     Times are epoch milliseconds."""
 
     breaker: Breaker = field(default_factory=Breaker)
@@ -59,7 +59,7 @@ class PassResult:
     hint: str = ""
     retry_after: float | None = None
     last_failure: str = ""
-    elsewhere: bool = False
+    another_process_sends: bool = False
     _rejected_in_a_row: int = field(default=0, repr=False)
 
     @property
@@ -68,7 +68,7 @@ class PassResult:
         return not self.failures and not self.stopped
 
     def wait(self, now: int) -> float:
-        """Seconds for which the sink is left alone."""
+        """Seconds until the sink may be tried again."""
         return self.breaker.wait(now, POLICY)
 
     def note_delivered(self, now: int) -> None:
@@ -78,7 +78,7 @@ class PassResult:
         self.breaker = self.breaker.succeeded(now)
 
     def note_rejected(self, receipt: Receipt, now: int, jitter: float) -> None:
-        """A run was refused; many in a row are not the runs' fault, nor is the first after them."""
+        """A run was rejected; many in a row, or the first try, are not the runs' fault."""
         self.rejected += 1
         self._rejected_in_a_row += 1
         trying = self.breaker.state is BreakerState.HALF_OPEN

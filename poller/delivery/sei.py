@@ -1,4 +1,4 @@
-"""The only code that talks HTTP to SEI. It asks; it decides nothing.
+"""The only code that talks HTTP to SEI. It sends; it decides nothing.
 
 Source: Harness' "Custom CI/CD integrations" page, `POST {base}/custom-cicd`.
 """
@@ -29,7 +29,7 @@ class SeiClient:
         self._runs = httpx.URL(f"{self._base}/custom-cicd")
         self._seconds = connection.timeout / 1000
         self._http = open_client(connection, credentials={"Authorization": f"ApiKey {key}"})
-        self._pace = RateLimit(request_rate, asyncio.get_running_loop().time)
+        self._rate_limit = RateLimit(request_rate, asyncio.get_running_loop().time)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -37,20 +37,20 @@ class SeiClient:
 
     async def post_run(self, body: bytes) -> HttpResponse:
         """POST one job run (encoded JSON) to ``custom-cicd``."""
-        return await self._ask("POST", self._runs, "custom-cicd", body)
+        return await self._fetch("POST", self._runs, "custom-cicd", body)
 
     async def instance(self, guid: str) -> HttpResponse:
         """GET ``cicd/instances/{guid}``: 404 and 405 are possible."""
-        return await self._ask("GET", f"{self._base}/cicd/instances/{guid}", "instance GUID")
+        return await self._fetch("GET", f"{self._base}/cicd/instances/{guid}", "instance GUID")
 
     async def new_instance(self, body: bytes) -> HttpResponse:
         """POST to ``cicd/instances``: makes an instance of an integration, and its GUID."""
-        return await self._ask("POST", f"{self._base}/cicd/instances", "new instance", body)
+        return await self._fetch("POST", f"{self._base}/cicd/instances", "new instance", body)
 
-    async def _ask(
+    async def _fetch(
         self, method: str, url: httpx.URL | str, what: str, body: bytes | None = None
     ) -> HttpResponse:
-        await self._pace.turn()
+        await self._rate_limit.wait()
         request = self._http.request(
             method,
             url,

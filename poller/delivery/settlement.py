@@ -1,11 +1,11 @@
-"""The receivers' last words on their way into the ledger, kept while that can't be written: what a
-receiver has taken is not sent again for want of room on our disk."""
+"""The receivers' final answers on their way into the ledger, kept while that can't be written: what
+a receiver has taken is not sent again because our disk is full."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from poller.core.errors import LedgerUnwritable
 from poller.ledger import Ledger
@@ -23,27 +23,28 @@ class FinalAnswer:
     answer: str | None = None
 
 
-@dataclass
 class Settlement:
-    """The words of one sink. ``failure`` is why the ledger took the last one not, or a read failed:
-    nothing more is to be sent then."""
+    """The final answers of all sinks. ``failure`` is why the ledger did not take the last one, or
+    why a read failed: nothing more is to be sent then."""
 
-    failure: LedgerUnwritable | None = None
-    _kept: list[FinalAnswer] = field(default_factory=list)
+    def __init__(self, ledger: Ledger) -> None:
+        self.failure: LedgerUnwritable | None = None
+        self._ledger = ledger
+        self._kept: list[FinalAnswer] = []
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def settle(self, ledger: Ledger, word: FinalAnswer) -> None:
-        """Record the word, or keep it for :meth:`catch_up`."""
-        self._kept.append(word)
+    def settle(self, answer: FinalAnswer) -> None:
+        """Record the answer, or keep it for :meth:`catch_up`."""
+        self._kept.append(answer)
         if self.failure is None:
             with self.noting_failure():
-                self.catch_up(ledger)
+                self.catch_up()
 
     @contextlib.contextmanager
     def noting_failure(self) -> Iterator[None]:
-        """What is raised inside for want of room becomes :attr:`failure`."""
+        """A LedgerUnwritable that is raised inside becomes :attr:`failure`."""
         try:
             yield
         except LedgerUnwritable as error:
@@ -54,10 +55,16 @@ class Settlement:
         if self.failure is not None:
             raise self.failure
 
-    def catch_up(self, ledger: Ledger) -> None:
+    def catch_up(self) -> None:
         """Record what is kept. Raises LedgerUnwritable; what is not recorded yet stays."""
         while self._kept:
-            word = self._kept[0]
-            ledger.outbox.settle(word.delivery, word.state, word.at, word.status, word.answer)
+            first = self._kept[0]
+            self._ledger.outbox.settle(
+                first.delivery, first.state, first.at, first.status, first.answer
+            )
             del self._kept[0]
         self.failure = None
+
+    def take_over(self, before: Settlement) -> None:
+        """Go on with the answers that another one could not record."""
+        self._kept, before._kept = [*before._kept, *self._kept], []

@@ -22,7 +22,10 @@ from poller.demo.jenkins.items import Jenkins
 from poller.demo.sample_jobs import GUID, JobsOfTown, build_town
 from poller.demo.sei import Sei
 from poller.demo.server import Server
-from poller.service.poll_loop import Service
+from poller.service.parts import Stop
+from poller.service.run import run
+from poller.service.scheduler import Scheduler
+from poller.service.systemd import Systemd
 from poller.status.metrics import Metrics
 
 LIVE_SECONDS = 4.0
@@ -84,14 +87,15 @@ def tell(*, serve: bool) -> int:
 
 
 async def _play(console: Console, path: Path, jenkins: Jenkins, sei: Sei, town: JobsOfTown) -> None:
-    async with open_context(load(path, ENVIRON), ENVIRON, _now) as line:
+    async with open_context(load(path, ENVIRON), ENVIRON) as line:
         await _history(console, jenkins, line)
-        service = Service(line, _now, Metrics(line.settings))
-        running = asyncio.create_task(service.run())
+        stop = Stop()
+        service = run(line, Metrics(line.settings), Scheduler(), Systemd({}), stop)
+        running = asyncio.create_task(service)
         await _live(console, jenkins, sei, town)
         await _outage(console, sei, town, line)
         await _settle(line, town)
-        service.stop()
+        stop.request()
         await running
 
 
@@ -99,7 +103,7 @@ async def _history(console: Console, jenkins: Jenkins, line: AppContext) -> None
     console.rule("1. history: one cycle, as `sei-poller once` does it", align="left")
     jenkins.requests.clear()
     with DeliveryBar(sys.stdout) as progress:
-        done = await once(line, _now, on_collected=progress.collected, on_settled=progress.settled)
+        done = await once(line, events=progress)
     (cycle,) = done.cycles
     delivered = done.drains["sei"].delivered
     asked = len(jenkins.requests)
@@ -109,7 +113,7 @@ async def _history(console: Console, jenkins: Jenkins, line: AppContext) -> None
     )
     jenkins.requests.clear()
     loaded = jenkins.builds_loaded
-    await once(line, _now)
+    await once(line)
     console.print(
         f"again, with builds running and nothing new: {len(jenkins.requests)} requests,"
         f" {jenkins.builds_loaded - loaded} builds loaded by Jenkins, nothing sent"

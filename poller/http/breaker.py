@@ -1,7 +1,8 @@
-"""A circuit breaker: when a server that fails is left alone, and when it is tried again. Pure.
+"""A circuit breaker: when a server that fails gets no more requests, and when it is tried again.
+Pure.
 
-*Closed*: it is asked. *Open*: it is left alone until ``next_try``. *Half-open*: it is asked for one
-thing, whose outcome closes the breaker or opens it again, for longer.
+*Closed*: it gets requests. *Open*: it gets none until ``next_try``. *Half-open*: it gets one, whose
+outcome closes the breaker or opens it again, for longer.
 """
 
 from __future__ import annotations
@@ -24,17 +25,17 @@ class BreakerState(StrEnum):
 @dataclass(frozen=True)
 class BreakerPolicy:
     """``failures`` in a row open it, for ``first`` seconds, then twice as long with each try that
-    fails, up to ``longest``. A server may ask for more, up to ``most_asked``."""
+    fails, up to ``longest``. A server may ask for more, up to ``max_retry_after``."""
 
     failures: int
     first: float
     longest: float
-    most_asked: float
+    max_retry_after: float
 
     @property
     def most(self) -> float:
         """No wait is longer than this, in seconds."""
-        return max(self.longest, self.most_asked)
+        return max(self.longest, self.max_retry_after)
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class Breaker:
             return dataclasses.replace(self, failures=failures)
         tries = 0 if self.closed else self.tries + 1
         usual = backoff(tries + 1, first=rules.first, longest=rules.longest, jitter=failure.jitter)
-        wait = max(usual, min(failure.retry_after or 0.0, rules.most_asked))
+        wait = max(usual, min(failure.retry_after or 0.0, rules.max_retry_after))
         return Breaker(
             BreakerState.OPEN,
             since=failure.at if self.closed else self.since,

@@ -18,9 +18,10 @@ import httpx
 
 from poller import __version__
 from poller.core.errors import BadAnswer, Unreachable
+from poller.core.events import NO_EVENTS, Events
 from poller.http.decompress import ACCEPTED, DecompressError, decompressor
 from poller.http.errors import DNS_HINT, HttpResponse, too_large, untrusted
-from poller.http.retry import OnTry, RetryTransport
+from poller.http.retry import RetryTransport
 from poller.http.transport import Transport
 
 USER_AGENT = f"sei-poller/{__version__} (jenkins-sei-poller)"
@@ -41,8 +42,9 @@ class Connection:
     ssl_context: ssl.SSLContext | None = None
     """Whom to believe; clients of one program share it. None: for http:// alone."""
     proxy: str | None = None
-    on_try: OnTry | None = None
-    """Retries are attempts, too."""
+    server: str = ""
+    """Its name in events."""
+    events: Events = NO_EVENTS
 
 
 class Client:
@@ -109,7 +111,7 @@ def open_client(
         connection.max_connections,
         connection.proxy,
     )
-    retrying = RetryTransport(transport, connection.on_try, retry_statuses)
+    retrying = RetryTransport(transport, connection.server, connection.events, retry_statuses)
     return Client(retrying, connection.timeout / 1000, credentials or {})
 
 
@@ -161,8 +163,9 @@ def translate_errors(where: str, what: str, too_slow: str) -> Iterator[None]:
 async def stream(
     http: Client, request: httpx.Request, *, where: str, what: str, limit: int
 ) -> AsyncIterator[tuple[HttpResponse, AsyncIterator[bytes]]]:
-    """An answer of at most ``limit`` bytes that is read while it comes; its :class:`Answer` has no
-    body. The client's timeout holds for each part. Raises as :func:`ask` does.
+    """An answer of at most ``limit`` bytes that is read while it comes; its
+    :class:`HttpResponse` has no body. The client's timeout holds for each part. Raises as
+    :func:`fetch` does.
     """
     with translate_errors(where, what, "no more of the answer in time"):
         response = await http.send(request)

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 
 ACCEPTED = "gzip"
-"""``Accept-Encoding`` of every request: what :func:`unpacker` takes, and Jenkins gives."""
+"""``Accept-Encoding`` of every request: what :func:`decompressor` takes, and Jenkins gives."""
 
 PIECE = 256 * 1024
 """Bytes that one piece grows to at most."""
@@ -30,7 +30,7 @@ class Plain:
         yield raw
 
     def end(self) -> None:
-        """There is no more. Raises NotUnpacked where there should be."""
+        """There is no more. Raises DecompressError where there should be."""
 
 
 class Gzip(Plain):
@@ -40,7 +40,7 @@ class Gzip(Plain):
         self._gzip = zlib.decompressobj(GZIP)
 
     def feed(self, raw: bytes) -> Iterator[bytes]:
-        """What the next bytes stand for. Raises NotUnpacked."""
+        """What the next bytes stand for. Raises DecompressError."""
         full = bool(raw)
         while full:
             try:
@@ -54,13 +54,13 @@ class Gzip(Plain):
             yield piece
 
     def end(self) -> None:
-        """There is no more. Raises NotUnpacked where the gzip has not ended."""
+        """There is no more. Raises DecompressError where the gzip has not ended."""
         if not self._gzip.eof:
             raise DecompressError("the body is cut off in its gzip")
 
 
 def decompressor(encoding: str) -> Plain:
-    """What takes off this ``Content-Encoding``. Raises NotUnpacked for one not asked for."""
+    """What takes off this ``Content-Encoding``. Raises DecompressError for one not asked for."""
     match encoding.strip().lower():
         case "" | "identity":
             return Plain()

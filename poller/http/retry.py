@@ -10,22 +10,19 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import TypeAlias
 
 import httpx
 
+from poller.core.events import Events
 from poller.http.transport import IdleConnectionDropped
 
 SHORTEST_WAIT, USUAL_WAIT, LONGEST_WAIT = 0.25, 0.5, 5.0
-"""Seconds before a retry: between the first two, or as long as the server asks for. One that asks
-for more than the longest is left alone."""
+"""Seconds before a retry: between the first two, or as long as the server asks for. After one
+that asks for more than the longest there is none."""
 
 SHARE, MOST_AT_ONCE = 0.25, 2.0
 """Retries that each GET earns, and those that may be saved up: whatever fails, a server gets a
 quarter more requests than usual over time, and for the two of an idle poll at most four."""
-
-OnTry: TypeAlias = Callable[[str, int | None], None]
-"""Told of an attempt: its path, and the status that came or None."""
 
 LONGEST_RETRY_AFTER = 3600.0
 MOST_OF_A_DATE = 100
@@ -52,16 +49,19 @@ class RetryBudget:
 
 class RetryTransport(httpx.AsyncBaseTransport):
     """A transport that sends a GET once more where its connection broke or its answer has one of
-    ``statuses``, within one budget for all. ``on_try`` is told of each attempt."""
+    ``statuses``, within one budget for all. Each attempt is a request of ``server``'s in
+    ``events``."""
 
     def __init__(
         self,
         transport: httpx.AsyncBaseTransport,
-        on_try: OnTry | None = None,
+        server: str,
+        events: Events,
         statuses: Collection[int] = (),
     ) -> None:
         self._transport = transport
-        self._on_try = on_try
+        self._server = server
+        self._events = events
         self._statuses = statuses
         self._budget = RetryBudget()
 
@@ -95,8 +95,7 @@ class RetryTransport(httpx.AsyncBaseTransport):
             status = response.status_code
             return response
         finally:
-            if self._on_try is not None:
-                self._on_try(request.url.path, status)
+            self._events.request_done(self._server, request.url.path, status)
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -88,10 +88,10 @@ class RateLimit:
         self._now = now
         self._next = 0.0
 
-    async def turn(self) -> None:
-        """Wait for the caller's turn."""
+    async def wait(self) -> None:
+        """Until the caller may go on."""
         now = self._now()
-        turn = max(now, self._next)
-        self._next = turn + self._gap
-        if turn > now:
-            await asyncio.sleep(turn - now)
+        at = max(now, self._next)
+        self._next = at + self._gap
+        if at > now:
+            await asyncio.sleep(at - now)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import dataclasses
-import time
 from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
@@ -18,7 +16,6 @@ from poller.core.errors import BadAnswer, CircuitOpen, RemoteError, Unreachable
 from poller.http.client import Connection, basic, fetch, open_client, stream
 from poller.http.errors import HttpResponse, raise_for_status
 from poller.http.retry import retry_after
-from poller.http.throttle import RateLimit
 from poller.jenkins.answers import PAGE_HINT, Executable, decode, executables
 from poller.jenkins.models import (
     BUILD_TREE,
@@ -31,7 +28,7 @@ from poller.jenkins.models import (
     StageTree,
 )
 from poller.jenkins.paths import job_path
-from poller.jenkins.request_limiter import FIRST_WAIT, PROBE, RequestLimiter, is_starting
+from poller.jenkins.request_limiter import PROBE, RequestLimiter, is_starting
 
 T = TypeVar("T")
 
@@ -70,8 +67,8 @@ class _Heads(msgspec.Struct):
 
 
 class JenkinsClient:
-    """One controller's API. All methods raise RemoteError, with what was asked in it; LeftAlone
-    while nobody is to ask. ``every`` is in seconds, ``clock`` gives epoch milliseconds.
+    """One controller's API. All methods raise RemoteError, with what was asked in it; CircuitOpen
+    while nobody is to ask. Every request has its slot of ``limiter``.
     """
 
     def __init__(
@@ -80,10 +77,7 @@ class JenkinsClient:
         connection: Connection,
         user: str,
         token: str,
-        *,
-        request_rate: float | None = None,
-        every: float = FIRST_WAIT,
-        clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        limiter: RequestLimiter | None = None,
     ) -> None:
         self.where = f"controller {name}"
         self.requests = 0
@@ -93,17 +87,14 @@ class JenkinsClient:
         self._base = connection.url.rstrip("/")
         self._seconds = connection.timeout / 1000
         self._http = open_client(connection, credentials=basic(user, token))
-        pace = RateLimit(request_rate, asyncio.get_running_loop().time)
-        self.turns = RequestLimiter(
-            self.where, connection.max_connections, pace, clock, every=every
-        )
+        self.limiter = limiter or RequestLimiter(self.where, connection.max_connections)
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._http.aclose()
 
     async def items(self, folder: str, tree: str) -> Any:
-        """``api/json`` of the top (``""``) or a folder: plain JSON, to be looked at with care."""
+        """``api/json`` of the top (``""``) or a folder: plain JSON, not to be trusted."""
         path = job_path(folder) + "api/json"
         return await self._get(folder or "item tree", path, {"tree": tree}, Any, TREE_LIMIT)
 
@@ -125,9 +116,9 @@ class JenkinsClient:
         return (await self._job(full_name, tree, _Builds)).builds
 
     async def heads(self, full_name: str) -> list[BuildKey]:
-        """The start of every build of the job, newest first. Jenkins loads each build for it."""
+        """The key of every build of the job, newest first. Jenkins loads each build for it."""
         answer = await self._job(full_name, "allBuilds[number,timestamp,queueId]", _Heads)
-        return [_start(head) for head in answer.allBuilds]
+        return [_key(head) for head in answer.allBuilds]
 
     async def history(self, full_name: str, tree: str, kind: type[T]) -> T:
         """A job's ``tree`` that may be long: the time limit holds for each part of the answer."""
@@ -135,7 +126,7 @@ class JenkinsClient:
         streamed = self.stream(full_name, path, {"tree": tree}, HISTORY_LIMIT)
         async with streamed as (answer, chunks):
             answer = dataclasses.replace(answer, body=b"".join([part async for part in chunks]))
-            self._refuse(answer, full_name)
+            self._raise_for_status(answer, full_name)
         return decode(answer, self.where, full_name, kind)
 
     @contextlib.asynccontextmanager
@@ -151,7 +142,7 @@ class JenkinsClient:
         Raises RemoteError."""
         request = self._request(path, params, headers)
         async with (
-            self.turns.turn(None, of_job=True),
+            self.limiter.slot(None, of_job=True),
             stream(self._http, request, where=self.where, what=what, limit=limit) as streamed,
         ):
             yield streamed
@@ -191,37 +182,37 @@ class JenkinsClient:
         inside = "/".join(quote(segment, safe="") for segment in path.split("/"))
         what = f"{path} of {full_name} #{number}"
         url = f"{job_path(full_name)}{number}/artifact/{inside}"
-        answer = await self._ask(what, url, {}, MANIFEST_LIMIT)
+        answer = await self._fetch(what, url, {}, MANIFEST_LIMIT)
         if "html" in answer.headers.get("Content-Type", ""):
             raise BadAnswer(self.where, what, "a web page where a file is due", PAGE_HINT)
         return answer.body
 
     async def headers(self) -> Mapping[str, str]:
         """``X-Jenkins``, ``Date`` and the other headers of a small answer; case does not matter."""
-        answer = await self._ask("server", "api/json", {"tree": "nodeDescription"}, FACTS_LIMIT)
+        answer = await self._fetch("server", "api/json", {"tree": "nodeDescription"}, FACTS_LIMIT)
         return answer.headers
 
     async def probe(self) -> None:
         """The smallest question that Jenkins answers itself: one value, of no item."""
-        await self._ask("server", "api/json", {"tree": "mode"}, FACTS_LIMIT, PROBE)
+        await self._fetch("server", "api/json", {"tree": "mode"}, FACTS_LIMIT, PROBE)
 
     async def identity(self) -> str | None:
         """``X-Instance-Identity``, the public key of this Jenkins; only its pages carry it
         (measured). None where the page can't be had or a proxy took the header away."""
         try:
-            answer = await self._ask("identity", "login", {}, PAGE_LIMIT)
+            answer = await self._fetch("identity", "login", {}, PAGE_LIMIT)
         except (Unreachable, CircuitOpen):
             raise
         except RemoteError:
             return None
         return answer.headers.get("X-Instance-Identity")
 
-    async def start(self, full_name: str, number: int) -> BuildKey:
-        """What tells one build from every other. Raises NotFound when it is gone."""
+    async def build_key(self, full_name: str, number: int) -> BuildKey:
+        """The key of one build. Raises NotFound when it is gone."""
         path = f"{job_path(full_name)}{number}/api/json"
         what = f"{full_name} #{number}"
         params = {"tree": "number,timestamp,queueId"}
-        return _start(await self._get(what, path, params, _Head, FACTS_LIMIT))
+        return _key(await self._get(what, path, params, _Head, FACTS_LIMIT))
 
     async def _job(self, full_name: str, tree: str, kind: type[T]) -> T:
         path = job_path(full_name) + "api/json"
@@ -235,22 +226,22 @@ class JenkinsClient:
         kind: Callable[..., T] | type[T],
         limit: int,
     ) -> T:
-        answer = await self._ask(what, path, params, limit)
+        answer = await self._fetch(what, path, params, limit)
         return decode(answer, self.where, what, kind)
 
-    async def _ask(
+    async def _fetch(
         self, what: str, path: str, params: dict[str, str], limit: int, kind: Hashable = None
     ) -> HttpResponse:
         request = self._request(path, params)
-        async with self.turns.turn(kind or kind_of(path, params), of_job=path.startswith("job/")):
+        async with self.limiter.slot(kind or kind_of(path, params), of_job=path.startswith("job/")):
             answer = await fetch(
                 self._http, request, where=self.where, what=what, limit=limit, seconds=self._seconds
             )
-            self._refuse(answer, what)
+            self._raise_for_status(answer, what)
         self.session = answer.headers.get("X-Jenkins-Session", self.session)
         return answer
 
-    def _refuse(self, answer: HttpResponse, what: str) -> None:
+    def _raise_for_status(self, answer: HttpResponse, what: str) -> None:
         if is_starting(answer.status, answer.body):
             error = Unreachable(self.where, what, "HTTP 503: Jenkins is getting ready to work")
             error.status, error.starting = answer.status, True
@@ -278,5 +269,5 @@ def kind_of(path: str, params: dict[str, str]) -> Hashable:
     return path.rpartition("/")[2], tree[:9], len(tree)
 
 
-def _start(head: _Head) -> BuildKey:
+def _key(head: _Head) -> BuildKey:
     return BuildKey(head.number, max(0, head.timestamp), max(0, head.queueId or 0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import msgspec
 
@@ -19,84 +20,84 @@ MOST_DIGITS = 18
 
 
 class LogPart(msgspec.Struct, frozen=True):
-    """What became of a look into a log: ``read`` bytes came, ``whole`` unless the limit cut it.
+    """What came of reading a log: ``read`` bytes came, ``complete`` unless the limit cut it.
 
     ``size`` is where to go on, in bytes of the log as Jenkins has it, hidden notes included; None
     where Jenkins did not say. ``more``: the build still writes.
     """
 
     read: int
-    whole: bool
+    complete: bool
     size: int | None
     more: bool
 
 
-async def read_log(
-    client: JenkinsClient,
-    full_name: str,
-    number: int,
-    take: Callable[[bytes], None],
-    *,
-    start: int | None = None,
-    limit: int = NO_LIMIT,
-    seconds: float,
-) -> LogPart:
-    """Hand the console log of a build to ``take`` as it comes, at most about ``limit`` bytes in at
-    most ``seconds``. What was handed over stays right when an error is raised.
+@dataclass(frozen=True)
+class ConsoleLog:
+    """The console log of one build, at Jenkins."""
 
-    Without ``start`` by ``consoleText``, which Jenkins streams from its file (of pipelines, with a
-    recent workflow-job); with one, from that byte on by ``logText/progressiveText``, which also
-    tells where to go on, but is put together in Jenkins' memory first
-    (org.kohsuke.stapler.framework.io.LargeText). Raises RemoteError.
-    """
-    path = f"{job_path(full_name)}{number}/"
-    path += "consoleText" if start is None else "logText/progressiveText"
-    params = {} if start is None else {"start": str(start)}
-    what = f"console log of {full_name} #{number}"
-    # Nothing is decompressed, so that no chunk is larger than it looks.
-    streamed = client.stream(what, path, params, NO_LIMIT, {"Accept-Encoding": "identity"})
-    read, whole = 0, True
-    try:
-        async with asyncio.timeout(seconds), streamed as (answer, chunks):
-            raise_for_status(answer, client.where, what, denied_hint=DENIED)
-            refuse_other_text(answer, client.where, what)
-            async for chunk in chunks:
-                take(chunk)
-                read += len(chunk)
-                if read >= limit:
-                    whole = False
-                    break
-    except TimeoutError:
-        raise Unreachable(client.where, what, f"not done in {seconds:g} s") from None
-    size = answer.headers.get("X-Text-Size", "")
-    more = answer.headers.get("X-More-Data", "") == "true"
-    known = size.isdecimal() and len(size) <= MOST_DIGITS
-    return LogPart(read, whole, int(size) if known else None, more)
+    client: JenkinsClient
+    full_name: str
+    number: int
 
+    @property
+    def _what(self) -> str:
+        return f"console log of {self.full_name} #{self.number}"
 
-async def read_log_in_parts(
-    client: JenkinsClient,
-    full_name: str,
-    number: int,
-    take: Callable[[bytes], None],
-    *,
-    limit: int,
-    seconds: float,
-) -> LogPart:
-    """By ``progressiveText``: while run listeners work, Jenkins sends 10,000 lines at once. All
-    parts together are no more, and take no longer, than the log at once may."""
-    start = read = 0
-    until = asyncio.get_running_loop().time() + seconds
-    while True:
-        left = until - asyncio.get_running_loop().time()
-        if left <= 0:
-            what = f"console log of {full_name} #{number}"
-            raise Unreachable(client.where, what, f"not done in {seconds:g} s")
-        part = await read_log(
-            client, full_name, number, take, start=start, limit=limit - read, seconds=left
-        )
-        read += part.read
-        goes_on = part.whole and part.more and part.read > 0
-        if not (goes_on and part.size is not None and part.size > start):
-            return part
-        start = part.size
+    async def read(
+        self,
+        take: Callable[[bytes], None],
+        *,
+        start: int | None = None,
+        limit: int = NO_LIMIT,
+        seconds: float,
+    ) -> LogPart:
+        """Hand the log to ``take`` as it comes, at most about ``limit`` bytes in at most
+        ``seconds``. What was handed over stays right when an error is raised.
+
+        Without ``start`` by ``consoleText``, which Jenkins streams from its file (of pipelines,
+        with a recent workflow-job); with one, from that byte on by ``logText/progressiveText``,
+        which also says where to go on, but is put together in Jenkins' memory first
+        (org.kohsuke.stapler.framework.io.LargeText). Raises RemoteError.
+        """
+        path = f"{job_path(self.full_name)}{self.number}/"
+        path += "consoleText" if start is None else "logText/progressiveText"
+        params = {} if start is None else {"start": str(start)}
+        client, what = self.client, self._what
+        # Nothing is decompressed, so that no chunk is larger than it seems.
+        streamed = client.stream(what, path, params, NO_LIMIT, {"Accept-Encoding": "identity"})
+        read, complete = 0, True
+        try:
+            async with asyncio.timeout(seconds), streamed as (answer, chunks):
+                raise_for_status(answer, client.where, what, denied_hint=DENIED)
+                refuse_other_text(answer, client.where, what)
+                async for chunk in chunks:
+                    take(chunk)
+                    read += len(chunk)
+                    if read >= limit:
+                        complete = False
+                        break
+        except TimeoutError:
+            raise Unreachable(client.where, what, f"not done in {seconds:g} s") from None
+        size = answer.headers.get("X-Text-Size", "")
+        more = answer.headers.get("X-More-Data", "") == "true"
+        known = size.isdecimal() and len(size) <= MOST_DIGITS
+        return LogPart(read, complete, int(size) if known else None, more)
+
+    async def read_in_parts(
+        self, take: Callable[[bytes], None], *, limit: int, seconds: float
+    ) -> LogPart:
+        """By ``progressiveText``: while run listeners work, Jenkins sends 10,000 lines at once. All
+        parts together are no more, and take no longer, than the log at once may."""
+        start = read = 0
+        until = asyncio.get_running_loop().time() + seconds
+        while True:
+            left = until - asyncio.get_running_loop().time()
+            if left <= 0:
+                raise Unreachable(self.client.where, self._what, f"not done in {seconds:g} s")
+            part = await self.read(take, start=start, limit=limit - read, seconds=left)
+            read += part.read
+            goes_on = part.complete and part.more and part.read > 0
+            if not (goes_on and part.size is not None and part.size > start):
+                return part
+            start = part.size

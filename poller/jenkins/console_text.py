@@ -16,7 +16,7 @@ LINE_LIMIT = 16 * 1024
 """Bytes of a line that are kept; one of 100 MB costs no more memory than the next limit."""
 
 RAW_LINE_LIMIT = 128 * 1024
-"""Bytes of a line that are looked at."""
+"""Bytes of a line that are read."""
 
 LOOK_AHEAD = 8 * 1024
 """Bytes behind the end of what is kept of a line, for a secret that begins before it."""
@@ -88,7 +88,7 @@ class ConsoleCleaner:
 
     @staticmethod
     def _cut(line: bytes, *, unended: bool = False) -> bytes:
-        """The line no longer than it may be, with its newline. Of one whose end was not looked at
+        """The line no longer than it may be, with its newline. Of one whose end was not read
         as much is left out as a secret may need to be known by."""
         keep = min(LINE_LIMIT, max(0, len(line) - LOOK_AHEAD) if unended else len(line))
         if keep == len(line):

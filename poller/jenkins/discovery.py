@@ -28,14 +28,14 @@ DEEPEST = 200
 """Levels of folders that are gone down to: no Jenkins has so many, but an answer may say so."""
 
 MOST_ASKED = 10_000
-"""Folders that are asked for by themselves in one look; the next look goes deeper at once."""
+"""Folders that are asked for by themselves in one poll; the next poll asks deeper at once."""
 
 MULTIBRANCH = "MultiBranchProject"
 PIPELINE_JOB = "org.jenkinsci.plugins.workflow.job.WorkflowJob"
 
 
 class Item(Struct, frozen=True, gc=False):
-    """One job as the item tree shows it. ``last`` is the newest build, asked for at the first look
+    """One job as the item tree shows it. ``last`` is the newest build, asked for in the first poll
     only: of number 0 where there is none, None where it was not asked."""
 
     full_name: str
@@ -47,7 +47,7 @@ class Item(Struct, frozen=True, gc=False):
 
 @dataclass
 class ItemTree:
-    """What one look at a controller's items gave.
+    """A controller's items, as they were read.
 
     ``unread`` are folders that could not be read, with the reason; ``malformed`` counts the items
     that were not what Jenkins exports. ``depth`` is the number of levels that hold items.
@@ -59,18 +59,18 @@ class ItemTree:
     depth: int = 1
 
 
-async def fetch_items(api: JenkinsClient, depth: int | None, *, first: bool) -> ItemTree:
-    """Every job of the controller. ``depth`` is what an earlier look found, None at the first.
+async def fetch_items(client: JenkinsClient, depth: int | None, *, first: bool) -> ItemTree:
+    """Every job of the controller. ``depth`` is what an earlier poll found, None in the first.
 
     One request, and one more for each folder deeper than ``depth``. Raises RemoteError when the
     top can't be read; a folder that can't be is reported in the result.
     """
     levels = min(depth or LEVELS, MOST_LEVELS)
     found = ItemTree()
-    top = await api.items("", tree(levels, first=first))
+    top = await client.items("", tree(levels, first=first))
     if not isinstance(top, dict) or not isinstance(top.get("jobs"), list):
         raise BadAnswer(
-            api.where, "item tree", "there are no jobs in it", "is the url Jenkins' own?"
+            client.where, "item tree", "there are no jobs in it", "is the url Jenkins' own?"
         )
     deeper = walk(top, found)
     asked: set[str] = set()
@@ -80,10 +80,10 @@ async def fetch_items(api: JenkinsClient, depth: int | None, *, first: bool) -> 
             continue
         asked.add(folder)
         if len(asked) > MOST_ASKED:
-            found.unread[folder] = f"{api.where}: {folder}: not asked for, there are too many"
+            found.unread[folder] = f"{client.where}: {folder}: not asked for, there are too many"
             continue
         try:
-            answer = await api.items(folder, tree(levels, first=first))
+            answer = await client.items(folder, tree(levels, first=first))
         except (NotFound, Unauthorized) as error:
             found.unread[folder] = str(error)
             continue
@@ -140,22 +140,22 @@ def walk(answer: Any, found: ItemTree, *, at: int = 0, folder: str = "") -> list
                     kind,
                     number,
                     multibranch,
-                    _start(child["lastBuild"]) if "lastBuild" in child else None,
+                    _key(child["lastBuild"]) if "lastBuild" in child else None,
                 )
     return deeper
 
 
-def _start(last: Any) -> BuildKey:
+def _key(last: Any) -> BuildKey:
     if not isinstance(last, dict):
         return BuildKey(0, 0)
     number, timestamp, queue_id = (last.get(key) for key in ("number", "timestamp", "queueId"))
     return BuildKey(within(number, MOST_BUILDS), within(timestamp, LAST_MS), within(queue_id, LONG))
 
 
-async def in_multibranch(api: JenkinsClient, full_name: str) -> bool:
+async def in_multibranch(client: JenkinsClient, full_name: str) -> bool:
     """Whether the job is a branch of a multibranch project. Raises RemoteError."""
     parent = full_name.rpartition("/")[0]
     if not parent:
         return False
-    answer = await api.items(parent, "name")
+    answer = await client.items(parent, "name")
     return isinstance(answer, dict) and str(answer.get("_class") or "").endswith(MULTIBRANCH)

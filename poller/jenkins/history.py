@@ -28,8 +28,8 @@ class Summary(Struct, frozen=True, gc=False):
     inProgress: bool | None = None
 
     @property
-    def start(self) -> BuildKey:
-        """What tells the build from every other one."""
+    def key(self) -> BuildKey:
+        """What makes it this build and no other."""
         return BuildKey(self.number, max(0, self.timestamp), max(0, self.queueId or 0))
 
     @property
@@ -43,14 +43,14 @@ class _Summaries(Struct):
     allBuilds: list[Summary] = []
 
 
-async def summaries(api: JenkinsClient, item: Item, since: int) -> AsyncIterator[list[Summary]]:
+async def summaries(client: JenkinsClient, item: Item, since: int) -> AsyncIterator[list[Summary]]:
     """The builds of a job that started at or after ``since`` (epoch ms), newest first, in parts.
 
-    The newest hundred cost Jenkins no more than that; only where they don't reach back, the whole
+    The newest hundred cost Jenkins no more than that; only where they don't reach back, all of the
     history is asked for, and Jenkins loads it. Raises RemoteError.
     """
     newest = f"builds[{SUMMARY_TREE}]{{0,{BUILDS_PER_PAGE}}}"
-    found = (await api.history(item.full_name, newest, _Summaries)).builds
+    found = (await client.history(item.full_name, newest, _Summaries)).builds
     yield [one for one in found if one.timestamp >= since or one.timestamp <= 0]
     if found and 0 < found[-1].timestamp < since:
         return
@@ -58,7 +58,7 @@ async def summaries(api: JenkinsClient, item: Item, since: int) -> AsyncIterator
         return
     reached = found[-1].number if found else item.next_build_number
     every = f"allBuilds[{SUMMARY_TREE}]"
-    found = (await api.history(item.full_name, every, _Summaries)).allBuilds
+    found = (await client.history(item.full_name, every, _Summaries)).allBuilds
     older = [
         one
         for one in found

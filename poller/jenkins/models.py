@@ -1,7 +1,7 @@
 """Jenkins' JSON as typed structs: only what the program reads.
 
 Names are Jenkins' own, as its answers are decoded straight into these. What plugins may fill with
-anything (the parts of an action) stays untyped here and is looked at where it is used.
+anything (the parts of an action) stays untyped here and is checked where it is used.
 """
 
 from __future__ import annotations
@@ -102,8 +102,8 @@ class Build(Struct, frozen=True, gc=False):
     artifacts: list[ArchivedFile] = []
 
     @property
-    def start(self) -> BuildKey:
-        """What tells the build from every other one."""
+    def key(self) -> BuildKey:
+        """What makes it this build and no other."""
         return BuildKey(self.number, max(0, self.timestamp), max(0, self.queueId or 0))
 
     @property
@@ -117,7 +117,7 @@ class Build(Struct, frozen=True, gc=False):
 
     @property
     def broken(self) -> bool:
-        """Jenkins could not load it whole: a completed build without a start or a result."""
+        """Jenkins could not load all of it: a completed build without a start or a result."""
         return self.completed and (self.timestamp <= 0 or not self.result)
 
 

@@ -45,7 +45,7 @@ def shown_path(full_name: str) -> str:
 def build_of_url(url: str, root: str = "") -> tuple[str, int] | None:
     """The full name and number in a build's ``url``, else None.
 
-    The host and the context path before the first ``job`` are not looked at: Jenkins answers with
+    The host and the context path before the first ``job`` are ignored: Jenkins answers with
     its own idea of its address, which may be another than ours.
     """
     try:

@@ -1,21 +1,22 @@
-"""Whose turn it is to ask a controller: never more than ``max_connections`` at once, fewer while it
-is slow, nobody while it is left alone."""
+"""The limit of requests to one controller: never more than ``max_connections`` at once, fewer while
+it is slow, none while its circuit is open."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass
 from types import TracebackType
 
 from poller.core.errors import CircuitOpen, RemoteError, Unreachable
+from poller.core.times import Clock, now_ms
 from poller.http.breaker import Breaker, BreakerFailure, BreakerPolicy, BreakerState
 from poller.http.throttle import RateLimit, Throttle
 
 FAILURES = 3
-"""Requests in a row without an answer after which a controller is left alone."""
+"""Requests in a row without an answer that open the circuit."""
 
 FIRST_WAIT, LONGEST_WAIT = 30.0, 300.0
 """Seconds until it is tried again; no sooner than it would be polled, and no later than it would
@@ -33,16 +34,16 @@ STARTING_MARKS = (b"getting ready to work", b"Jenkins is restarting", b"/scripts
 (recorded); its words are in the server's language, its script is not."""
 
 PROBE = "probe"
-"""The kind of the one small request to a controller that was left alone."""
+"""The kind of the one small request that is sent while the circuit is half-open."""
 
 
-def rules(every: float) -> BreakerPolicy:
+def breaker_policy(every: float) -> BreakerPolicy:
     """For a controller that is polled ``every`` so many seconds."""
     longest = max(LONGEST_WAIT, every)
     return BreakerPolicy(FAILURES, min(FIRST_WAIT, every), longest, longest)
 
 
-def starting_rules(every: float) -> BreakerPolicy:
+def starting_policy(every: float) -> BreakerPolicy:
     """The same, while it is getting ready."""
     return BreakerPolicy(1, min(STARTING_FIRST, every), STARTING_LONGEST, LONGEST_WAIT)
 
@@ -63,67 +64,68 @@ class LimiterState:
 
 
 class RequestLimiter:
-    """``where`` names the controller, ``clock`` gives epoch milliseconds."""
+    """At most ``most`` requests at once to the controller that ``where`` names, and at most
+    ``request_rate`` of them a second, which is polled ``every`` so many seconds."""
 
     def __init__(
         self,
         where: str,
         most: int,
-        pace: RateLimit,
-        clock: Callable[[], int],
         *,
+        request_rate: float | None = None,
         every: float = FIRST_WAIT,
+        clock: Clock = now_ms,
     ) -> None:
         self._where = where
         self._slots = asyncio.Semaphore(most)
         self._withheld = 0
-        self._pace = pace
+        self._rate = RateLimit(request_rate, asyncio.get_running_loop().time)
         self._clock = clock
         self._every = every
-        self.rules = rules(every)
+        self.policy = breaker_policy(every)
         self.breaker = Breaker()
         self.throttle = Throttle(most)
         self.resumed = False
 
-    def turn(self, kind: Hashable, *, of_job: bool) -> RequestSlot:
+    def slot(self, kind: Hashable, *, of_job: bool) -> RequestSlot:
         """``async with`` it, ask, and let the error through. ``of_job``: a 500 may be the job's own
         fault. What takes as long as it is large is of kind None: its time says nothing."""
         return RequestSlot(self, kind, of_job)
 
     def resume(self, breaker: Breaker) -> None:
-        """Go on with what another process knew of the controller."""
+        """Go on with the breaker as another process left it."""
         self.resumed = True
         self.breaker = breaker.resumed(self._clock())
 
     @property
-    def manners(self) -> LimiterState:
-        """What is to be seen of it."""
+    def state(self) -> LimiterState:
+        """How the controller is treated now."""
         return LimiterState(self.breaker, self.throttle.limit, self.throttle.most)
 
     @property
-    def left_alone(self) -> bool:
-        """Nobody may ask."""
+    def circuit_open(self) -> bool:
+        """No request may be made."""
         return not self.breaker.closed
 
     def is_due(self) -> bool:
         """Whether it is time for the one small request; the breaker is half-open then."""
         if self.breaker.state is BreakerState.OPEN and not self.breaker.wait(
-            self._clock(), self.rules
+            self._clock(), self.policy
         ):
             self.breaker = self.breaker.half_opened()
         return self.breaker.state is BreakerState.HALF_OPEN
 
-    def refusal(self) -> CircuitOpen:
-        """What those get who ask nevertheless."""
+    def circuit_open_error(self) -> CircuitOpen:
+        """The error of a request that is made nevertheless."""
         return CircuitOpen(self._where, "", f"left alone: {self.breaker.why}")
 
     async def enter(self, kind: Hashable) -> None:
-        """Wait for the turn. Raises LeftAlone."""
-        self._refuse(kind)
+        """Wait for a slot. Raises CircuitOpen."""
+        self._check_circuit(kind)
         await self._slots.acquire()
         try:
-            await self._pace.turn()
-            self._refuse(kind)  # it may have failed meanwhile
+            await self._rate.wait()
+            self._check_circuit(kind)  # it may have failed meanwhile
         except BaseException:
             self.leave()
             raise
@@ -155,28 +157,28 @@ class RequestLimiter:
         failure = BreakerFailure(
             self._clock(), error.reason, jitter, error.retry_after, error.starting
         )
-        which = starting_rules(self._every) if error.starting else self.rules
+        which = starting_policy(self._every) if error.starting else self.policy
         self.breaker = self.breaker.failed(failure, which)
 
-    def _refuse(self, kind: Hashable) -> None:
+    def _check_circuit(self, kind: Hashable) -> None:
         if self.breaker.closed or (kind == PROBE and self.breaker.state is BreakerState.HALF_OPEN):
             return
-        raise self.refusal()
+        raise self.circuit_open_error()
 
 
 class RequestSlot:
-    """One request's turn."""
+    """One request's place among those that are under way."""
 
-    __slots__ = ("_began", "_kind", "_of_job", "_turns")
+    __slots__ = ("_began", "_kind", "_limiter", "_of_job")
 
-    def __init__(self, turns: RequestLimiter, kind: Hashable, of_job: bool) -> None:
-        self._turns = turns
+    def __init__(self, limiter: RequestLimiter, kind: Hashable, of_job: bool) -> None:
+        self._limiter = limiter
         self._kind = kind
         self._of_job = of_job
         self._began = 0.0
 
     async def __aenter__(self) -> None:
-        await self._turns.enter(self._kind)
+        await self._limiter.enter(self._kind)
         self._began = time.monotonic()
 
     async def __aexit__(
@@ -185,12 +187,12 @@ class RequestSlot:
         error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        turns = self._turns
+        limiter = self._limiter
         if isinstance(error, Unreachable):
-            turns.failed(error, self._kind, of_job=self._of_job)
+            limiter.failed(error, self._kind, of_job=self._of_job)
         elif error is None or isinstance(error, RemoteError):
-            turns.answered()
+            limiter.answered()
             if self._kind is not None:
                 now = time.monotonic()
-                turns.throttle.note(self._kind, now - self._began, now)
-        turns.leave()
+                limiter.throttle.note(self._kind, now - self._began, now)
+        limiter.leave()

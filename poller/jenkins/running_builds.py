@@ -11,37 +11,37 @@ from poller.jenkins.answers import Executable
 from poller.jenkins.client import JenkinsClient
 from poller.jenkins.paths import build_of_url
 
-Builds = Mapping[tuple[str, int], BuildKey]
+RunningBuilds = Mapping[tuple[str, int], BuildKey]
 """By full name, in lower case, and number. A start without a queue id is not that of the build."""
 
 
 @dataclass(frozen=True)
-class Running:
-    """``builds`` that run now, None where Jenkins does not tell; ``passing``: this time only."""
+class RunningAnswer:
+    """``builds`` that run now, None where Jenkins does not say; ``temporary``: this time only."""
 
-    builds: Builds | None
-    passing: bool = False
+    builds: RunningBuilds | None
+    temporary: bool = False
 
 
-async def fetch_running(api: JenkinsClient) -> Running:
+async def fetch_running(client: JenkinsClient) -> RunningAnswer:
     """Which builds run now.
 
     Look-up in Jenkins ignores case and its URLs echo what was asked, so only the lower case of a
     URL is compared.
     """
     try:
-        told = await api.running()
+        executables = await client.running()
     except (NotFound, Unauthorized):
-        return Running(None)
+        return RunningAnswer(None)
     except RemoteError:
-        return Running(None, passing=True)
-    return Running(named_builds(told, api.root))
+        return RunningAnswer(None, temporary=True)
+    return RunningAnswer(named_builds(executables, client.root))
 
 
-def named_builds(told: Iterable[Executable], root: str) -> Builds:
+def named_builds(executables: Iterable[Executable], root: str) -> RunningBuilds:
     """Those of what runs that have a build's address."""
     found: dict[tuple[str, int], BuildKey] = {}
-    for one in told:
+    for one in executables:
         if (named := build_of_url(one.url, root)) is not None:
             build = (named[0].lower(), named[1])
             if one.queue_id or build not in found:

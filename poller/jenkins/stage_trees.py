@@ -17,18 +17,18 @@ RUNS_WORTH_IT = 3
 """``runs`` makes Jenkins read ten flow graphs, ``describe`` one; ``runs`` saves round trips."""
 
 
-async def stage_tree(api: JenkinsClient, full_name: str, build: Build) -> StageTree | None:
+async def stage_tree(client: JenkinsClient, full_name: str, build: Build) -> StageTree | None:
     if build.cls != PIPELINE_RUN:
         return None
     try:
-        return await api.stage_tree(full_name, build.number)
+        return await client.stage_tree(full_name, build.number)
     except NotFound:
         return None
 
 
-async def ten_stage_trees(api: JenkinsClient, full_name: str) -> dict[int, StageTree]:
+async def ten_stage_trees(client: JenkinsClient, full_name: str) -> dict[int, StageTree]:
     try:
-        trees = await api.ten_stage_trees(full_name)
+        trees = await client.ten_stage_trees(full_name)
     except (BadAnswer, NotFound):
         return {}  # one bad tree spoils the answer for ten: ask for each alone
     return {

@@ -33,12 +33,12 @@ class Ledger:
         self.controllers = Controllers(self.file)
         self.jobs = Jobs(self.file)
         self.builds = Builds(self.file)
-        self.lacking = Incomplete(self.file)
+        self.incomplete = Incomplete(self.file)
         self.outbox = Outbox(self.file)
         self.executions = Executions(self.file)
         self.logs = Logs(self.file)
-        self.history = PageQueries(self.file)
-        self.books = Reconciliation(self.file)
+        self.page_queries = PageQueries(self.file)
+        self.reconciliation = Reconciliation(self.file)
         self.breakers = Breakers(self.file)
 
     def __enter__(self) -> Self:

@@ -73,23 +73,23 @@ class Builds:
             elsewhere = _elsewhere(conn, controller, job, batch)
             saved = []
             for build in batch.builds:
-                row = _save_build(conn, job, batch.job, build, elsewhere.get(build.start.number))
+                row = _save_build(conn, job, batch.job, build, elsewhere.get(build.key.number))
                 if row is not None:
                     saved.append(build.state)
                     if build.payload is not None:
                         note_execution(conn, row, build.execution, build.no_execution)
                         takers = [one for one in sinks if one != IACM or build.execution]
                         put_in_outbox(conn, controller, row, build.payload, takers, at)
-                    record_incomplete(conn, row, build.lacking)
+                    record_incomplete(conn, row, build.incomplete)
                     if build.log is not None:
                         keep_log(conn, row, build.log, at)
             advance(conn, job)
         return RecordResult(saved.count("collected"), saved.count("skipped"))
 
-    def note_begun(self, builds: Iterable[tuple[JobState, BuildKey]]) -> None:
+    def record_running(self, builds: Iterable[tuple[JobState, BuildKey]]) -> None:
         """Note builds that run, of each job's present generation, in flight. No mark moves: what
         lies before them was not looked at."""
-        with self._file.write("note builds that began") as conn:
+        with self._file.write("record running builds") as conn:
             conn.executemany(
                 "insert into build (job, generation, number, timestamp, queue_id, duration, state)"
                 " select id, generation, ?3, ?4, nullif(?5, 0), 0, 'in_flight' from job"
@@ -127,19 +127,20 @@ def _same(
 def _save_job(conn: sqlite3.Connection, controller: int, batch: Batch) -> int | None:
     """The id of the job's row, or None when the row is of a later generation already."""
     job = batch.job
-    newest = max((build.start for build in batch.builds), default=None)
-    known = job.mark.newest
+    newest = max((build.key for build in batch.builds), default=None)
+    known = job.progress.newest
     if newest is None or (known is not None and known > newest):
         newest = known
     moves = batch.examined is not None
-    examined = job.mark.examined if batch.examined is None else batch.examined
+    examined = job.progress.examined if batch.examined is None else batch.examined
     next_build_number = None if batch.examined is None else batch.examined + 1
     failures = job.failures + 1 if batch.retry_at is not None else 0
     saved = conn.execute(
-        "insert into job (controller, full_name, class, generation, base, examined,"
+        "insert into job (controller, full_name, class, generation, number_offset, examined,"
         " next_build_number, newest_number, newest_timestamp, newest_queue_id, gaps,"
         " failures, retry_at) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
-        " on conflict do update set class = excluded.class, base = excluded.base,"
+        " on conflict do update set class = excluded.class,"
+        " number_offset = excluded.number_offset,"
         " watermark = iif(generation < excluded.generation, 0, watermark),"
         " examined = iif(?14 or generation < excluded.generation, excluded.examined, examined),"
         " next_build_number = iif(?14, excluded.next_build_number,"
@@ -151,7 +152,7 @@ def _save_job(conn: sqlite3.Connection, controller: int, batch: Batch) -> int | 
         " generation = excluded.generation"
         " where generation <= excluded.generation returning id",
         (
-            controller, job.full_name, batch.cls, job.generation, job.base, examined,
+            controller, job.full_name, batch.cls, job.generation, job.number_offset, examined,
             next_build_number, *(newest or (None, None, None)), batch.gaps,
             failures, batch.retry_at or 0, moves,
         ),
@@ -172,7 +173,7 @@ def _continue(conn: sqlite3.Connection, source: Predecessor, job: int, generatio
     if not source.moved:
         return
     conn.execute(
-        "update job set generation = generation + 1, base = base"
+        "update job set generation = generation + 1, number_offset = number_offset"
         " + max(coalesce(next_build_number, 1) - 1, coalesce(newest_number, 0), examined),"
         " examined = 0, watermark = 0, next_build_number = null, newest_number = null,"
         " newest_timestamp = null, newest_queue_id = null where id = ? and generation = ?",
@@ -195,8 +196,8 @@ def _elsewhere(
 ) -> dict[int, KnownBuild]:
     """By number, the builds of the batch that the ledger has under another generation or name."""
     return {
-        known.start.number: known
-        for known in _same(conn, controller, job, [build.start for build in batch.builds])
+        known.key.number: known
+        for known in _same(conn, controller, job, [build.key for build in batch.builds])
         if (known.job, known.generation) != (job, batch.job.generation)
     }
 
@@ -211,7 +212,7 @@ def _save_build(
         conn.execute(
             "update or ignore build set job = ?, generation = ?"
             " where job = ? and generation = ? and number = ?",
-            (job_id, job.generation, known.job, known.generation, build.start.number),
+            (job_id, job.generation, known.job, known.generation, build.key.number),
         )
     saved = conn.execute(
         "insert into build (job, generation, number, timestamp, queue_id, duration, result, state,"
@@ -222,7 +223,7 @@ def _save_build(
         " build_number = excluded.build_number"
         f" where {_NEW_WORD} returning id",
         (
-            job_id, job.generation, *build.start, build.duration, build.result, build.state,
+            job_id, job.generation, *build.key, build.duration, build.result, build.state,
             build.reason, build.build_number,
         ),
     ).fetchone()  # fmt: skip

@@ -10,7 +10,7 @@ from poller.ledger.file import LedgerFile
 
 
 class Incomplete:
-    """The table ``lacking``."""
+    """The table ``incomplete``."""
 
     def __init__(self, file: LedgerFile) -> None:
         self._file = file
@@ -19,7 +19,7 @@ class Incomplete:
         """How many runs of the controller went without something."""
         rows = self._file.rows(
             # SQLite would walk over every build: `cross` keeps the order.
-            "select count(*) as n from lacking l cross join build b on b.id = l.build"
+            "select count(*) as n from incomplete i cross join build b on b.id = i.build"
             " join job j on j.id = b.job join controller c on c.id = j.controller"
             " where c.name = ?",
             controller,
@@ -29,16 +29,16 @@ class Incomplete:
     def newest(self, controller: str, limit: int) -> list[dict[str, Any]]:
         """Job, number and why of the last ones recorded, newest first."""
         return self._file.rows(
-            "select j.full_name as job, b.number, l.why from lacking l"
-            " cross join build b on b.id = l.build join job j on j.id = b.job"
+            "select j.full_name as job, b.number, i.why from incomplete i"
+            " cross join build b on b.id = i.build join job j on j.id = b.job"
             " join controller c on c.id = j.controller where c.name = ?"
-            " order by l.build desc limit ?",
+            " order by i.build desc limit ?",
             controller,
             limit,
         )
 
 
-def record_incomplete(conn: sqlite3.Connection, build: int, lacking: Sequence[str]) -> None:
+def record_incomplete(conn: sqlite3.Connection, build: int, missing: Sequence[str]) -> None:
     """Note what the run of a build goes without, as a part of recording it."""
-    if lacking:
-        conn.execute("insert or replace into lacking values (?, ?)", (build, "\n".join(lacking)))
+    if missing:
+        conn.execute("insert or replace into incomplete values (?, ?)", (build, "\n".join(missing)))

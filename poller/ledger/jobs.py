@@ -9,7 +9,7 @@ from poller.core.build_key import BuildKey
 from poller.ledger.file import LedgerFile
 from poller.ledger.records import JobProgress, JobState
 
-_STIRS = (
+_ACTIVE = (
     "missing or id in (select job from build indexed by build_in_flight where state = 'in_flight')"
 )
 """A job of which something is awaited; a build of an earlier generation is no harm here."""
@@ -25,7 +25,7 @@ class Jobs:
         """Every job of a controller by its full name, or only the one of that name."""
         return self._states(controller, "?2 is null or full_name = ?2", name)
 
-    def at_rest(self, controller: int) -> dict[str, int]:
+    def idle(self, controller: int) -> dict[str, int]:
         """``nextBuildNumber`` at its last collection, by full name, of each job of which nothing is
         awaited: it was there at the last look, and no build of it is in flight. Mostly that is
         all of them: they are compared as they are, as 10,000 states are work."""
@@ -33,15 +33,15 @@ class Jobs:
             return dict(
                 self._file.conn.execute(
                     "select full_name, next_build_number from job where controller = ?"
-                    f" and next_build_number is not null and not ({_STIRS})",
+                    f" and next_build_number is not null and not ({_ACTIVE})",
                     (controller,),
                 )
             )
 
-    def stirring(self, controller: int, names: Iterable[str]) -> dict[str, JobState]:
-        """The jobs of ``names``, and every one that is not at rest."""
+    def active(self, controller: int, names: Iterable[str]) -> dict[str, JobState]:
+        """The jobs of ``names``, and every one that is not idle."""
         within = "full_name in (select value from json_each(?2))"
-        return self._states(controller, f"{_STIRS} or {within}", json.dumps(list(names)))
+        return self._states(controller, f"{_ACTIVE} or {within}", json.dumps(list(names)))
 
     def _states(self, controller: int, which: str, value: str | None) -> dict[str, JobState]:
         with self._file.guarded("read jobs"):
@@ -55,7 +55,7 @@ class Jobs:
                 in_flight.setdefault(job, []).append(number)
             return {
                 name: JobState(
-                    name, job, cls, generation, base,
+                    name, job, cls, generation, number_offset,
                     JobProgress(
                         examined,
                         next_number,
@@ -64,11 +64,11 @@ class Jobs:
                     ),
                     failures, retry_at, bool(missing),
                 )
-                for name, job, cls, generation, base, examined, next_number, newest, timestamp,
-                queue_id, failures, retry_at, missing in self._file.conn.execute(
-                    "select full_name, id, class, generation, base, examined, next_build_number,"
-                    " newest_number, newest_timestamp, newest_queue_id, failures, retry_at,"
-                    f" missing from job where controller = ?1 and ({which})",
+                for name, job, cls, generation, number_offset, examined, next_number, newest,
+                timestamp, queue_id, failures, retry_at, missing in self._file.conn.execute(
+                    "select full_name, id, class, generation, number_offset, examined,"
+                    " next_build_number, newest_number, newest_timestamp, newest_queue_id,"
+                    f" failures, retry_at, missing from job where controller = ?1 and ({which})",
                     (controller, value),
                 )
             }  # fmt: skip

@@ -117,12 +117,12 @@ class Logs:
 
 def keep_log(conn: sqlite3.Connection, build: int, log: KeptLog, at: int) -> None:
     """Keep what was read of a build's log, in the place of what was kept before."""
-    if log.packed is None and log.absent is None:
+    if log.packed is None and log.read_error is None:
         return
     _drop(conn, conn.execute("select build, text from log where build = ?", (build,)).fetchall())
     conn.execute(
         "insert into log values (?, ?, ?, ?, ?, ?)",
-        (build, at, log.size, log.left_out, log.absent, log.packed),
+        (build, at, log.size, log.left_out, log.read_error, log.packed),
     )
     if log.packed is not None:
         conn.execute(

@@ -33,14 +33,14 @@ class QueuedDelivery:
 
 @dataclass(frozen=True)
 class SentBuild:
-    """A build that was sent: ``base`` is what its number at SEI is more than its own; ``kept`` says
-    that its payload still is, ``refused_by`` are the sinks that rejected it."""
+    """A build that was sent: ``number_offset`` is what its number at SEI is more than its own;
+    ``kept`` says that its payload still is, ``refused_by`` are the sinks that rejected it."""
 
     id: int
     full_name: str
     generation: int
-    base: int
-    start: BuildKey
+    number_offset: int
+    key: BuildKey
     kept: bool
     refused_by: frozenset[str] = frozenset()
 
@@ -142,12 +142,13 @@ class Outbox:
             " where b.id = ?",
             build,
         )
-        start = BuildKey(row["number"], row["timestamp"], row["queue_id"] or 0)
-        base = row["build_number"] - row["number"]
+        key = BuildKey(row["number"], row["timestamp"], row["queue_id"] or 0)
+        number_offset = row["build_number"] - row["number"]
         refused_by = frozenset((row["refused_by"] or "").split(",")) - {""}
         return SentBuild(
-            build, row["full_name"], row["generation"], base, start, bool(row["kept"]), refused_by
-        )
+            build, row["full_name"], row["generation"], number_offset, key, bool(row["kept"]),
+            refused_by,
+        )  # fmt: skip
 
     def requeue(self, build: int, at: int, new: BuildRow | None, *, all_sinks: bool) -> None:
         """Put a build's deliveries back to the queue: the rejected ones, or those of ``all_sinks``

@@ -16,7 +16,7 @@ class LedgerEntry:
     """One build as the ledger has it; ``queued`` are the sinks that it waits for."""
 
     id: int
-    start: BuildKey
+    key: BuildKey
     state: str
     reason: str | None
     result: str | None
@@ -61,12 +61,12 @@ class Reconciliation:
                 )
             ]  # fmt: skip
 
-    def checked(self, job: int, at: int) -> None:
+    def record_check(self, job: int, at: int) -> None:
         """Note that a job has been compared with Jenkins."""
         with self._file.write("note a check") as conn:
             conn.execute("update job set checked_at = ? where id = ?", (at, job))
 
-    def least_checked(self, controller: int, count: int, now: int) -> Sequence[str]:
+    def least_recently_checked(self, controller: int, count: int, now: int) -> Sequence[str]:
         """Full names of the jobs to be compared next: those with builds since they were compared
         last, and of these the one longest ago. What was compared after ``now``, by a clock that
         was ahead, counts as never compared."""
@@ -83,7 +83,7 @@ class Reconciliation:
 
     # -- backfills
 
-    def backfilled(self, job: JobState) -> tuple[int, int] | None:
+    def backfilled_window(self, job: JobState) -> tuple[int, int] | None:
         """The window (since, until) of a job's present generation that a backfill has done."""
         with self._file.guarded("read backfills"):
             row: tuple[int, int] | None = self._file.conn.execute(
@@ -92,7 +92,7 @@ class Reconciliation:
             ).fetchone()
         return row
 
-    def note_backfill(self, job: JobState, since: int, until: int) -> None:
+    def record_backfill(self, job: JobState, since: int, until: int) -> None:
         """Note that a backfill has done this window of a job's present generation."""
         with self._file.write("note a backfill") as conn:
             conn.execute(

@@ -17,18 +17,19 @@ GONE = "gone"
 @dataclass(frozen=True)
 class BuildRow:
     """One build to record; ``payload`` is the encoded job run of a collected one, ``build_number``
-    the number that SEI has it under, ``lacking`` what it goes without, one line each; ``log`` is
-    what was read of its console log, where it was; ``execution`` what IaCM is sent of it, encoded,
-    and ``no_execution`` why it is sent nothing, both None where no rule asks for it."""
+    the number that SEI has it under, ``incomplete`` what could not be had of it, one line each;
+    ``log`` is what was read of its console log, where it was; ``execution`` what IaCM is sent of
+    it, encoded, and ``no_execution`` why it is sent nothing, both None where no rule asks for it.
+    """
 
-    start: BuildKey
+    key: BuildKey
     duration: int
     result: str | None
     state: BuildState
     reason: str | None = None
     payload: bytes | None = None
     build_number: int | None = None
-    lacking: Sequence[str] = ()
+    incomplete: Sequence[str] = ()
     log: KeptLog | None = None
     execution: bytes | None = None
     no_execution: str | None = None
@@ -38,9 +39,10 @@ class BuildRow:
 class Batch:
     """What was learned of a job: builds of its present generation.
 
-    ``examined`` is its new mark, up to which every build is known; None where it is not to move, as
-    of a backfill. ``gaps`` counts the numbers below that no build had. ``source`` is the history
-    that the generation goes on with. ``retry_at`` is when to ask for what could not be had whole.
+    ``examined`` is the number up to which every build is known now; None where that is not to
+    move, as of a backfill. ``gaps`` counts the numbers below that no build had. ``source`` is the
+    history that the generation goes on with. ``retry_at`` is when to ask for what could not be had
+    whole.
     """
 
     job: JobState
@@ -66,7 +68,7 @@ class RecordResult:
 class KnownBuild:
     """A build as the ledger has it. ``job`` is the job's id there."""
 
-    start: BuildKey
+    key: BuildKey
     job: int
     generation: int
     settled: bool
@@ -100,7 +102,7 @@ class JobProgress:
     newest: BuildKey | None = None
 
     @property
-    def used(self) -> int:
+    def highest_number(self) -> int:
         """The highest number that is known to have been used."""
         newest = self.newest.number if self.newest else 0
         return max((self.next_build_number or 1) - 1, newest, self.examined)
@@ -110,17 +112,17 @@ class JobProgress:
 class JobState:
     """A job's present generation. ``id`` is 0 for a job not yet in the ledger.
 
-    ``base`` is added to a build's number at SEI; ``failures`` counts the collections that failed
-    in a row, and before ``retry_at`` (epoch milliseconds) there is no other. ``missing`` says that
-    it was not there at a look since its last collection: what is back may be another job.
+    ``number_offset`` is added to a build's number at SEI; ``failures`` counts the collections that
+    failed in a row, and before ``retry_at`` (epoch milliseconds) there is no other. ``missing``
+    says that it was not there at a look since its last collection: what is back may be another job.
     """
 
     full_name: str
     id: int = 0
     cls: str = ""
     generation: int = 0
-    base: int = 0
-    mark: JobProgress = JobProgress()
+    number_offset: int = 0
+    progress: JobProgress = JobProgress()
     failures: int = 0
     retry_at: int = 0
     missing: bool = False

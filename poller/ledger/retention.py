@@ -14,7 +14,7 @@ def apply_retention(ledger: Ledger, keep: LedgerConfig, clock: int) -> None:
     now = trusted_now(clock, ledger.builds.newest_start())
     ledger.outbox.forget_payloads(now - keep.keep_payloads)
     ledger.logs.forget(now - keep.keep_logs)
-    ledger.history.forget(now - COUNTS_KEPT_MS)
+    ledger.page_queries.forget(now - COUNTS_KEPT_MS)
 
 
 def trusted_now(clock: int, newest_build: int | None) -> int:

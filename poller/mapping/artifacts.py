@@ -11,11 +11,11 @@ from msgspec import UNSET, UnsetType
 from poller.core.escape import NAME, TEXT, clip
 from poller.core.patterns import matches
 from poller.jenkins.models import Build
-from poller.mapping.evidence import Evidence
+from poller.mapping.evidence import EnrichedBuild
 from poller.mapping.manifest import FILE_NAMES
 from poller.mapping.payload import Artifact
 from poller.mapping.redaction import Redactor
-from poller.mapping.rules import Match
+from poller.mapping.rules import MatchedRule
 from poller.mapping.scm import without_credentials
 
 MOST = 500
@@ -25,28 +25,28 @@ ARCHIVED = "file"
 
 
 def artifacts(
-    build: Build, evidence: Evidence, matched: Match, redactor: Redactor, web_url: str
+    enriched: EnrichedBuild, rule: MatchedRule, web_url: str
 ) -> tuple[list[Artifact], str]:
     """Those of the manifests, then the extracted ones, then archived files that the rule asks for;
     each once. And how many came from where."""
     sources: list[tuple[str, Sequence[Artifact]]] = [
-        (manifest.path, manifest.artifacts) for manifest in evidence.manifests
+        (manifest.path, manifest.artifacts) for manifest in enriched.manifests
     ]
-    sources.append((evidence.extraction, evidence.extracted_artifacts))
-    archived = list(archived_files(build, matched.rule.archived_files, web_url))
-    sources.append((f"archived_files of {matched.name}", archived))
+    sources.append((enriched.extracted.source, enriched.extracted.artifacts))
+    archived = list(archived_files(enriched.build, rule.settings.archived_files, web_url))
+    sources.append((f"archived_files of {rule.name}", archived))
     found: dict[tuple[Any, ...], Artifact] = {}
-    told = []
+    counts = []
     for source, ones in sources:
         before = len(found)
         for one in ones:
-            safe = _safe(one, redactor)
+            safe = _safe(one, enriched.redactor)
             key = (safe.type, safe.location, safe.name, safe.qualifier, safe.input, safe.output)
             if len(found) < MOST:
                 found.setdefault(key, safe)
         if len(found) > before:
-            told.append(f"{len(found) - before} of {source}")
-    return list(found.values()), ", ".join(told) or "nothing names one"
+            counts.append(f"{len(found) - before} of {source}")
+    return list(found.values()), ", ".join(counts) or "nothing names one"
 
 
 def archived_files(build: Build, globs: Sequence[str], web_url: str) -> Iterator[Artifact]:
@@ -65,12 +65,12 @@ def archived_files(build: Build, globs: Sequence[str], web_url: str) -> Iterator
         )
 
 
-def ci_and_cd(matched: Match, found: Sequence[Artifact]) -> tuple[bool, bool, str]:
+def ci_and_cd(rule: MatchedRule, found: Sequence[Artifact]) -> tuple[bool, bool, str]:
     """``ci``, ``cd``, and why: the rule's, one of which is the opposite of the other where only one
     is given; else what the artifacts say; else a build is CI."""
-    ci, cd = matched.rule.ci, matched.rule.cd
+    ci, cd = rule.settings.ci, rule.settings.cd
     if ci is not None or cd is not None:
-        return (not cd if ci is None else ci, not ci if cd is None else cd, matched.name)
+        return (not cd if ci is None else ci, not ci if cd is None else cd, rule.name)
     outputs, inputs = any(one.output for one in found), any(one.input for one in found)
     if outputs or inputs:
         return outputs, inputs, "artifacts: an output is CI, an input CD"
@@ -101,6 +101,6 @@ def _metadata(value: Any, redactor: Redactor) -> dict[str, str] | UnsetType:
     texts = {
         clip(name, NAME): clip(redactor.text(text), TEXT)
         for name, text in value.items()
-        if isinstance(name, str) and isinstance(text, str) and not redactor.hides(name)
+        if isinstance(name, str) and isinstance(text, str) and not redactor.is_secret_name(name)
     }
     return dict(list(texts.items())[:MOST_METADATA]) or UNSET

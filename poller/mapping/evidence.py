@@ -1,4 +1,4 @@
-"""What was found out about a build beyond its own answer: what mapping is given. Pure data."""
+"""A build with what was found out about it beyond its own answer: what is mapped. Pure data."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from poller.core.kept_log import KeptLog
+from poller.jenkins.models import Build, StageTree
+from poller.mapping.extract import NOTHING_EXTRACTED, Extracted
 from poller.mapping.payload import Artifact
+from poller.mapping.redaction import Redactor
 
 
 @dataclass(frozen=True)
@@ -29,20 +33,21 @@ class Manifest:
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """``upstream`` goes upwards, level by level; ``extracted_…`` is what ``[[extract]]`` found, by
-    the rules at the places ``extracted_by`` of the config, from 1, where that is known."""
+class EnrichedBuild:
+    """A completed build with all that mapping needs. ``redactor`` hides the build's own secrets,
+    too. ``tree`` is None where there are no stages; ``upstream`` goes upwards, level by level;
+    ``extracted`` is what ``[[extract]]`` found in its log; ``log`` is what is kept of it, None
+    where it was not asked for.
 
+    ``incomplete`` is what the build has and could not be had or used, one line each: its run goes
+    without.
+    """
+
+    build: Build
+    redactor: Redactor
+    tree: StageTree | None = None
     upstream: tuple[UpstreamBuild, ...] = ()
     manifests: tuple[Manifest, ...] = ()
-    extracted_artifacts: tuple[Artifact, ...] = ()
-    extracted_commits: tuple[str, ...] = ()
-    extracted_by: tuple[int, ...] = ()
-
-    @property
-    def extraction(self) -> str:
-        """``[[extract]] 1, 3``: what the extracted is from."""
-        return " ".join(["[[extract]]", ", ".join(map(str, self.extracted_by))]).rstrip()
-
-
-NOTHING = Evidence()
+    extracted: Extracted = NOTHING_EXTRACTED
+    log: KeptLog | None = None
+    incomplete: tuple[str, ...] = ()

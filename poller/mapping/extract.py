@@ -31,6 +31,14 @@ class Extracted:
     commits: tuple[str, ...] = ()
     by: tuple[int, ...] = ()
 
+    @property
+    def source(self) -> str:
+        """``[[extract]] 1, 3``; without the places where they are not known."""
+        return " ".join(["[[extract]]", ", ".join(map(str, self.by))]).rstrip()
+
+
+NOTHING_EXTRACTED = Extracted()
+
 
 @dataclass(frozen=True)
 class Pattern:
@@ -72,7 +80,7 @@ class Extractor:
         self._by: set[int] = set()
 
     def feed(self, lines: bytes) -> None:
-        """Look at whole lines of UTF-8."""
+        """Read whole lines of UTF-8."""
         found = [
             (match.start(), pattern, _groups(match))
             for pattern in self._patterns

@@ -1,4 +1,4 @@
-"""One completed build, its stage tree and the evidence → one job run. Pure functions, no I/O.
+"""One completed build with its evidence → one job run. Pure functions, no I/O.
 
 The fields and where each comes from are SEI's "Custom CI/CD integrations" page on one side and
 Jenkins' remote API on the other. Core's own result counts, never wfapi's, which differs.
@@ -20,13 +20,13 @@ from poller.jenkins.models import Build, StageTree
 from poller.jenkins.paths import shown_path
 from poller.mapping.artifacts import artifacts, ci_and_cd
 from poller.mapping.causes import cause_chain, trigger_chain, user_id
-from poller.mapping.evidence import NOTHING, Evidence
-from poller.mapping.params import job_run_params, secrets, text_of
+from poller.mapping.evidence import EnrichedBuild, UpstreamBuild
+from poller.mapping.params import job_run_params, text_of
 from poller.mapping.payload import JobRun
-from poller.mapping.redaction import Redactor, known_values
-from poller.mapping.rules import Match, cfr_status, first_match
+from poller.mapping.redaction import Redactor
+from poller.mapping.rules import NO_RULE, MatchedRule, cfr_status
 from poller.mapping.scm import COMMIT_PARAMETER, Checkout, commits_of, primary, without_credentials
-from poller.mapping.stages import stage_tree
+from poller.mapping.stages import run_stages
 
 SKIP = "skip"
 MAVEN_MODULE_BUILD = "hudson.maven.MavenBuild"
@@ -43,13 +43,15 @@ class SeiInstance:
 
 @dataclass(frozen=True)
 class JobInfo:
-    """The job that a build belongs to. ``base`` is added to a build's number; ``multibranch`` says
-    that the job is a branch, so that its last segment is no name of a pipeline."""
+    """The job that a build belongs to. ``number_offset`` is added to a build's number;
+    ``multibranch`` says that the job is a branch, so that its last segment is no name of a
+    pipeline; ``rule`` is the one that counts for it."""
 
     full_name: str
     generation: int
-    base: int
+    number_offset: int
     multibranch: bool
+    rule: MatchedRule = NO_RULE
 
 
 @dataclass(frozen=True)
@@ -81,79 +83,103 @@ class MappedRun:
     sources: Mapping[str, str] = field(default_factory=dict)
 
 
-def skipped(full_name: str, build: Build, policy: MappingConfig) -> Skip | None:
-    """Why the build is not sent; None when it is. Needs nothing but the build's own answer, so that
-    nothing more is asked for it."""
-    matched = first_match(policy.rules, full_name)
-    if matched.rule.skip:
-        return Skip(matched.name)
-    result, source = _result(build, matched, policy)
-    if result == SKIP:
-        return Skip(source)
-    return None
+def result_or_skip(
+    rule: MatchedRule, build: Build, config: MappingConfig
+) -> tuple[str, str] | Skip:
+    """SEI's result and where it is from, or why the build is not sent. Needs nothing but the
+    build's own answer, so that nothing more is asked for one that is not."""
+    if rule.settings.skip:
+        return Skip(rule.name)
+    own = build.result or "UNKNOWN"
+    source = f"result {clip(own, NAME)}"
+    result = rule.settings.results.get(own)
+    if result is None:
+        result = config.results.get(own, own)
+    else:
+        source += f", results of {rule.name}"
+    return Skip(source) if result == SKIP else (result, source)
 
 
 def map_build(
-    identity: SeiInstance,
-    job: JobInfo,
-    build: Build,
-    tree: StageTree | None,
-    policy: MappingConfig,
-    evidence: Evidence = NOTHING,
+    instance: SeiInstance, job: JobInfo, enriched: EnrichedBuild, config: MappingConfig
 ) -> MappedRun | Skip:
-    """The job run of a completed build; ``tree`` is None for builds without stages."""
-    skip = skipped(job.full_name, build, policy)
-    if skip is not None:
-        return skip
-    matched = first_match(policy.rules, job.full_name)
-    redactor = policy.redactor.knowing(known_values(secrets(build, policy.redactor)))
-    fixed = _fixed(identity, job, build)
-    ruled, ruled_sources = _ruled(matched, tree)
-    links = cause_chain(build, evidence.upstream)
-    checkout, repo_source = primary(build, policy.ignore_repos, matched.rule.primary_repo)
-    named = text_of(build, COMMIT_PARAMETER)
-    commits, commits_source = commits_of(build, checkout, named, evidence)
-    found, found_source = artifacts(build, evidence, matched, redactor, fixed["web_url"])
-    result, result_source = _result(build, matched, policy)
-    user, user_source = user_id(links)
-    ci, cd, ci_source = ci_and_cd(matched, found)
-    name, name_source = pipeline(job, build, matched)
-    branch, branch_source = branch_name(job, checkout, repo_source)
-    module, module_source = module_name(job, build, matched)
-    run = JobRun(
-        **fixed,
-        **ruled,
-        pipeline=clip(name, NAME),
-        result=clip(result, NAME),
-        user_id=user or UNSET,
-        job_run=None if tree is None else stage_tree(tree, redactor),
-        job_run_params=job_run_params(build, redactor),
-        scm_commit_ids=commits,
-        repo_url=UNSET if checkout is None else redactor.text(checkout.url),
-        branch_name=UNSET if branch is None else branch,
-        module_name=UNSET if module is None else clip(module, NAME),
-        ci=ci,
-        cd=cd,
-        artifacts=found or UNSET,
-        trigger_chain=trigger_chain(links),
+    """The job run of a completed build."""
+    result = result_or_skip(job.rule, enriched.build, config)
+    if isinstance(result, Skip):
+        return result
+    fields, sources = _named(instance, job, enriched)
+    more, more_sources = _found(job, enriched, config, fields["web_url"])
+    run = JobRun(result=clip(result[0], NAME), **fields, **more)
+    return MappedRun(
+        run,
+        job.rule.name if job.rule.place else "",
+        {**FIXED, **sources, **more_sources, "result": result[1]},
     )
+
+
+def _named(
+    instance: SeiInstance, job: JobInfo, enriched: EnrichedBuild
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The half that the config and the job's name give, and where each field of it is from."""
+    build = enriched.build
+    ruled, ruled_sources = _ruled(job.rule, enriched.tree)
+    name, name_source = pipeline(job, build)
+    module, module_source = module_name(job, build)
+    fields = {
+        "job_full_name": clip(job.full_name, FULL_NAME),
+        "qualified_name": clip(qualified_name(job), FULL_NAME),
+        "instance_name": clip(instance.instance_name, NAME),
+        "instance_guid": instance.instance_guid,
+        "instance_url": clip(instance.instance_url, TEXT),
+        "start_time": build.timestamp,
+        "duration": max(0, build.duration),
+        "build_number": job.number_offset + build.number,
+        "execution_id": execution_id(instance, job, build),
+        "web_url": web_url(instance, job, build),
+        "pipeline": clip(name, NAME),
+        "module_name": UNSET if module is None else clip(module, NAME),
+    }
+    sources = {"pipeline": name_source, "module_name": module_source}
+    return {**fields, **ruled}, {**sources, **ruled_sources}
+
+
+def _found(
+    job: JobInfo, enriched: EnrichedBuild, config: MappingConfig, url: str
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The half that the build and its evidence give, and where each field of it is from."""
+    build, tree, redactor = enriched.build, enriched.tree, enriched.redactor
+    links = cause_chain(build, enriched.upstream)
+    user, user_source = user_id(links)
+    checkout, repo_source = primary(build, config.ignore_repos, job.rule.settings.primary_repo)
+    branch, branch_source = branch_name(job, checkout, repo_source)
+    named = text_of(build, COMMIT_PARAMETER)
+    commits, commits_source = commits_of(build, checkout, named, enriched.extracted)
+    found, found_source = artifacts(enriched, job.rule, url)
+    ci, cd, ci_source = ci_and_cd(job.rule, found)
+    fields = {
+        "user_id": user or UNSET,
+        "job_run": None if tree is None else run_stages(tree, redactor),
+        "job_run_params": job_run_params(build, redactor),
+        "scm_commit_ids": commits,
+        "repo_url": UNSET if checkout is None else redactor.text(checkout.url),
+        "branch_name": UNSET if branch is None else branch,
+        "ci": ci,
+        "cd": cd,
+        "artifacts": found or UNSET,
+        "trigger_chain": trigger_chain(links),
+    }
     sources = {
-        **FIXED,
-        **ruled_sources,
-        "pipeline": name_source,
-        "result": result_source,
         "user_id": user_source,
         "job_run": "no stages" if tree is None else "wfapi's stage tree",
         "scm_commit_ids": redactor.text(commits_source),
         "repo_url": repo_source,
         "branch_name": branch_source,
-        "module_name": module_source,
         "ci": ci_source,
         "cd": ci_source,
         "artifacts": found_source,
-        "trigger_chain": _chain_source(evidence),
+        "trigger_chain": _chain_source(enriched.upstream),
     }
-    return MappedRun(run, matched.name if matched.place else "", sources)
+    return fields, sources
 
 
 FIXED: Mapping[str, str] = {
@@ -172,41 +198,26 @@ FIXED: Mapping[str, str] = {
 """Fields that have one source only."""
 
 
-def _fixed(identity: SeiInstance, job: JobInfo, build: Build) -> dict[str, Any]:
-    return {
-        "job_full_name": clip(job.full_name, FULL_NAME),
-        "qualified_name": clip(qualified_name(job), FULL_NAME),
-        "instance_name": clip(identity.instance_name, NAME),
-        "instance_guid": identity.instance_guid,
-        "instance_url": clip(identity.instance_url, TEXT),
-        "start_time": build.timestamp,
-        "duration": max(0, build.duration),
-        "build_number": job.base + build.number,
-        "execution_id": execution_id(identity, job, build),
-        "web_url": web_url(identity, job, build),
-    }
-
-
-def _ruled(matched: Match, tree: StageTree | None) -> tuple[dict[str, Any], dict[str, str]]:
+def _ruled(matched: MatchedRule, tree: StageTree | None) -> tuple[dict[str, Any], dict[str, str]]:
     """The fields that nothing but a rule gives, and where they are from."""
-    rule, told = matched.rule, matched.name if matched.place else "no rule matches"
+    rule, source = matched.settings, matched.name if matched.place else "no rule matches"
     cfr = cfr_status(rule.cfr_status, tree)
     fields = {
         "project_name": UNSET if rule.project_name is None else clip(rule.project_name, NAME),
         "themes": [clip(theme, NAME) for theme in rule.themes] or UNSET,
         "cfr_status": UNSET if cfr is None else cfr,
     }
-    sources = dict.fromkeys(fields, told)
+    sources = dict.fromkeys(fields, source)
     if isinstance(rule.cfr_status, StageCondition):
-        looked = f"whether a stage {rule.cfr_status.stage!r} {rule.cfr_status.when}"
-        sources["cfr_status"] = f"{told}: {looked if tree else 'no stages to look at'}"
+        condition = f"whether a stage {rule.cfr_status.stage!r} {rule.cfr_status.when}"
+        sources["cfr_status"] = f"{source}: {condition if tree else 'no stages to look at'}"
     return fields, sources
 
 
-def pipeline(job: JobInfo, build: Build, matched: Match) -> tuple[str, str]:
+def pipeline(job: JobInfo, build: Build) -> tuple[str, str]:
     """The rule's; else the job's name; of a branch or a Maven module, the project's."""
-    if matched.rule.pipeline is not None:
-        return matched.rule.pipeline, matched.name
+    if job.rule.settings.pipeline is not None:
+        return job.rule.settings.pipeline, job.rule.name
     segments = job.full_name.split("/")
     if job.multibranch and len(segments) > 1:
         return segments[-2], "the multibranch project's name"
@@ -235,22 +246,22 @@ def branch_name(
     return checkout.branch, checkout_source
 
 
-def module_name(job: JobInfo, build: Build, matched: Match) -> tuple[str | None, str]:
+def module_name(job: JobInfo, build: Build) -> tuple[str | None, str]:
     """The rule's; else the Maven module whose build it is."""
-    if matched.rule.module_name is not None:
-        return matched.rule.module_name, matched.name
+    if job.rule.settings.module_name is not None:
+        return job.rule.settings.module_name, job.rule.name
     if build.cls == MAVEN_MODULE_BUILD:
         return job.full_name.rpartition("/")[2], "the Maven module"
     return None, "no rule, no Maven module"
 
 
-def execution_id(identity: SeiInstance, job: JobInfo, build: Build) -> str:
-    """The same for ever, and of no other build: a run that is sent twice can be told."""
+def execution_id(instance: SeiInstance, job: JobInfo, build: Build) -> str:
+    """The same for ever, and of no other build: a run that is sent twice can be recognised."""
     name = f"{job.full_name}\n{job.generation}\n{build.number}\n{build.timestamp}"
-    return str(uuid.uuid5(uuid.UUID(identity.instance_guid), name))
+    return str(uuid.uuid5(uuid.UUID(instance.instance_guid), name))
 
 
-def web_url(identity: SeiInstance, job: JobInfo, build: Build) -> str:
+def web_url(instance: SeiInstance, job: JobInfo, build: Build) -> str:
     """The build's page, as Jenkins gives it; built from the names where that is no web address."""
     url = build.url or ""
     try:
@@ -258,23 +269,14 @@ def web_url(identity: SeiInstance, job: JobInfo, build: Build) -> str:
     except ValueError:
         usable = False
     if not usable:
-        url = f"{identity.instance_url.rstrip('/')}/{shown_path(job.full_name)}{build.number}/"
+        url = f"{instance.instance_url.rstrip('/')}/{shown_path(job.full_name)}{build.number}/"
     return clip(without_credentials(url), TEXT)
 
 
-def _result(build: Build, matched: Match, policy: MappingConfig) -> tuple[str, str]:
-    """SEI's result, or skip; and where that is from, which is the reason of a build skipped."""
-    own = build.result or "UNKNOWN"
-    told = f"result {clip(own, NAME)}"
-    if own in matched.rule.results:
-        return matched.rule.results[own], f"{told}, results of {matched.name}"
-    return policy.results.get(own, own), told
-
-
-def _chain_source(evidence: Evidence) -> str:
-    told = "the build's causes"
-    if known := [f"{up.job} #{up.number}" for up in evidence.upstream if not up.ended]:
-        told += f", then those of {', '.join(known)}"
-    if ended := [f"{up.job} #{up.number} ({up.ended})" for up in evidence.upstream if up.ended]:
-        told += f"; not those of {', '.join(ended)}"
-    return told
+def _chain_source(upstream: Sequence[UpstreamBuild]) -> str:
+    source = "the build's causes"
+    if known := [f"{up.job} #{up.number}" for up in upstream if not up.ended]:
+        source += f", then those of {', '.join(known)}"
+    if ended := [f"{up.job} #{up.number} ({up.ended})" for up in upstream if up.ended]:
+        source += f"; not those of {', '.join(ended)}"
+    return source

@@ -71,9 +71,9 @@ def _artifact(entry: Any) -> Artifact | str:
     if not isinstance(entry, dict):
         return f"is {_kind(entry)} where an object is due"
     texts = {key: (_text(entry.get(key)) or "").strip() for key in NEEDED}
-    lacking = [key for key, text in texts.items() if not text]
-    if lacking:
-        return f"lacks {', '.join(lacking)}"
+    missing = [key for key, text in texts.items() if not text]
+    if missing:
+        return f"lacks {', '.join(missing)}"
     return Artifact(
         input=_true(entry.get("input")),
         output=_true(entry.get("output")),

@@ -14,7 +14,7 @@ from typing import Any
 from poller.core.escape import NAME, TEXT, clip
 from poller.jenkins.models import Build
 from poller.mapping.payload import Param
-from poller.mapping.redaction import Redactor
+from poller.mapping.redaction import Redactor, known_values
 
 NEVER = ("Password", "Credential", "File", "Secret", "Hide", "Hidden", "Mask")
 """Parts of class names. Hidden ones: WHideParameterValue of the plugin Hidden Parameter."""
@@ -42,11 +42,16 @@ def job_run_params(build: Build, redactor: Redactor) -> list[Param]:
     return list(found.values())[:MOST]
 
 
+def redactor_of(build: Build, redactor: Redactor) -> Redactor:
+    """One that hides the build's own secrets, too."""
+    return redactor.with_values(known_values(secrets(build, redactor)))
+
+
 def secrets(build: Build, redactor: Redactor) -> Iterator[str]:
-    """The values that are never sent because of their names, where Jenkins tells them."""
+    """The values that are never sent because of their names, where Jenkins gives them."""
     for parameter in parameters(build):
         name, value = parameter.get("name"), parameter.get("value")
-        if isinstance(name, str) and isinstance(value, str) and redactor.hides(name):
+        if isinstance(name, str) and isinstance(value, str) and redactor.is_secret_name(name):
             yield value
 
 
@@ -64,7 +69,7 @@ def _param(parameter: Mapping[str, Any], redactor: Redactor) -> Param | None:
     if not isinstance(name, str) or not name or not isinstance(cls, str):
         return None
     kind = clip(cls.rpartition(".")[2].rpartition("$")[2], NAME)
-    if not kind or any(word in kind for word in NEVER) or redactor.hides(name):
+    if not kind or any(word in kind for word in NEVER) or redactor.is_secret_name(name):
         return None
     value = _plain(_value(parameter))
     if value is None:

@@ -1,4 +1,4 @@
-"""What looks like a secret does not leave: by the name of a parameter, and by its look in a text.
+"""What looks like a secret does not leave: by the name of a parameter, and by its form in a text.
 
 All patterns are matched by RE2 as one alternation: measured, it is a hundred times faster than
 Python's own engine on console logs, and linear whatever the text (bench/RESULTS.md).
@@ -9,12 +9,13 @@ from __future__ import annotations
 import copy
 import fnmatch
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import quote
 
 import re2
 
+from poller.core.known_secrets import HIDDEN
 from poller.core.patterns import compile_regex
 from poller.mapping.secret_patterns import (
     COMMAND_WORDS,
@@ -27,8 +28,6 @@ from poller.mapping.secret_patterns import (
     TOKENS,
 )
 
-HIDDEN = "****"
-
 NAMES = (
     "password", "passwd", "passphrase", "pwd", "secret", "token", "credential", "apikey",
     "accesskey", "privatekey",
@@ -40,7 +39,7 @@ SHORTEST_VALUE = 4
 
 PLAIN_VALUES = frozenset({"true", "false", "none", "null", "changeme", "default"})
 
-_MARK = HIDDEN.encode()
+_HIDDEN = HIDDEN.encode()
 _DASHES = b"-----BEGIN"
 _KEY_BEGIN, _KEY_LINE, _KEY_END = map(re.compile, (KEY_BEGIN, KEY_LINE, KEY_END))
 
@@ -64,18 +63,18 @@ class Redactor:
         every = [tokens, *IN_CONTEXT, words, *(f"(?:{pattern})" for pattern in patterns)]
         options.never_capture = True
         self._any = re2.compile("|".join(every), options)
-        self._values: frozenset[bytes] = frozenset()
+        self._values: tuple[bytes, ...] = ()
         self._anchored = any(re.search(r"[\^$]|\\[AzZ]", pattern) for pattern in patterns)
 
-    def knowing(self, values: frozenset[bytes]) -> Redactor:
+    def with_values(self, values: frozenset[bytes]) -> Redactor:
         """One that hides these in every text, too: see :func:`known_values`."""
         if not values:
             return self
         more = copy.copy(self)
-        more._values = self._values | values
+        more._values = tuple(sorted({*self._values, *values}, key=len, reverse=True))
         return more
 
-    def hides(self, name: str) -> bool:
+    def is_secret_name(self, name: str) -> bool:
         """Whether the value of a parameter of that name is never sent."""
         lower = name.lower()
         plain = lower.replace("_", "").replace("-", "").replace(" ", "").replace(".", "")
@@ -83,30 +82,30 @@ class Redactor:
             fnmatch.fnmatchcase(lower, glob) for glob in self._names
         )
 
-    def text(self, text: str, values: Collection[bytes] = ()) -> str:
-        """``text`` with everything that looks like a secret replaced by ``****``.
-
-        ``values`` are secrets known as such: see :func:`known_values`.
-        """
+    def text(self, text: str) -> str:
+        """``text`` with everything that looks like a secret replaced by ``****``."""
         raw = text.encode("utf-8", "replace")
-        values = {*self._values, *values} if self._values else values
-        if not values and self._any.search(raw) is None:
+        if not self._values and self._any.search(raw) is None:
             return text
-        clean = RedactingStream(self, values).feed(raw)
+        clean = RedactingStream(self).feed(raw)
         return text if clean == raw else clean.decode()
 
     def lines(self, raw: bytes) -> bytes:
-        """The same for UTF-8 of whole lines; private keys are for :class:`Stream` to find."""
+        """The same for UTF-8 of whole lines; private keys, which span lines, are for
+        :class:`RedactingStream` to find."""
+        for value in self._values:
+            if value in raw:
+                raw = raw.replace(value, _HIDDEN)
         raw = _without(raw, self._built_in)
         if any(word in raw for word in COMMAND_WORDS):
             raw = _without(raw, self._commands)
         for pattern in self._patterns:
-            raw = _without(raw, pattern, whole=True)
+            raw = _without(raw, pattern, all_of_match=True)
         return raw
 
-    def may_hide(self, texts: Iterable[str]) -> bool:
-        """Whether something in one of the texts may look like a secret: one look at all of them is
-        cheaper than one at each, and mostly there is nothing."""
+    def may_contain_secret(self, texts: Iterable[str]) -> bool:
+        """Whether something in one of the texts may look like a secret: one search of all of them
+        is cheaper than one of each, and mostly there is nothing."""
         joined = "\n".join(texts).encode("utf-8", "replace")
         if any(value in joined for value in self._values):
             return True
@@ -117,9 +116,8 @@ class Redactor:
 class RedactingStream:
     """Redacts one text that comes in parts, each of whole lines; private keys span parts."""
 
-    def __init__(self, redactor: Redactor, values: Iterable[bytes] = ()) -> None:
+    def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
-        self._values = sorted(values, key=len, reverse=True)
         self._in_key = False
         self._plain = 0
 
@@ -127,9 +125,6 @@ class RedactingStream:
         """``raw`` without secrets; UTF-8 on both sides."""
         if self._in_key or _DASHES in raw:
             raw = self._without_keys(raw)
-        for value in self._values:
-            if value in raw:
-                raw = raw.replace(value, _MARK)
         return self._redactor.lines(raw)
 
     def _without_keys(self, raw: bytes) -> bytes:
@@ -148,14 +143,14 @@ class RedactingStream:
         return b"\n".join(kept if last is None or not kept else [*kept, last])
 
     def _without_key(self, line: bytes) -> bytes:
-        """What of a line is outside of private keys, with a mark where each begins."""
+        """What of a line is outside of private keys, with ``****`` where each begins."""
         out, at = b"", 0
         while True:
             if not self._in_key:
                 begin = _KEY_BEGIN.search(line, at)
                 if begin is None:
                     return out + line[at:]
-                out += line[at : begin.start()] + _MARK
+                out += line[at : begin.start()] + _HIDDEN
                 at, self._in_key, self._plain = begin.end(), True, 0
             end = _KEY_END.search(line, at)
             if end is None:
@@ -171,19 +166,19 @@ def known_values(values: Iterable[str]) -> frozenset[bytes]:
     What is too short or too plain would hide half of the text, and is left.
     """
     lines = {line.strip() for value in values for line in value.splitlines()}
-    told = {
+    plain = {
         line for line in lines if len(line) >= SHORTEST_VALUE and line.lower() not in PLAIN_VALUES
     }
-    both = told | {quote(line, safe="") for line in told}
+    both = plain | {quote(line, safe="") for line in plain}
     return frozenset(line.encode("utf-8", "replace") for line in both)
 
 
-def _without(raw: bytes, regex: Any, *, whole: bool = False) -> bytes:
+def _without(raw: bytes, regex: Any, *, all_of_match: bool = False) -> bytes:
     out, at = [], 0
     for match in regex.finditer(raw):
         # One group took part in a match of a built-in rule, the last: it is the secret.
-        start, end = match.span() if whole else match.span(match.lastindex)
+        start, end = match.span() if all_of_match else match.span(match.lastindex)
         if start < end and start >= at:
-            out += [raw[at:start], _MARK]
+            out += [raw[at:start], _HIDDEN]
             at = end
     return b"".join(out) + raw[at:] if out else raw

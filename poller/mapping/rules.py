@@ -12,27 +12,27 @@ from poller.jenkins.models import Stage, StageTree
 
 
 @dataclass(frozen=True)
-class Match:
-    """The rule that counts, and its place in the config, from 1."""
+class MatchedRule:
+    """The rule that counts for a job: its place in the config, from 1, and what it says."""
 
     place: int
-    rule: Rule
+    settings: Rule
 
     @property
     def name(self) -> str:
         """``rule 2 (payments/**)``."""
-        return f"rule {self.place} ({self.rule.match})"
+        return f"rule {self.place} ({self.settings.match})"
 
 
-NO_RULE = Match(0, Rule(match="**"))
+NO_RULE = MatchedRule(0, Rule(match="**"))
 """Where no rule matches: one that says nothing."""
 
 
-def first_match(rules: Sequence[Rule], full_name: str) -> Match:
+def first_match(rules: Sequence[Rule], full_name: str) -> MatchedRule:
     """The first rule whose glob matches the job; NO_RULE where none does."""
     for place, rule in enumerate(rules, 1):
         if matches(full_name, rule.match):
-            return Match(place, rule)
+            return MatchedRule(place, rule)
     return NO_RULE
 
 

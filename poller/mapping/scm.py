@@ -14,7 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from poller.core.escape import NAME, TEXT, clip
 from poller.jenkins.models import Build, ChangeSet
-from poller.mapping.evidence import Evidence
+from poller.mapping.extract import Extracted
 
 BUILD_DATA = ("hudson.plugins.git.util.BuildData", "hudson.plugins.git.util.BuildDetails")
 COMMIT_PARAMETER = "SEI_SCM_COMMIT_IDS"
@@ -53,7 +53,7 @@ class Checkout:
 def primary(
     build: Build, ignore_repos: Sequence[str], primary_repo: str | None
 ) -> tuple[Checkout | None, str]:
-    """The checkout that the build is about, and how it was told; None where there is none."""
+    """The checkout that the build is about, and how it was chosen; None where there is none."""
     found = [
         checkout
         for checkout in checkouts(build)
@@ -65,9 +65,8 @@ def primary(
             return named, f"the checkout that primary_repo {primary_repo!r} names"
     if not found:
         return None, "no git checkout"
-    return found[0], "the only checkout" if len(
-        found
-    ) == 1 else f"the first of {len(found)} checkouts"
+    only = len(found) == 1
+    return found[0], "the only checkout" if only else f"the first of {len(found)} checkouts"
 
 
 def checkouts(build: Build) -> Iterator[Checkout]:
@@ -82,7 +81,7 @@ def checkouts(build: Build) -> Iterator[Checkout]:
 
 
 def commits_of(
-    build: Build, checkout: Checkout | None, parameter: str | None, evidence: Evidence
+    build: Build, checkout: Checkout | None, parameter: str | None, extracted: Extracted
 ) -> tuple[list[str], str]:
     """Commit ids and where they are from: the change sets, else ``SEI_SCM_COMMIT_IDS``, else what
     was extracted from the log, else the one checked out."""
@@ -91,8 +90,8 @@ def commits_of(
         return found[:MOST_COMMITS], "change sets"
     if found := unique(sha1s(re.split(r"[,;\s]+", parameter or ""))):
         return found[:MOST_NAMED], f"parameter {COMMIT_PARAMETER}"
-    if found := unique(sha1s(evidence.extracted_commits)):
-        return found[:MOST_COMMITS], evidence.extraction
+    if found := unique(sha1s(extracted.commits)):
+        return found[:MOST_COMMITS], extracted.source
     if checkout is not None and checkout.sha1:
         return [checkout.sha1], f"what was checked out of {checkout.url}"
     return [], "nothing names one"

@@ -5,7 +5,7 @@ config/gitleaks.toml, read at commit b58d3f1) and of the issuers' own pages, wri
 looser: hiding too much costs a word, hiding too little a key. Jenkins' own formats are those of its
 core (hudson.util.Secret, jenkins.security.ApiTokenProperty).
 
-No rule has much text before its group: what it passes over there is not looked at again.
+No rule has much text before its group: what it passes over there is not read again.
 """
 
 from __future__ import annotations

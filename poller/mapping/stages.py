@@ -33,9 +33,9 @@ STATUS = {
 }
 
 
-def stage_tree(tree: StageTree, redactor: Redactor) -> RunStages:
+def run_stages(tree: StageTree, redactor: Redactor) -> RunStages:
     """In wfapi's own order. What has no id is left out: SEI drops the whole run for one."""
-    redact = redactor.text if redactor.may_hide(set(_texts(tree))) else None
+    redact = redactor.text if redactor.may_contain_secret(set(_texts(tree))) else None
     names, texts = _Texts(redact, NAME), _Texts(redact, TEXT)
     return RunStages([_stage(stage, names, texts) for stage in tree.stages if stage.id])
 

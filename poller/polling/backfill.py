@@ -1,28 +1,29 @@
 """A bounded walk through history: the same collect, map, record as a poll, for builds of before.
 
-It moves no mark of the polls, so both can run side by side: what one of them has recorded the other
-finds in the ledger. Within a job it goes from the oldest build to the newest, as log rotation takes
-the oldest first, and runs arrive at SEI in the order in which they were built.
+It does not touch the progress of the polls, so both can run side by side: what one of them has
+recorded the other finds in the ledger. Within a job it goes from the oldest build to the newest,
+as log rotation takes the oldest first, and runs arrive at SEI in the order in which they were
+built.
 """
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from poller.core.errors import NotFound, RemoteError
 from poller.core.patterns import Globs
 from poller.core.tasks import together
+from poller.core.times import Stopping
 from poller.jenkins.discovery import Item, fetch_items
 from poller.jenkins.history import summaries
 from poller.ledger import Ledger
 from poller.ledger.controllers import ControllerRow
-from poller.ledger.records import JobProgress, JobState
-from poller.polling.collect import CollectPlan, LedgerMemory, make_plan, pages
+from poller.ledger.records import JobState
+from poller.polling.collect import CollectPlan, make_plan, pages
 from poller.polling.controller import Controller
-from poller.polling.recording import batch, unfinished
+from poller.polling.recording import record, unfinished
 from poller.polling.verify_controller import ensure_reachable, verify_identity
 
 
@@ -36,7 +37,7 @@ class Window:
 
 @dataclass
 class BackfillResult:
-    """What a backfill of one controller did. ``jobs`` are looked through, ``done`` of them whole;
+    """What a backfill of one controller did. ``done`` of the ``jobs`` need nothing more;
     ``problems`` are one line each."""
 
     controller: str
@@ -57,77 +58,59 @@ class Estimate:
     problems: list[str] = field(default_factory=list)
 
 
-@dataclass
-class Progress:
-    """Told as it goes: numbers of builds to look through, looked through, and builds collected."""
-
-    total: Callable[[int], None] = lambda _numbers: None
-    looked: Callable[[int], None] = lambda _numbers: None
-    collected: Callable[[int], None] = lambda _builds: None
-
-
 async def backfill(
-    watched: Controller,
-    ledger: Ledger,
-    window: Window,
-    globs: Globs,
-    sinks: Sequence[str],
-    clock: Callable[[], int],
-    *,
-    progress: Progress,
-    stopping: Callable[[], bool] = lambda: False,
+    controller: Controller, window: Window, globs: Globs, stopping: Stopping = lambda: False
 ) -> BackfillResult:
     """Collect what is missing of a window. A job that is done is remembered, so that a backfill
     that was stopped goes on where it was. Raises RemoteError where the item tree can't be had."""
-    row = ledger.controllers.get(watched.name, watched.since)
-    await ensure_reachable(watched, ledger)
-    items = await _items(watched, row, globs)
-    await verify_identity(watched, ledger, row)
-    done = BackfillResult(watched.name, len(items))
-    progress.total(sum(item.next_build_number - 1 for item in items))
-    turns = asyncio.Semaphore(watched.parallel)
+    row, limiter, events = controller.row(), controller.client.limiter, controller.events
+    await ensure_reachable(controller)
+    items = await _items(controller, row, globs)
+    await verify_identity(controller, row)
+    done = BackfillResult(controller.name, len(items))
+    events.builds_to_check(controller.name, sum(item.next_build_number - 1 for item in items))
+    at_once = asyncio.Semaphore(controller.max_connections)
 
     async def one(item: Item) -> None:
-        async with turns:
-            if stopping() or watched.api.turns.left_alone:
+        async with at_once:
+            if stopping() or limiter.circuit_open:
                 return
             try:
-                await _job(
-                    watched, ledger, row, item, window, sinks, clock, done, progress, stopping
-                )
+                await _job(controller, row, item, window, done, stopping)
             except NotFound:
                 done.done += 1  # deleted since the tree was asked
             except RemoteError as error:
                 done.problems.append(str(error))
-            progress.looked(item.next_build_number - 1)
+            events.builds_checked(controller.name, item.next_build_number - 1)
 
     await together(one(item) for item in items)
-    if watched.api.turns.left_alone:
+    if limiter.circuit_open:
         left = f"{len(items) - done.done} of {len(items)} jobs are not done: run it again"
-        done.problems.append(f"{watched.api.turns.refusal()}: {left}")
+        done.problems.append(f"{limiter.circuit_open_error()}: {left}")
     return done
 
 
-async def estimate(watched: Controller, ledger: Ledger, window: Window, globs: Globs) -> Estimate:
+async def estimate(controller: Controller, window: Window, globs: Globs) -> Estimate:
     """What the same backfill would collect. Asks each job for its numbers alone."""
-    row = ledger.controllers.find(watched.name)
-    known = row or ControllerRow(0, watched.since, None)
-    found = Estimate(watched.name)
+    ledger = controller.ledger
+    row = ledger.controllers.find(controller.name)
+    known = row or ControllerRow(0, controller.since, None)
+    found = Estimate(controller.name)
     jobs = ledger.jobs.states(known.id)
-    await ensure_reachable(watched, ledger)
-    items = await _items(watched, known, globs)
-    turns = asyncio.Semaphore(watched.parallel)
+    await ensure_reachable(controller)
+    items = await _items(controller, known, globs)
+    limiter = asyncio.Semaphore(controller.max_connections)
 
     async def one(item: Item) -> None:
         job = jobs.get(item.full_name, JobState(item.full_name))
         rest = left(window, _backfilled(ledger, job))
         if rest is None:
             return
-        async with turns:
-            if watched.api.turns.left_alone:
+        async with limiter:
+            if controller.client.limiter.circuit_open:
                 return
             try:
-                builds = await _count(watched, ledger, known, item, job, rest)
+                builds = await _count(controller, known, item, job, rest)
             except RemoteError as error:
                 found.problems.append(str(error))
                 return
@@ -138,54 +121,49 @@ async def estimate(watched: Controller, ledger: Ledger, window: Window, globs: G
     return found
 
 
-async def _items(watched: Controller, row: ControllerRow, globs: Globs) -> list[Item]:
-    look = await fetch_items(watched.api, row.depth, first=False)
+async def _items(controller: Controller, row: ControllerRow, globs: Globs) -> list[Item]:
+    tree = await fetch_items(controller.client, row.depth, first=False)
     return [
         item
-        for item in look.items.values()
-        if watched.globs.selects(item.full_name)
+        for item in tree.items.values()
+        if controller.globs.selects(item.full_name)
         and globs.selects(item.full_name)
         and item.next_build_number > 1
     ]
 
 
 async def _job(
-    watched: Controller,
-    ledger: Ledger,
+    controller: Controller,
     row: ControllerRow,
     item: Item,
     window: Window,
-    sinks: Sequence[str],
-    clock: Callable[[], int],
     done: BackfillResult,
-    progress: Progress,
-    stopping: Callable[[], bool],
+    stopping: Stopping,
 ) -> None:
-    name = item.full_name
+    name, ledger = item.full_name, controller.ledger
     job = ledger.jobs.states(row.id, name).get(name, JobState(name))
     before = _backfilled(ledger, job)
     rest = left(window, before)
     if rest is None:
         done.done += 1
         return
-    planned = await _plan(watched, ledger, row, item, job, rest)
+    planned = await _plan(controller, row, item, job, rest)
     # Where it turns out that the job is another one now, only a part of it was planned.
-    whole, runs_since = not is_new_history(planned, job), rest.until
-    async for _, page in pages(watched, name, planned):
-        rows = batch(watched, item, page, clock())
-        recorded = ledger.builds.record(row.id, rows, sinks, clock())
+    complete, runs_since = not is_new_history(planned, job), rest.until
+    async for _, page in pages(controller, name, planned):
+        recorded = record(controller, row, item, page, controller.clock())
         done.collected += recorded.collected
         done.skipped += recorded.skipped
-        progress.collected(recorded.collected)
-        done.problems += [f"controller {watched.name}: {why}" for why in unfinished(page)]
-        whole = whole and not unfinished(page)
+        done.problems += [f"controller {controller.name}: {why}" for why in unfinished(page)]
+        complete = complete and not unfinished(page)
         runs_since = min([runs_since, *(build.timestamp for build in page.running)])
         if stopping() or recorded.stale:
             return
-    if whole:
+    if complete:
         done.done += 1
         seen = together_with(Window(rest.since, runs_since), before)
-        ledger.books.note_backfill(ledger.jobs.states(row.id, name)[name], seen.since, seen.until)
+        job = ledger.jobs.states(row.id, name)[name]
+        ledger.reconciliation.record_backfill(job, seen.since, seen.until)
 
 
 def is_new_history(planned: CollectPlan, job: JobState) -> bool:
@@ -196,47 +174,36 @@ def is_new_history(planned: CollectPlan, job: JobState) -> bool:
 
 
 async def _plan(
-    watched: Controller,
-    ledger: Ledger,
-    row: ControllerRow,
-    item: Item,
-    job: JobState,
-    window: Window,
+    controller: Controller, row: ControllerRow, item: Item, job: JobState, window: Window
 ) -> CollectPlan:
-    """All of the window that is not settled, whatever the marks of the polls say."""
-    all_of_it = JobProgress(next_build_number=job.mark.next_build_number, newest=job.mark.newest)
-    job = dataclasses.replace(job, mark=all_of_it)
-    memory = LedgerMemory(ledger, row.id)
-    planned = await make_plan(watched.api, item, job, window.since, memory, {})
-    numbers = [n for n in planned.numbers if planned.started[n].timestamp < window.until]
+    """All of the window that is not settled, whatever the progress of the polls says."""
+    nothing = dataclasses.replace(job.progress, examined=0, in_flight=frozenset())
+    job = dataclasses.replace(job, progress=nothing)
+    planned = await make_plan(controller, row, item, job, window.since, {})
+    numbers = [n for n in planned.numbers if planned.keys[n].timestamp < window.until]
     return dataclasses.replace(planned, numbers=numbers, gone=[])
 
 
 async def _count(
-    watched: Controller,
-    ledger: Ledger,
-    row: ControllerRow,
-    item: Item,
-    job: JobState,
-    window: Window,
+    controller: Controller, row: ControllerRow, item: Item, job: JobState, window: Window
 ) -> int:
     """Builds of a job that would be collected."""
     count = 0
-    async for part in summaries(watched.api, item, window.since):
-        due = {one.start for one in part if one.completed and one.timestamp < window.until}
-        known = ledger.builds.same(row.id, job, due)
-        count += len(due.difference(one.start for one in known if one.settled))
+    async for part in summaries(controller.client, item, window.since):
+        due = {one.key for one in part if one.completed and one.timestamp < window.until}
+        known = controller.ledger.builds.same(row.id, job, due)
+        count += len(due.difference(one.key for one in known if one.settled))
     return count
 
 
 def _backfilled(ledger: Ledger, job: JobState) -> Window | None:
-    done = ledger.books.backfilled(job) if job.id else None
+    done = ledger.reconciliation.backfilled_window(job) if job.id else None
     return None if done is None else Window(*done)
 
 
 def left(wanted: Window, done: Window | None) -> Window | None:
     """What of a window is still to do; None where nothing is. Only its beginning may be done: a
-    gap in the middle is looked through again, and the ledger knows what it has. Pure."""
+    gap in the middle is gone through again, and the ledger knows what it has. Pure."""
     if done is None or not done.since <= wanted.since < done.until:
         return wanted
     return Window(done.until, wanted.until) if done.until < wanted.until else None

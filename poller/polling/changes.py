@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from poller.core.build_key import BuildKey
 from poller.core.times import backoff
 from poller.jenkins.discovery import Item, ItemTree
-from poller.jenkins.running_builds import Builds, Running
+from poller.jenkins.running_builds import RunningAnswer, RunningBuilds
 from poller.ledger.controllers import ControllerRow
 from poller.ledger.records import JobProgress, JobState
 
@@ -22,16 +22,16 @@ SHRUNK_MS = 900_000
 
 @dataclass(frozen=True)
 class Changes:
-    """What a look at a controller says: the items to ask now, the ``jobs`` of which something is
-    awaited, and those that are not there.
+    """What the item ``tree`` says: the items to ask now, the ``jobs`` that are active, and those
+    that are not there as they were.
 
-    ``shrunk_at`` is since when most of the jobs are missing; nothing is held for lost then.
+    ``shrunk_at`` is since when most of the jobs are missing; none is held for missing then.
     """
 
-    look: ItemTree
+    tree: ItemTree
     items: list[Item]
     jobs: Mapping[str, JobState]
-    lost: Mapping[int, JobState]
+    missing: Mapping[int, JobState]
     shrunk_at: int | None
 
 
@@ -45,14 +45,14 @@ def shrunk_since(jobs: int, row: ControllerRow, now: int) -> int | None:
 
 
 def is_quiet(item: Item, since: int) -> bool:
-    """Whether a first look shows that the job has no build since then: it costs no request."""
+    """Whether the first poll shows that the job has no build since then: it costs no request."""
     return item.last is not None and item.last.timestamp < since
 
 
 def should_ask(
     item: Item,
     job: JobState | None,
-    running: Builds | None,
+    running: RunningBuilds | None,
     now: int,
 ) -> bool:
     """Whether to ask the job in this cycle."""
@@ -62,7 +62,7 @@ def should_ask(
         return False
     if job.missing and item.next_build_number > 1:
         return True
-    return needs_collecting(item, job.mark, running)
+    return needs_collecting(item, job.progress, running)
 
 
 def is_postponed(job: JobState, now: int) -> bool:
@@ -80,69 +80,71 @@ FEW = 10
 """Jobs of a controller below which a list that shrank says nothing."""
 
 
-def assume_running(told: Running, jobs: Iterable[JobState], chance: float) -> Builds | None:
-    """The builds that are held to run: where Jenkins did not tell this time, all those in flight
+def assume_running(
+    answer: RunningAnswer, jobs: Iterable[JobState], chance: float
+) -> RunningBuilds | None:
+    """The builds that are held to run: where Jenkins did not say this time, all those in flight
     but those of one job, so that a fault does not cost one request for each. ``chance`` in [0, 1)
     says of which."""
-    if not told.passing:
-        return told.builds
-    in_flight = [job for job in jobs if job.mark.in_flight]
+    if not answer.temporary:
+        return answer.builds
+    in_flight = [job for job in jobs if job.progress.in_flight]
     left_out = int(chance * len(in_flight))
     return {
         (job.full_name.lower(), number): BuildKey(number, 0)
         for place, job in enumerate(in_flight)
         if place != left_out
-        for number in job.mark.in_flight
+        for number in job.progress.in_flight
     }
 
 
-def needs_collecting(item: Item, mark: JobProgress, running_now: Builds | None) -> bool:
+def needs_collecting(item: Item, progress: JobProgress, running_now: RunningBuilds | None) -> bool:
     """Whether to ask the job: a build in flight is not among those that run, or its counter moved
     by others than builds that run. Those are asked for when the first of them ends."""
-    if mark.next_build_number is None or item.next_build_number < mark.next_build_number:
+    if progress.next_build_number is None or item.next_build_number < progress.next_build_number:
         return True
-    new = range(mark.next_build_number, item.next_build_number)
+    new = range(progress.next_build_number, item.next_build_number)
     if running_now is None:
-        return bool(new or mark.in_flight)
+        return bool(new or progress.in_flight)
     name = item.full_name.lower()
-    return any((name, number) not in running_now for number in mark.in_flight) or any(
+    return any((name, number) not in running_now for number in progress.in_flight) or any(
         (name, number) not in running_now or not running_now[name, number].queue_id
         for number in new
     )
 
 
 def started_builds(
-    item: Item, mark: JobProgress, running_now: Builds, since: int
+    item: Item, progress: JobProgress, running_now: RunningBuilds, since: int
 ) -> list[BuildKey]:
-    """The builds that began since the job's last collection and run now, as far as they are ours
-    and not known to be in flight. ``since`` is epoch milliseconds."""
-    new = range(mark.next_build_number or item.next_build_number, item.next_build_number)
+    """The keys of the builds that began since the job's last collection and run now, as far as they
+    are ours and not known to be in flight. ``since`` is epoch milliseconds."""
+    new = range(progress.next_build_number or item.next_build_number, item.next_build_number)
     if len(new) > len(running_now):
         return []  # a counter that was set: more numbers than builds
     name = item.full_name.lower()
-    starts = (running_now.get((name, number)) for number in new if number not in mark.in_flight)
-    return [start for start in starts if start and start.queue_id and start.timestamp >= since]
+    keys = (running_now.get((name, number)) for number in new if number not in progress.in_flight)
+    return [key for key in keys if key and key.queue_id and key.timestamp >= since]
 
 
-def changed_names(at_rest: Mapping[str, int], look: ItemTree) -> list[str]:
+def changed_names(idle: Mapping[str, int], tree: ItemTree) -> list[str]:
     """The jobs, by full name, that the item tree does not show with this ``nextBuildNumber``."""
-    shown = look.items
+    shown = tree.items
     return [
         name
-        for name, number in at_rest.items()
+        for name, number in idle.items()
         if (item := shown.get(name)) is None or item.next_build_number != number
     ]
 
 
-def missing(jobs: Iterable[JobState], look: ItemTree) -> dict[int, JobState]:
+def missing_jobs(jobs: Iterable[JobState], tree: ItemTree) -> dict[int, JobState]:
     """The jobs, by id, that the item tree no longer shows as they were: not at all, or with a
     counter that went back. What lies in a folder that could not be read proves nothing."""
     return {
         job.id: job
         for job in jobs
-        if job.mark.next_build_number is not None
-        and _is_missing(job.mark.next_build_number, look.items.get(job.full_name))
-        and not any(job.full_name.startswith(f"{folder}/") for folder in look.unread)
+        if job.progress.next_build_number is not None
+        and _is_missing(job.progress.next_build_number, tree.items.get(job.full_name))
+        and not any(job.full_name.startswith(f"{folder}/") for folder in tree.unread)
     }
 
 
@@ -151,6 +153,6 @@ def _is_missing(next_build_number: int, item: Item | None) -> bool:
 
 
 def has_shrunk(jobs: int, before: int) -> bool:
-    """Whether a look shows so few of the jobs of the one before that it is not to be believed at
-    once: half a list, an empty one, or one cut down by a permission that was taken away."""
+    """Whether an item tree shows so few of the jobs of the one before that it is not to be believed
+    at once: half a list, an empty one, or one cut down by a permission that was taken away."""
     return before >= FEW and jobs < before / 2

@@ -1,4 +1,4 @@
-"""The builds and stage trees of one job with news: about one request each, not ten a build."""
+"""The builds and stage trees of one changed job: about one request each, not ten a build."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from poller.core.tasks import together
 from poller.jenkins.client import BUILDS_PER_PAGE, JenkinsClient
 from poller.jenkins.discovery import Item
 from poller.jenkins.models import Build
-from poller.ledger import Ledger
-from poller.ledger.records import JobProgress, JobState, KnownBuild, Predecessor
+from poller.ledger.controllers import ControllerRow
+from poller.ledger.records import JobProgress, JobState, Predecessor
+from poller.mapping.evidence import EnrichedBuild
 from poller.polling.controller import Controller
-from poller.polling.enrich import EnrichedBuild, EnrichFailure, enrich
+from poller.polling.enrich import EnrichFailure, enrich
 from poller.polling.lineage import is_recreated, start_generation, unsettled
 from poller.polling.watermark import (
     count_to_ask,
@@ -30,29 +31,13 @@ LOADS_WORTH_A_REQUEST = 50
 """Builds that Jenkins may have to load to spare it one more request."""
 
 
-@dataclass(frozen=True)
-class LedgerMemory:
-    """What the ledger knows of a controller's builds, for :func:`collect`."""
-
-    ledger: Ledger
-    controller: int
-
-    def of_job(self, job: JobState, numbers: Iterable[int]) -> list[KnownBuild]:
-        """Those of ``numbers`` that are known in the job's present generation."""
-        return self.ledger.builds.of_job(job, numbers) if job.id else []
-
-    def same(self, job: JobState, starts: Iterable[BuildKey]) -> list[KnownBuild]:
-        """Those of ``starts`` that are known under any generation or name."""
-        return self.ledger.builds.same(self.controller, job, starts)
-
-
 @dataclass
 class CollectedPage:
-    """A part of a job's news, to be recorded in one transaction; pages come oldest first.
+    """A part of a job's new builds, to be recorded in one transaction; pages come oldest first.
 
     ``job`` may be a new generation, which goes on with ``source``. Every build ≤ ``examined`` is
     in this page, was in an earlier one, or is not due; ``gaps`` of the numbers up to there have no
-    build. ``examined`` is None where the mark is not to move.
+    build. ``examined`` is None where it is not to move.
     """
 
     job: JobState
@@ -70,7 +55,7 @@ class CollectPlan:
     """What of a job is to be collected: its state, the ``numbers`` in ascending order, and the
     builds in flight that are ``gone``.
 
-    ``started`` are all builds that may be due, ``newest`` those at hand; ``covered`` is the highest
+    ``keys`` are of all builds that may be due, ``newest`` those at hand; ``covered`` is the highest
     number up to which this is all that there is, and what is missing after ``done`` are gaps.
     """
 
@@ -78,7 +63,7 @@ class CollectPlan:
     source: Predecessor | None
     numbers: list[int]
     gone: list[int]
-    started: dict[int, BuildKey]
+    keys: dict[int, BuildKey]
     newest: dict[int, Build]
     at_hand: dict[int, Build]
     covered: int
@@ -86,67 +71,69 @@ class CollectPlan:
 
 
 async def collect(
-    watched: Controller,
+    controller: Controller,
+    row: ControllerRow,
     item: Item,
     job: JobState,
     since: int,
-    memory: LedgerMemory,
-    lost: Mapping[int, JobState],
+    missing: Mapping[int, JobState],
 ) -> AsyncIterator[CollectedPage]:
-    """All news of one job, page by page. ``since`` is epoch milliseconds.
+    """All new builds of one job, page by page. ``since`` is epoch milliseconds.
 
-    ``lost`` are the jobs, by id, that the item tree no longer shows as they were: what looks new
-    may be one of them, renamed. Raises RemoteError when the job's builds can't be had; what was
+    ``missing`` are the jobs, by id, that the item tree no longer shows as they were: one that seems
+    new may be one of them, renamed. Raises RemoteError when the job's builds can't be had; what was
     yielded stays good.
     """
-    planned = await make_plan(watched.api, item, job, since, memory, lost)
+    planned = await make_plan(controller, row, item, job, since, missing)
     done = planned.done
-    async for numbers, page in pages(watched, item.full_name, planned):
+    async for numbers, page in pages(controller, item.full_name, planned):
         last = not numbers or numbers[-1] == planned.numbers[-1]
-        page.examined = planned.covered if last else max(numbers[-1], planned.job.mark.examined)
-        page.gaps = gaps(done, page.examined, {*planned.started, *planned.gone})
+        page.examined = planned.covered if last else max(numbers[-1], planned.job.progress.examined)
+        page.gaps = gaps(done, page.examined, {*planned.keys, *planned.gone})
         page.gone = planned.gone if last else []
         done = max(done, page.examined)
         yield page
 
 
 async def make_plan(
-    api: JenkinsClient,
+    controller: Controller,
+    row: ControllerRow,
     item: Item,
     job: JobState,
     since: int,
-    memory: LedgerMemory,
-    lost: Mapping[int, JobState],
+    missing: Mapping[int, JobState],
 ) -> CollectPlan:
-    """Look as far back as is due, and choose what to collect."""
-    seen = await _history(api, item, job, since, memory, lost)
-    mark = seen.job.mark
-    due = due_numbers(mark, seen.started, since)
-    known = memory.same(seen.job, [seen.started[number] for number in due])
-    due = unsettled(due, seen.started, known)
-    old, gone = await _in_flight_before(api, item, mark, seen.newest)
-    begun = mark.next_build_number is not None or seen.source is not None
-    done = mark.examined if begun else min(due, default=seen.covered + 1) - 1
+    """Read the history as far back as is due, and choose what to collect."""
+    history = await _history(controller, row, item, job, since, missing)
+    progress = history.job.progress
+    due = due_numbers(progress, history.keys, since)
+    known = controller.ledger.builds.same(
+        row.id, history.job, [history.keys[number] for number in due]
+    )
+    due = unsettled(due, history.keys, known)
+    old, gone = await _in_flight_before(controller.client, item, progress, history.newest)
+    known_before = progress.next_build_number is not None or history.source is not None
+    done = progress.examined if known_before else min(due, default=history.covered + 1) - 1
     return CollectPlan(
-        seen.job, seen.source, sorted({*due, *old}), gone,
-        seen.started, seen.newest, {**seen.newest, **old}, seen.covered, done,
+        history.job, history.source, sorted({*due, *old}), gone,
+        history.keys, history.newest, {**history.newest, **old}, history.covered, done,
     )  # fmt: skip
 
 
 async def pages(
-    watched: Controller, full_name: str, plan: CollectPlan
+    controller: Controller, full_name: str, plan: CollectPlan
 ) -> AsyncIterator[tuple[list[int], CollectedPage]]:
     """The builds of a plan, a hundred at a time and oldest first; at least one page, if empty.
 
-    Oldest first, as log rotation takes the oldest first, too. The pages move no mark.
+    Oldest first, as log rotation takes the oldest first, too. The pages move no job's progress.
     """
-    walk = HistoryReader(watched.api, full_name, plan.started, dict(plan.at_hand))
+    reader = HistoryReader(controller.client, full_name, plan.keys, dict(plan.at_hand))
     for numbers in in_pages(plan.numbers):
-        builds = await walk.builds(numbers)
+        builds = await reader.builds(numbers)
         running = [build for build in builds if not build.completed]
         page = CollectedPage(plan.job, source=plan.source, running=running)
         completed = [build for build in builds if build.completed]
-        for one in await enrich(watched, full_name, completed, plan.newest):
+        for one in await enrich(controller, full_name, completed, plan.newest):
             if isinstance(one, EnrichFailure):
                 page.failed.append(one)
             else:
@@ -156,54 +143,59 @@ async def pages(
 
 @dataclass(frozen=True)
 class JobHistory:
-    """What of a job's history is looked at: its state, the newest builds at hand, the start of each
+    """What of a job's history was read: its state, the newest builds at hand, the key of each
     build that may be due, and the highest number that this covers."""
 
     job: JobState
     source: Predecessor | None
     newest: dict[int, Build]
-    started: dict[int, BuildKey]
+    keys: dict[int, BuildKey]
     covered: int
 
 
 async def _history(
-    api: JenkinsClient,
+    controller: Controller,
+    row: ControllerRow,
     item: Item,
     job: JobState,
     since: int,
-    memory: LedgerMemory,
-    lost: Mapping[int, JobState],
+    missing: Mapping[int, JobState],
 ) -> JobHistory:
-    """Look as far back as is due; find out whether the job is the one that is known."""
-    before, source = job.mark, None
-    asked = _first_ask(item, job, lost)
-    builds = await api.builds(item.full_name, asked)
-    started = {build.number: build.start for build in builds}
-    own = memory.of_job(job, started)
-    another = is_recreated(job, item.next_build_number, item.cls, started, own)
+    """Read it as far back as is due; find out whether the job is the one that is known."""
+    before, source = job.progress, None
+    client, known_builds = controller.client, controller.ledger.builds
+    asked = _first_ask(item, job, missing)
+    builds = await client.builds(item.full_name, asked)
+    keys = {build.number: build.key for build in builds}
+    own = known_builds.of_job(job, keys) if job.id else []
+    another = is_recreated(job, item.next_build_number, item.cls, keys, own)
     if another or before.next_build_number is None:
-        known = memory.same(job, started.values())
-        job, source = start_generation(job, started, known, lost, another=another)
-    while asked < BUILDS_PER_PAGE and not reaches_back(started, job.mark, since, asked):
-        # The mark may lie further back than was asked, or builds that began since the tree was
-        # asked have pushed the oldest out of the range.
-        needed = count_to_ask(job.mark, item.next_build_number, BUILDS_PER_PAGE)
+        known = known_builds.same(row.id, job, keys.values())
+        job, source = start_generation(job, keys, known, missing, another=another)
+    while asked < BUILDS_PER_PAGE and not reaches_back(keys, job.progress, since, asked):
+        # The last build examined may lie further back than was asked, or builds that began since
+        # the tree was asked have pushed the oldest out of the range.
+        needed = count_to_ask(job.progress, item.next_build_number, BUILDS_PER_PAGE)
         asked = min(max(asked * 2, needed), BUILDS_PER_PAGE)
-        builds = await api.builds(item.full_name, asked)
-        started = {build.number: build.start for build in builds}
-    covered = covered_mark(item.next_build_number, before, started, another=another)
-    if not reaches_back(started, job.mark, since, asked):
-        started |= {head.number: head for head in await api.heads(item.full_name)}
-    return JobHistory(job, source, {build.number: build for build in builds}, started, covered)
+        builds = await client.builds(item.full_name, asked)
+        keys = {build.number: build.key for build in builds}
+    covered = covered_mark(item.next_build_number, before, keys, another=another)
+    if not reaches_back(keys, job.progress, since, asked):
+        keys |= {head.number: head for head in await client.heads(item.full_name)}
+    return JobHistory(job, source, {build.number: build for build in builds}, keys, covered)
 
 
-def _first_ask(item: Item, job: JobState, lost: Mapping[int, JobState]) -> int:
-    """How many builds to ask first: of a job that may be a lost one renamed, few, as Jenkins has
-    to load each."""
-    asked = count_to_ask(job.mark, item.next_build_number, BUILDS_PER_PAGE)
-    if job.mark.next_build_number is None:
+def _first_ask(item: Item, job: JobState, missing: Mapping[int, JobState]) -> int:
+    """How many builds to ask first: of a job that may be a missing one, renamed, few, as Jenkins
+    has to load each."""
+    asked = count_to_ask(job.progress, item.next_build_number, BUILDS_PER_PAGE)
+    if job.progress.next_build_number is None:
         nearest = max(
-            (o.mark.used for o in lost.values() if 0 < o.mark.used < item.next_build_number),
+            (
+                o.progress.highest_number
+                for o in missing.values()
+                if 0 < o.progress.highest_number < item.next_build_number
+            ),
             default=0,
         )
         asked = min(asked, item.next_build_number - nearest)
@@ -218,15 +210,15 @@ def in_pages(numbers: Iterable[int]) -> list[list[int]]:
 
 
 async def _in_flight_before(
-    api: JenkinsClient, item: Item, mark: JobProgress, newest: Collection[int]
+    client: JenkinsClient, item: Item, progress: JobProgress, newest: Collection[int]
 ) -> tuple[dict[int, Build], list[int]]:
     """The builds in flight that lie before ``newest``, each by its number; and those gone."""
     lowest = min(newest, default=1)
-    gone = gone_numbers(mark, newest, lowest)
+    gone = gone_numbers(progress, newest, lowest)
     found: dict[int, Build] = {}
-    for number in sorted(number for number in mark.in_flight if number < lowest):
+    for number in sorted(number for number in progress.in_flight if number < lowest):
         try:
-            found[number] = await api.build(item.full_name, number)
+            found[number] = await client.build(item.full_name, number)
         except NotFound:
             gone.append(number)
     return found, gone
@@ -234,15 +226,19 @@ async def _in_flight_before(
 
 class HistoryReader:
     """Goes through a job's history by numbers, ascending: those at hand, and one request for a
-    page of the others. ``started`` are all builds that the job has, as far as the walk goes."""
+    page of the others. ``keys`` are all builds that the job has, as far as it is read."""
 
     def __init__(
-        self, api: JenkinsClient, full_name: str, started: Iterable[int], at_hand: dict[int, Build]
+        self,
+        client: JenkinsClient,
+        full_name: str,
+        keys: Iterable[int],
+        at_hand: dict[int, Build],
     ) -> None:
-        self._api = api
+        self._client = client
         self._full_name = full_name
         self._at_hand = at_hand
-        self._places = {number: at for at, number in enumerate(sorted(started, reverse=True))}
+        self._places = {number: at for at, number in enumerate(sorted(keys, reverse=True))}
 
     async def builds(self, numbers: Sequence[int]) -> list[Build]:
         """The builds of ``numbers`` that are still there."""
@@ -250,16 +246,16 @@ class HistoryReader:
         if missing:
             if worth_a_page(len(self._places), len(missing)):
                 first, last = self._places[missing[-1]], self._places[missing[0]] + 1
-                for build in await self._api.page(self._full_name, first, last):
+                for build in await self._client.page(self._full_name, first, last):
                     self._at_hand.setdefault(build.number, build)
-            # A build may have begun or been deleted in between, and moved the places.
+            # A build may have started or been deleted in between, and moved the places.
             left = [number for number in missing if number not in self._at_hand]
             await together(self._one(number) for number in left)
         return [self._at_hand.pop(number) for number in numbers if number in self._at_hand]
 
     async def _one(self, number: int) -> None:
         with contextlib.suppress(NotFound):
-            self._at_hand[number] = await self._api.build(self._full_name, number)
+            self._at_hand[number] = await self._client.build(self._full_name, number)
 
 
 def worth_a_page(history: int, wanted: int) -> bool:

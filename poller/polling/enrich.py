@@ -1,5 +1,5 @@
-"""What makes a completed build whole, so that it can be mapped: its stage tree, the causes of the
-builds above it, the artifact manifests that it archived, its log."""
+"""What a completed build needs to be mapped: its stage tree, the causes of the builds above it, the
+artifact manifests that it archived, its log."""
 
 from __future__ import annotations
 
@@ -16,84 +16,85 @@ from poller.jenkins.stage_trees import (
     stage_tree,
     ten_stage_trees,
 )
-from poller.mapping.evidence import Manifest, UpstreamBuild
-from poller.polling.console_log import CollectedLog
+from poller.mapping.evidence import EnrichedBuild
+from poller.mapping.extract import NOTHING_EXTRACTED
+from poller.mapping.job_run import Skip, result_or_skip
+from poller.mapping.params import redactor_of
 from poller.polling.controller import Controller
 from poller.polling.manifests import manifests
 
 
 @dataclass(frozen=True)
-class EnrichedBuild:
-    """A completed build with all that mapping needs; ``tree`` is None where there are no stages,
-    ``log`` where none was asked for.
-
-    ``lacking`` is what the build has and could not be had or used, one line each: its run goes
-    without.
-    """
-
-    build: Build
-    tree: StageTree | None
-    log: CollectedLog | None = None
-    upstream: tuple[UpstreamBuild, ...] = ()
-    manifests: tuple[Manifest, ...] = ()
-    lacking: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class EnrichFailure:
-    """A build that could not be had whole this time, and why.
+    """A build that lacks something this time, and why.
 
-    ``otherwise`` is what its run can be made of when trying again has been no use: what is missing
+    ``fallback`` is what its run can be made of when trying again has been no use: what is missing
     is not worth to hold it back for ever.
     """
 
     build: Build
     why: str
     broken: bool = False
-    otherwise: EnrichedBuild | None = None
+    fallback: EnrichedBuild | None = None
 
 
 async def enrich(
-    watched: Controller, full_name: str, builds: Sequence[Build], newest: Collection[int] = ()
+    controller: Controller, full_name: str, builds: Sequence[Build], newest: Collection[int] = ()
 ) -> list[EnrichedBuild | EnrichFailure]:
-    """Each of the completed ``builds`` of a job, whole, or why it is not. A log that can't be had
-    keeps no build back. Raises LeftAlone: then nothing is known of any of them.
+    """Each of the completed ``builds`` of a job with its evidence, or why it has not all of it. For
+    a build that is not sent, nothing is asked. A log that can't be had keeps no build back. Raises
+    CircuitOpen: then nothing is known of any of them.
 
     ``newest`` are the job's newest numbers: ten stage trees can be had of those at once.
     """
-    api = watched.api
-    wanted = {b.number for b in builds if not b.broken and watched.wanted(full_name, b)}
+    client, config = controller.client, controller.mapping
+    rule = controller.rule_of(full_name)
+    wanted = {
+        build.number
+        for build in builds
+        if not build.broken and not isinstance(result_or_skip(rule, build, config), Skip)
+    }
     pipelines = [b.number for b in builds if b.cls == PIPELINE_RUN and b.number in wanted]
     ten = sorted(newest, reverse=True)[:NEWEST_RUNS]
     at_once: dict[int, StageTree] = {}
     if len(set(ten).intersection(pipelines)) >= RUNS_WORTH_IT:
-        at_once = await ten_stage_trees(api, full_name)
+        at_once = await ten_stage_trees(client, full_name)
 
     async def one(build: Build) -> EnrichedBuild | EnrichFailure:
         if build.broken:
             return EnrichFailure(build, "Jenkins could not load it whole", broken=True)
         if build.number not in wanted:
-            return EnrichedBuild(build, None)
+            return EnrichedBuild(build, config.redactor)
         try:
-            tree = at_once.get(build.number) or await stage_tree(api, full_name, build)
+            tree = at_once.get(build.number) or await stage_tree(client, full_name, build)
         except CircuitOpen:
             raise
         except RemoteError as error:
             return EnrichFailure(build, str(error))
-        return await _with_evidence(watched, full_name, build, tree)
+        return await _with_evidence(controller, full_name, build, tree)
 
     return await together(one(build) for build in builds)
 
 
 async def _with_evidence(
-    watched: Controller, full_name: str, build: Build, tree: StageTree | None
+    controller: Controller, full_name: str, build: Build, tree: StageTree | None
 ) -> EnrichedBuild | EnrichFailure:
+    redactor = redactor_of(build, controller.mapping.redactor)
     # One after the other: other builds are asked for beside this one, and most have none of it.
-    above = await watched.upstream.of(full_name, build)
-    archived = await manifests(watched.api, full_name, build)
-    log = await watched.console.read(watched.api, full_name, build)
+    above = await controller.upstream.of(full_name, build)
+    archived = await manifests(controller.client, full_name, build)
+    log = await controller.logs.read(controller.client, full_name, build, redactor)
     retry = [why for why in (above.retry, archived.retry) if why]
-    no_log = [f"console log: {log.kept.absent}"] if log is not None and log.kept.absent else []
-    lacking = (*archived.wrong, *retry, *no_log)
-    whole = EnrichedBuild(build, tree, log, above.builds, archived.read, lacking)
-    return EnrichFailure(build, retry[0], otherwise=whole) if retry else whole
+    read_error = log.kept.read_error if log is not None else None
+    no_log = [f"console log: {read_error}"] if read_error else []
+    enriched = EnrichedBuild(
+        build,
+        redactor,
+        tree,
+        above.builds,
+        archived.read,
+        log.extracted if log is not None else NOTHING_EXTRACTED,
+        log.kept if log is not None else None,
+        (*archived.wrong, *retry, *no_log),
+    )
+    return EnrichFailure(build, retry[0], fallback=enriched) if retry else enriched

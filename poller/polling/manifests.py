@@ -25,14 +25,14 @@ class Manifests:
     retry: str = ""
 
 
-async def manifests(api: JenkinsClient, full_name: str, build: Build) -> Manifests:
+async def manifests(client: JenkinsClient, full_name: str, build: Build) -> Manifests:
     """Read the build's manifests: no request for a build that lists none."""
     read: list[Manifest] = []
     wrong: list[str] = []
     listed = paths(build)
     for path in [*listed, *unlisted(build, listed)]:
         try:
-            body = await api.archived_file(full_name, build.number, path)
+            body = await client.archived_file(full_name, build.number, path)
         except NotFound:
             continue  # not listed, or gone since it was
         except CircuitOpen:

@@ -1,4 +1,4 @@
-"""Jenkins against the ledger, build by build, independent of every mark."""
+"""Jenkins against the ledger, build by build, whatever the progress of the polls."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from dataclasses import dataclass, field
 
 from poller.core.errors import NotFound, RemoteError
 from poller.core.patterns import Globs
+from poller.core.times import Stopping
 from poller.http.throttle import RateLimit
 from poller.jenkins.discovery import Item, fetch_items
 from poller.jenkins.history import Summary, summaries
-from poller.ledger import Ledger
-from poller.ledger.controllers import ControllerRow
 from poller.ledger.reconciliation import LedgerEntry
 from poller.ledger.records import GONE, JobState
 from poller.polling.changes import retry_delay
-from poller.polling.collect import LedgerMemory, collect
+from poller.polling.collect import collect
 from poller.polling.controller import Controller
-from poller.polling.recording import batch, unfinished
+from poller.polling.recording import record, unfinished
 from poller.polling.verify_controller import ensure_reachable, record_breaker, verify_identity
 
 GRACE_MS = 120_000
@@ -28,7 +27,7 @@ GRACE_MS = 120_000
 
 @dataclass(frozen=True)
 class Difference:
-    """A build that Jenkins has completed and the ledger has not settled, or has otherwise.
+    """A build that Jenkins has completed and the ledger has not settled, or has with other values.
 
     ``differs`` says the latter. ``entry`` is the ledger's id of the build, None where it has none.
     """
@@ -45,7 +44,7 @@ class JobComparison:
     """One job compared: how many of its completed builds, how many of them are ``missing``.
 
     ``lowest_hole`` is the lowest number that has to be collected; ``differing`` are the ledger's
-    ids of builds that Jenkins tells otherwise; ``problem`` is why the job could not be compared.
+    ids of builds that differ at Jenkins; ``problem`` is why the job could not be compared.
     """
 
     item: Item
@@ -55,63 +54,62 @@ class JobComparison:
     differing: list[int] = field(default_factory=list)
     problem: str | None = None
 
-    def note(self, finding: Difference) -> None:
-        """Count a finding."""
-        if finding.differs and finding.entry is not None:
-            self.differing.append(finding.entry)
+    def note(self, difference: Difference) -> None:
+        """Count a difference."""
+        if difference.differs and difference.entry is not None:
+            self.differing.append(difference.entry)
             return
         self.missing += 1
-        if not finding.why.startswith(QUEUED):
-            self.lowest_hole = min(self.lowest_hole or finding.number, finding.number)
+        if not difference.why.startswith(QUEUED):
+            self.lowest_hole = min(self.lowest_hole or difference.number, difference.number)
 
 
 QUEUED = "queued for "
 
 
 async def reconcile(
-    watched: Controller,
-    ledger: Ledger,
-    row: ControllerRow,
+    controller: Controller,
     names: Callable[[dict[str, Item]], Sequence[str]],
-    since: int,
+    since: int | None,
     pace: RateLimit,
-    clock: Callable[[], int],
-    on_finding: Callable[[Difference], None],
+    on_difference: Callable[[Difference], None],
 ) -> AsyncIterator[JobComparison]:
     """Compare the jobs that ``names`` chooses out of the item tree, one after the other, no faster
-    than ``pace``; findings are told as they come, and not kept. Raises RemoteError where the tree
-    can't be had, or where the controller is down by now; that a job can't be had is in its
-    :class:`Checked`."""
-    await ensure_reachable(watched, ledger)
-    look = await fetch_items(watched.api, row.depth, first=False)
-    await verify_identity(watched, ledger, row)
-    settled_before = (row.last_success or clock()) - GRACE_MS
-    for name in names(look.items):
-        item = look.items.get(name)
+    than ``pace``; differences are reported as they come, and not kept. ``since`` (epoch ms) None is
+    where the controller's ledger begins. Raises RemoteError where the tree can't be had, or where
+    the controller is down by now; that a job can't be had is in its :class:`JobComparison`."""
+    row, ledger = controller.row(), controller.ledger
+    since = row.since if since is None else since
+    await ensure_reachable(controller)
+    tree = await fetch_items(controller.client, row.depth, first=False)
+    await verify_identity(controller, row)
+    settled_before = (row.last_success or controller.clock()) - GRACE_MS
+    for name in names(tree.items):
+        item = tree.items.get(name)
         if item is None or item.next_build_number <= 1:
             continue
         jobs = ledger.jobs.states(row.id, name)
         job = jobs.get(name, JobState(name))
-        checked = JobComparison(item)
+        comparison = JobComparison(item)
         try:
-            await pace.turn()
-            async for part in summaries(watched.api, item, since):
+            await pace.wait()
+            async for part in summaries(controller.client, item, since):
                 done = [one for one in part if is_due(one, settled_before)]
-                entries = ledger.books.entries(row.id, job, [one.start for one in done])
-                checked.builds += len(done)
-                for finding in compared(name, done, entries):
-                    checked.note(finding)
-                    on_finding(finding)
+                entries = ledger.reconciliation.entries(row.id, job, [one.key for one in done])
+                comparison.builds += len(done)
+                for difference in compared(name, done, entries):
+                    comparison.note(difference)
+                    on_difference(difference)
         except NotFound:
             continue  # deleted since the tree was asked
         except RemoteError as error:
-            if watched.api.turns.left_alone:
+            if controller.client.limiter.circuit_open:
                 raise
-            checked.problem = str(error)
+            comparison.problem = str(error)
         else:
             if job.id:
-                ledger.books.checked(job.id, clock())
-        yield checked
+                ledger.reconciliation.record_check(job.id, controller.clock())
+        yield comparison
 
 
 def is_due(build: Summary, settled_before: int) -> bool:
@@ -119,10 +117,10 @@ def is_due(build: Summary, settled_before: int) -> bool:
     return build.completed and build.timestamp + max(0, build.duration) <= settled_before
 
 
-def selected(watched: Controller, globs: Globs) -> Callable[[dict[str, Item]], Sequence[str]]:
-    """Chooses every job that is watched and that ``globs`` select, by name."""
+def selected(controller: Controller, globs: Globs) -> Callable[[dict[str, Item]], Sequence[str]]:
+    """Chooses every job that is controller and that ``globs`` select, by name."""
     return lambda items: sorted(
-        name for name in items if watched.globs.selects(name) and globs.selects(name)
+        name for name in items if controller.globs.selects(name) and globs.selects(name)
     )
 
 
@@ -130,15 +128,15 @@ def compared(
     job: str, builds: Iterable[Summary], entries: Iterable[LedgerEntry]
 ) -> list[Difference]:
     """What is not settled of completed builds, and what Jenkins says otherwise. Pure."""
-    by_number = {entry.start.number: entry for entry in entries}
-    findings = []
+    by_number = {entry.key.number: entry for entry in entries}
+    differences = []
     for build in builds:
         entry = by_number.get(build.number)
         why, differs = _why(build, entry)
         if why:
             found = entry.id if entry is not None else None
-            findings.append(Difference(job, build.number, why, differs, found))
-    return findings
+            differences.append(Difference(job, build.number, why, differs, found))
+    return differences
 
 
 def _why(build: Summary, entry: LedgerEntry | None) -> tuple[str, bool]:
@@ -158,31 +156,26 @@ def _why(build: Summary, entry: LedgerEntry | None) -> tuple[str, bool]:
 
 
 async def collect_missing(
-    watched: Controller,
-    ledger: Ledger,
-    row: ControllerRow,
-    checked: JobComparison,
-    since: int,
-    sinks: Sequence[str],
-    clock: Callable[[], int],
+    controller: Controller, comparison: JobComparison, since: int | None = None
 ) -> int:
-    """Collect the holes of a job through the same path as a poll, its mark set back before the
-    lowest. Returns how many builds were collected. Raises RemoteError."""
-    lowest = checked.lowest_hole
+    """Collect the holes of a job through the same path as a poll, with its progress set back before
+    the lowest. ``since`` is as for :func:`reconcile`. Returns how many builds were collected.
+    Raises RemoteError."""
+    lowest = comparison.lowest_hole
     if lowest is None:
         return 0
-    name = checked.item.full_name
-    job = ledger.jobs.states(row.id, name).get(name, JobState(name))
-    back = dataclasses.replace(job.mark, examined=min(job.mark.examined, lowest - 1))
-    job, count = dataclasses.replace(job, mark=back), 0
-    memory = LedgerMemory(ledger, row.id)
-    pages = collect(watched, checked.item, job, since, memory, {})
-    async for page in pages:
+    row, item, count = controller.row(), comparison.item, 0
+    name = item.full_name
+    job = controller.ledger.jobs.states(row.id, name).get(name, JobState(name))
+    back = dataclasses.replace(job.progress, examined=min(job.progress.examined, lowest - 1))
+    job = dataclasses.replace(job, progress=back)
+    since = row.since if since is None else since
+    async for page in collect(controller, row, item, job, since, {}):
         if page.job.generation == job.generation:
-            # The job's own mark stays where the polls have brought it, and what they counted.
+            # The job's own progress stays where the polls have brought it, and what they counted.
             page.examined, page.gaps = None, 0
-        rows = batch(watched, checked.item, page, clock() + retry_delay(job.failures + 1))
-        recorded = ledger.builds.record(row.id, rows, sinks, clock())
+        retry_at = controller.clock() + retry_delay(job.failures + 1)
+        recorded = record(controller, row, item, page, retry_at)
         count += recorded.collected
         if unfinished(page) or recorded.stale:
             break
@@ -192,7 +185,7 @@ async def collect_missing(
 JOBS_A_SECOND = 1.0
 
 SHOWN = 20
-"""Findings that are told one by one."""
+"""Differences that are reported one by one."""
 
 
 @dataclass
@@ -202,46 +195,40 @@ class SelfCheckResult:
     jobs: int = 0
     builds: int = 0
     collected: int = 0
-    findings: list[str] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
 async def self_check(
-    watched: Controller,
-    ledger: Ledger,
-    jobs: int,
-    sinks: Sequence[str],
-    clock: Callable[[], int],
-    stopping: Callable[[], bool] = lambda: False,
+    controller: Controller, jobs: int, stopping: Stopping = lambda: False
 ) -> SelfCheckResult:
     """Compare so many jobs, those first that had builds since they were compared last, and collect
     what is missing. Never raises RemoteError."""
-    row = ledger.controllers.find(watched.name)
-    healed = SelfCheckResult()
-    if row is None or row.last_success is None or watched.api.turns.left_alone:
-        return healed
+    ledger = controller.ledger
+    row = ledger.controllers.find(controller.name)
+    done = SelfCheckResult()
+    if row is None or row.last_success is None or controller.client.limiter.circuit_open:
+        return done
 
     def names(items: dict[str, Item]) -> Sequence[str]:
-        chosen = ledger.books.least_checked(row.id, jobs, clock())
-        return [name for name in chosen if name in items and watched.globs.selects(name)]
+        chosen = ledger.reconciliation.least_recently_checked(row.id, jobs, controller.clock())
+        return [name for name in chosen if name in items and controller.globs.selects(name)]
 
-    def found(finding: Difference) -> None:
-        if len(healed.findings) < SHOWN:
-            healed.findings.append(f"{finding.job} #{finding.number}: {finding.why}")
+    def found(difference: Difference) -> None:
+        if len(done.differences) < SHOWN:
+            done.differences.append(f"{difference.job} #{difference.number}: {difference.why}")
 
     pace = RateLimit(JOBS_A_SECOND, asyncio.get_running_loop().time)
     try:
-        async for checked in reconcile(watched, ledger, row, names, row.since, pace, clock, found):
-            healed.jobs += 1
-            healed.builds += checked.builds
-            if checked.problem is not None:
-                healed.problems.append(checked.problem)
-            healed.collected += await collect_missing(
-                watched, ledger, row, checked, row.since, sinks, clock
-            )
+        async for comparison in reconcile(controller, names, None, pace, found):
+            done.jobs += 1
+            done.builds += comparison.builds
+            if comparison.problem is not None:
+                done.problems.append(comparison.problem)
+            done.collected += await collect_missing(controller, comparison)
             if stopping():
                 break
     except RemoteError as error:
-        healed.problems.append(str(error))
-    record_breaker(watched, ledger)
-    return healed
+        done.problems.append(str(error))
+    record_breaker(controller)
+    return done

@@ -11,28 +11,37 @@ from poller.core.build_key import BuildKey
 from poller.core.kept_log import KeptLog
 from poller.jenkins.discovery import Item
 from poller.jenkins.models import Build
-from poller.ledger.records import GONE, Batch, BuildRow, BuildState, JobState
-from poller.mapping.evidence import Evidence
-from poller.mapping.extract import Extracted
+from poller.ledger.controllers import ControllerRow
+from poller.ledger.records import GONE, Batch, BuildRow, BuildState, JobState, RecordResult
+from poller.mapping.evidence import EnrichedBuild
 from poller.mapping.iacm_execution import NewExecution, NoExecution, encode, new_execution
 from poller.mapping.job_run import JobInfo, Skip, map_build
-from poller.mapping.rules import first_match
 from poller.mapping.size_limit import limit_size
 from poller.polling.collect import CollectedPage
 from poller.polling.controller import Controller
-from poller.polling.enrich import EnrichedBuild, EnrichFailure
+from poller.polling.enrich import EnrichFailure
 
 TRIES = 5
 """Collections, some minutes in all, after which a build goes as it is, or is skipped."""
 
 
-def batch(watched: Controller, item: Item, page: CollectedPage, retry_at: int) -> Batch:
-    """What the ledger is to record of a page; ``retry_at`` is when to ask again for what could not
-    be had whole."""
+def record(
+    controller: Controller, row: ControllerRow, item: Item, page: CollectedPage, retry_at: int
+) -> RecordResult:
+    """Record a page in one transaction; see :func:`batch`. Raises LedgerError."""
+    rows = batch(controller, item, page, retry_at)
+    recorded = controller.ledger.builds.record(row.id, rows, controller.sinks, controller.clock())
+    controller.events.builds_collected(controller.name, recorded.collected)
+    return recorded
+
+
+def batch(controller: Controller, item: Item, page: CollectedPage, retry_at: int) -> Batch:
+    """What the ledger is to record of a page; ``retry_at`` is when to ask again for what is
+    unfinished."""
     return Batch(
         job=page.job,
         cls=item.cls,
-        builds=list(_rows(watched, item, page)),
+        builds=list(_rows(controller, item, page)),
         examined=page.examined,
         gaps=page.gaps,
         source=page.source,
@@ -52,68 +61,54 @@ def unfinished(page: CollectedPage) -> list[str]:
 def given_up(job: JobState, failure: EnrichFailure) -> bool:
     """Whether it was tried often enough: a build that Jenkins can't load whole is skipped now, one
     of which something is missing that a run can do without goes without."""
-    if not failure.broken and failure.otherwise is None:
+    if not failure.broken and failure.fallback is None:
         return False
     return job.failures + 1 >= TRIES
 
 
-def _rows(watched: Controller, item: Item, page: CollectedPage) -> Iterable[BuildRow]:
-    job = watched.job_facts(item.full_name, page.job, multibranch=item.multibranch)
-    for whole in page.complete:
-        yield mapped(watched, job, whole)
+def _rows(controller: Controller, item: Item, page: CollectedPage) -> Iterable[BuildRow]:
+    job = controller.job_info(item.full_name, page.job, multibranch=item.multibranch)
+    for enriched in page.complete:
+        yield mapped(controller, job, enriched)
     for build in page.running:
         yield _row(build, "in_flight")
     for failure in page.failed:
         if not given_up(page.job, failure):
             yield _row(failure.build, "in_flight")
-        elif failure.otherwise is not None:
-            yield mapped(watched, job, failure.otherwise)
+        elif failure.fallback is not None:
+            yield mapped(controller, job, failure.fallback)
         else:
             yield _row(failure.build, "skipped", reason="broken")
     for number in page.gone:
         yield BuildRow(BuildKey(number, 0), 0, None, "skipped", GONE)
 
 
-def mapped(watched: Controller, job: JobInfo, whole: EnrichedBuild) -> BuildRow:
+def mapped(controller: Controller, job: JobInfo, enriched: EnrichedBuild) -> BuildRow:
     """One complete build as a row with its payload, or skipped with the reason."""
-    build = whole.build
-    kept = whole.log.kept if whole.log is not None else None
-    done = map_build(watched.identity, job, build, whole.tree, watched.policy, evidence_of(whole))
-    log = structlog.get_logger().bind(
-        controller=watched.name, job=job.full_name, number=build.number
-    )
+    build = enriched.build
+    done = map_build(controller.instance, job, enriched, controller.mapping)
     if isinstance(done, Skip):
-        return _row(build, "skipped", reason=done.reason, log=kept)
-    for why in whole.lacking:
-        log.warning("run goes without", what=why)
-    payload, left_out = limit_size(done.run, watched.policy.body_limit)
-    if left_out is not None:
-        log.warning("payload cut to its limit", left_out=left_out)
-    rule = first_match(watched.policy.rules, job.full_name).rule
-    made = new_execution(done.run, whole.tree, rule)
-    return dataclasses.replace(
-        _row(build, "collected", log=kept),
-        payload=payload,
-        build_number=job.base + build.number,
-        lacking=whole.lacking,
-        execution=encode(made) if isinstance(made, NewExecution) else None,
-        no_execution=made.reason if isinstance(made, NoExecution) else None,
+        return _row(build, "skipped", reason=done.reason, log=enriched.log)
+    log = structlog.get_logger().bind(
+        controller=controller.name, job=job.full_name, number=build.number
     )
-
-
-def evidence_of(whole: EnrichedBuild) -> Evidence:
-    """What was found out about a build, for mapping."""
-    found = whole.log.extracted if whole.log is not None else Extracted()
-    return Evidence(
-        upstream=whole.upstream,
-        manifests=whole.manifests,
-        extracted_artifacts=found.artifacts,
-        extracted_commits=found.commits,
-        extracted_by=found.by,
+    for why in enriched.incomplete:
+        log.warning("run_incomplete", detail=why)
+    payload, left_out = limit_size(done.run, controller.mapping.body_limit)
+    if left_out is not None:
+        log.warning("payload_truncated", left_out=left_out)
+    execution = new_execution(done.run, enriched.tree, job.rule.settings)
+    return dataclasses.replace(
+        _row(build, "collected", log=enriched.log),
+        payload=payload,
+        build_number=done.run.build_number,
+        incomplete=enriched.incomplete,
+        execution=encode(execution) if isinstance(execution, NewExecution) else None,
+        no_execution=execution.reason if isinstance(execution, NoExecution) else None,
     )
 
 
 def _row(
     build: Build, state: BuildState, reason: str | None = None, log: KeptLog | None = None
 ) -> BuildRow:
-    return BuildRow(build.start, build.duration, build.result, state, reason, log=log)
+    return BuildRow(build.key, build.duration, build.result, state, reason, log=log)

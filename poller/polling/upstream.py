@@ -17,10 +17,10 @@ from poller.mapping.causes import causes, parents
 from poller.mapping.evidence import UpstreamBuild
 
 DEEPEST = 10
-"""Levels above a build that are looked at."""
+"""Levels above a build that are asked for."""
 
 MOST = 30
-"""Builds above a build that are looked at: one that many have triggered names them all."""
+"""Builds above a build that are asked for: one that many have triggered names them all."""
 
 REMEMBERED = 5_000
 """Builds a controller whose causes are kept in memory: what triggers much is asked for once."""
@@ -37,11 +37,11 @@ class Ancestry:
     retry: str = ""
 
 
-class Upstream:
+class UpstreamCauses:
     """The causes of one controller's builds."""
 
-    def __init__(self, api: JenkinsClient, remembered: int = REMEMBERED) -> None:
-        self._api = api
+    def __init__(self, client: JenkinsClient, remembered: int = REMEMBERED) -> None:
+        self._client = client
         self._most = remembered
         self._answers: OrderedDict[Key, asyncio.Future[Origin | str]] = OrderedDict()
 
@@ -98,7 +98,7 @@ class Upstream:
 
     async def _ask(self, key: Key) -> Origin | str:
         try:
-            return await self._api.origin(*key)
+            return await self._client.origin(*key)
         except (Unreachable, CircuitOpen, BadAnswer):
             raise  # a page to log in today may be the answer tomorrow
         except RemoteError as error:

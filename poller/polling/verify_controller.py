@@ -1,4 +1,4 @@
-"""Before anything is believed of a controller: is it the one that the ledger knows?"""
+"""Before anything that a controller says is used: is it the one that the ledger knows?"""
 
 from __future__ import annotations
 
@@ -7,52 +7,53 @@ from collections.abc import Iterable, Sequence
 from poller.core.build_key import BuildKey
 from poller.core.errors import BadAnswer, NotFound
 from poller.jenkins.client import JenkinsClient
-from poller.ledger import Ledger
 from poller.ledger.controllers import ControllerRow
 from poller.polling.controller import Controller
 
 SAMPLES = 3
-"""Builds of jobs built last, and of jobs not built for longest, that tell a Jenkins by."""
+"""Builds of jobs built last, and of jobs not built for longest, to know a Jenkins by."""
 
 
-async def verify_identity(watched: Controller, ledger: Ledger, row: ControllerRow) -> None:
-    """Make sure of it after a look: no request while Jenkins has not been started anew.
+async def verify_identity(controller: Controller, row: ControllerRow) -> None:
+    """Make sure of it after each item tree: no request while Jenkins was not restarted.
 
     Raises BadAnswer when it is another Jenkins; RemoteError.
     """
-    if row.session == watched.api.session:
+    if row.session == controller.client.session:
         return
-    samples = ledger.jobs.samples(row.id, SAMPLES)
-    identity = await identity_of(watched.api, row.identity, samples)
-    ledger.controllers.recognised(row.id, watched.api.session, identity)
+    samples = controller.ledger.jobs.samples(row.id, SAMPLES)
+    identity = await identity_of(controller.client, row.identity, samples)
+    controller.ledger.controllers.recognised(row.id, controller.client.session, identity)
 
 
-async def ensure_reachable(watched: Controller, ledger: Ledger, *, keep: bool = False) -> None:
-    """Return when the controller answers, at once where it has. ``keep``: note that it is tried.
+async def ensure_reachable(controller: Controller, *, keep: bool = False) -> None:
+    """Return when the controller answers, at once where it has. ``keep``: record that it is tried.
 
-    What another process knew of it counts once. Raises LeftAlone where it is not to be tried yet,
+    What another process knew of it counts once. Raises CircuitOpen where it is not to be tried yet,
     RemoteError where the try fails.
     """
-    turns = watched.api.turns
-    if not turns.resumed:
-        turns.resume(ledger.breakers.get("controller", watched.name))
-    if not turns.left_alone:
+    limiter = controller.client.limiter
+    if not limiter.resumed:
+        limiter.resume(controller.ledger.breakers.get("controller", controller.name))
+    if not limiter.circuit_open:
         return
-    if not turns.is_due():
-        raise turns.refusal()
+    if not limiter.is_due():
+        raise limiter.circuit_open_error()
     if keep:
-        record_breaker(watched, ledger)
-    await watched.api.probe()
+        record_breaker(controller)
+    await controller.client.probe()
 
 
-def record_breaker(watched: Controller, ledger: Ledger) -> None:
-    """Keep the controller's breaker for whoever looks, and for the next process. For the process
+def record_breaker(controller: Controller) -> None:
+    """Keep the controller's breaker for `status`, and for the next process. For the process
     that polls: another one would not come to close it again."""
-    ledger.breakers.keep("controller", watched.name, watched.api.turns.breaker)
+    controller.ledger.breakers.keep(
+        "controller", controller.name, controller.client.limiter.breaker
+    )
 
 
 async def identity_of(
-    api: JenkinsClient, known: str | None, samples: Sequence[tuple[str, BuildKey]]
+    client: JenkinsClient, known: str | None, samples: Sequence[tuple[str, BuildKey]]
 ) -> str | None:
     """The identity of the Jenkins that answers, None where it shows none.
 
@@ -60,14 +61,14 @@ async def identity_of(
     it must have some of, where the identity doesn't say. Costs a request, and one a sample where
     that is needed. Raises BadAnswer when it is another Jenkins; RemoteError.
     """
-    identity = await api.identity()
+    identity = await client.identity()
     if not samples or (identity is not None and identity == known):
         return identity
     if identity is not None and known is None:
         return identity
-    if not has_one([(start, await _now(api, name, start)) for name, start in samples]):
+    if not has_one([(key, await _now(client, name, key)) for name, key in samples]):
         raise BadAnswer(
-            api.where,
+            client.where,
             "identity",
             "another Jenkins answers here: it has none of the builds that are known of this one",
             "does a proxy mix up two controllers? One that was set up anew needs another name here",
@@ -75,9 +76,9 @@ async def identity_of(
     return identity
 
 
-async def _now(api: JenkinsClient, full_name: str, start: BuildKey) -> BuildKey | None:
+async def _now(client: JenkinsClient, full_name: str, key: BuildKey) -> BuildKey | None:
     try:
-        return await api.start(full_name, start.number)
+        return await client.build_key(full_name, key.number)
     except NotFound:
         return None
 

@@ -1,18 +1,18 @@
 """Whether the ledger takes what is to be recorded.
 
-While it does not, no controller is asked and nothing is sent: it would have to be asked and sent
-again. A little is written from time to time, and when that works, work goes on.
+While it does not, no controller is polled and nothing is sent: both would have to be done again. A
+little is written from time to time, and when that works, the service goes on.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 
-from poller.core.errors import LedgerUnwritable
+from poller.core.errors import LedgerError, LedgerUnwritable
 from poller.core.times import backoff
 from poller.ledger import Ledger
 
@@ -21,38 +21,61 @@ FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
 
 
 class LedgerGuard:
-    """``tell`` is told why the ledger can't be written, and with an empty text that it can."""
+    """``set_problem`` gets why the ledger can't be written, and an empty text when it can again.
+    ``run_soon`` gets the id of each job that was skipped meanwhile."""
 
-    def __init__(self, ledger: Ledger, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, ledger: Ledger, set_problem: Callable[[str], None], run_soon: Callable[[str], None]
+    ) -> None:
         self._ledger = ledger
-        self._tell = tell
+        self._set_problem = set_problem
+        self._run_soon = run_soon
         self._log = structlog.get_logger()
-        self._lost = asyncio.Event()
+        self._reported = asyncio.Event()
+        self._broken: LedgerError | None = None
         self._failures = 0
-        self.there = asyncio.Event()
-        self.there.set()
+        self._skipped: set[str] = set()
 
-    def lost(self, error: LedgerUnwritable) -> None:
+    @property
+    def writable(self) -> bool:
+        """As far as is known."""
+        return not self._reported.is_set()
+
+    async def run_job(self, job_id: str, work: Callable[[], Awaitable[None]]) -> None:
+        """``work``, unless the ledger can't be written; it is done soon after that then."""
+        if not self.writable:
+            self._skipped.add(job_id)
+            return
+        try:
+            await work()
+        except LedgerError as error:
+            self._skipped.add(job_id)
+            self.report(error)
+
+    def report(self, error: LedgerError) -> None:
         """Something could not be recorded."""
-        if self.there.is_set():
-            self.there.clear()
-            self._lost.set()
+        if not isinstance(error, LedgerUnwritable):
+            self._broken = error
+        elif self.writable:
             self._failures += 1
             self._log.error(
-                "nothing can be recorded", problem=str(error), hint=error.hint,
-                meanwhile="nothing is asked or sent",
+                "ledger_unwritable", problem=str(error), hint=error.hint,
+                detail="no controller is polled and nothing is sent",
             )  # fmt: skip
-            self._tell(str(error))
+            self._set_problem(str(error))
+        self._reported.set()
 
-    def used(self) -> None:
+    def recorded(self) -> None:
         """A whole piece of work was recorded: the next failure is a first one."""
         self._failures = 0
 
-    async def look_after(self, back: Callable[[], None]) -> None:
-        """For ever: try to write while writes fail, and call ``back`` when they work again. Raises
-        LedgerError when the file itself is not to be used any more."""
+    async def run(self) -> None:
+        """For ever: try to write while writes fail. Raises LedgerError when the file itself is not
+        to be used any more."""
         while True:
-            await self._lost.wait()
+            await self._reported.wait()
+            if self._broken is not None:
+                raise self._broken
             jitter = random.random()  # noqa: S311 - spreads load, guards nothing
             await asyncio.sleep(
                 backoff(self._failures, first=FIRST_WAIT, longest=LONGEST_WAIT, jitter=jitter)
@@ -61,10 +84,11 @@ class LedgerGuard:
                 self._ledger.try_writing()
             except LedgerUnwritable as error:
                 self._failures += 1
-                self._tell(str(error))
+                self._set_problem(str(error))
                 continue
-            self._lost.clear()
-            self.there.set()
-            self._log.info("the ledger can be written again")
-            self._tell("")
-            back()
+            self._reported.clear()
+            self._log.info("ledger_writable")
+            self._set_problem("")
+            for job_id in self._skipped:
+                self._run_soon(job_id)
+            self._skipped.clear()

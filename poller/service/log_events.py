@@ -1,4 +1,5 @@
-"""The service's own log lines: one a cycle, and one for each thing that is wrong."""
+"""The service's log lines about polls, deliveries and comparisons. Names of events are stable;
+every line about a controller or a sink has its name."""
 
 from __future__ import annotations
 
@@ -14,70 +15,69 @@ from poller.polling.reconciliation import SelfCheckResult
 Log = structlog.typing.FilteringBoundLogger
 
 
-def log_poll(
-    log: Log,
-    cycle: PollResult,
-    took: int,
-    known: frozenset[str] = frozenset(),
-) -> None:
-    """One line a cycle, and one for each problem that the cycle before did not have: ``known``."""
-    for problem in cycle.problems:
+def log_poll(log: Log, result: PollResult, ms: int, known: frozenset[str] = frozenset()) -> None:
+    """One line a poll that took so many ms, and one for each problem that the poll before did not
+    have: ``known``."""
+    log = log.bind(controller=result.controller)
+    for problem in result.problems:
         if problem not in known:
-            log.warning("not collected", problem=problem)
-    if cycle.error is not None:
-        log.error("poll failed", problem=str(cycle.error), **_cure(cycle.error.hint))
+            log.warning("job_not_collected", problem=problem)
+    if result.error is not None:
+        log.error("poll_failed", problem=str(result.error), **_hint(result.error.hint))
         return
     log.info(
-        "polled",
-        controller=cycle.controller,
-        jobs=cycle.jobs,
-        asked=cycle.asked,
-        collected=cycle.collected,
-        skipped=cycle.skipped,
-        ms=took,
-        **({"problems": len(cycle.problems)} if cycle.problems else {}),
+        "poll_finished",
+        jobs=result.jobs,
+        asked=result.asked,
+        collected=result.collected,
+        skipped=result.skipped,
+        ms=ms,
+        **({"problems": len(result.problems)} if result.problems else {}),
     )
 
 
 def log_limiter(log: Log, controller: str, before: LimiterState, now: LimiterState) -> None:
-    """That a controller is left alone, and that it answers again; that it is asked more slowly, and
-    as usual: one line each."""
+    """That a controller's circuit opened or closed, and that it gets fewer requests at once, as it
+    is slow, or as many as usual: one line each."""
+    log = log.bind(controller=controller)
     if before.breaker.closed and not now.breaker.closed:
-        log.warning("left alone", controller=controller, why=now.breaker.why, **_until(now.breaker))
+        log.warning("circuit_opened", why=now.breaker.why, **_until(now.breaker))
     elif not before.breaker.closed and now.breaker.closed:
-        log.info("answers again", controller=controller)
+        log.info("circuit_closed")
     if before.at_once == before.most > now.at_once:
-        log.warning("asked more slowly: it is slow", controller=controller, at_once=now.at_once)
+        log.warning("throttle_lowered", detail="it is slow", at_once=now.at_once)
     elif before.at_once < now.at_once == now.most:
-        log.info("asked as usual", controller=controller, at_once=now.at_once)
+        log.info("throttle_restored", at_once=now.at_once)
 
 
-def log_pass(log: Log, sink: str, done: PassResult) -> None:
+def log_pass(log: Log, sink: str, result: PassResult) -> None:
     """What a pass over the queue did, where it did something."""
-    if done.delivered or done.rejected:
-        log.info("delivered", sink=sink, delivered=done.delivered, rejected=done.rejected)
-    was_open, is_open = done.before is not BreakerState.CLOSED, not done.breaker.closed
+    log = log.bind(sink=sink)
+    if result.delivered or result.rejected:
+        log.info("delivered", delivered=result.delivered, rejected=result.rejected)
+    was_open, is_open = result.before is not BreakerState.CLOSED, not result.breaker.closed
     if was_open and not is_open:
-        log.info("takes runs again", sink=sink)
-    if not done.clean and not (was_open and is_open):
-        problem = done.stopped or done.last_failure
-        until = _until(done.breaker) if is_open else {}
-        log.error("sink failed", sink=sink, problem=problem, **until, **_cure(done.hint))
+        log.info("circuit_closed")
+    if not result.clean and not (was_open and is_open):
+        problem = result.stopped or result.last_failure
+        until = _until(result.breaker) if is_open else {}
+        log.error("delivery_failed", problem=problem, **until, **_hint(result.hint))
 
 
-def log_self_check(log: Log, controller: str, healed: SelfCheckResult) -> None:
+def log_self_check(log: Log, controller: str, result: SelfCheckResult) -> None:
     """What the hourly comparison found; nothing where all is well."""
-    for finding in healed.findings:
-        log.warning("reconciled", controller=controller, finding=finding)
-    for problem in healed.problems:
-        log.warning("not compared", controller=controller, problem=problem)
-    if healed.collected:
-        log.info("reconciled", controller=controller, collected=healed.collected)
+    log = log.bind(controller=controller)
+    for difference in result.differences:
+        log.warning("self_check_difference", finding=difference)
+    for problem in result.problems:
+        log.warning("self_check_failed", problem=problem)
+    if result.collected:
+        log.info("self_check_repaired", collected=result.collected)
 
 
 def _until(breaker: Breaker) -> dict[str, str]:
     return {"until": iso(breaker.next_try)} if breaker.next_try is not None else {}
 
 
-def _cure(hint: str) -> dict[str, str]:
+def _hint(hint: str) -> dict[str, str]:
     return {"hint": hint} if hint else {}

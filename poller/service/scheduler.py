@@ -1,4 +1,4 @@
-"""When each controller is polled and compared, and what a clock that was set does to it: nothing.
+"""When each job of the service runs, and what a clock that was set does to it: nothing.
 
 APScheduler plans by the wall clock. Set back by a year, it would wait for a year; set forward, it
 would walk through each time that was missed. So a plan is never further ahead than its trigger says
@@ -9,10 +9,10 @@ makes a missed tick harmless.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 import random
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -29,6 +29,11 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from poller.config.servers import ControllerConfig
+from poller.core.tasks import end
+from poller.core.times import Clock, now_ms
+
+POLL, SELF_CHECK, DELIVER = "poll", "self_check", "deliver"
+"""Kinds of jobs that have a controller or a sink."""
 
 LOOK_SECONDS = 1.0
 """Between two looks at whether the clock was set."""
@@ -60,70 +65,89 @@ def jump(offset_before: float, offset: float) -> float:
 
 
 class Scheduler:
-    """``clock`` gives epoch milliseconds, ``monotonic`` seconds."""
+    """Runs jobs, each at most once at a time. A job's id is its kind and, where there are several
+    of a kind, the name of its controller or sink: ``poll:main``.
 
-    def __init__(self, clock: Callable[[], int], monotonic: Callable[[], float]) -> None:
+    ``clock`` gives epoch milliseconds, ``monotonic`` seconds.
+    """
+
+    def __init__(
+        self, clock: Clock = now_ms, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._scheduler = AsyncIOScheduler(timezone="UTC")
         self._scheduler.add_listener(
             _on_event, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES | EVENT_JOB_ERROR
         )
         self._clock = clock
         self._monotonic = monotonic
+        self._running: dict[str, asyncio.Task[Any]] = {}
 
     def add(
         self,
-        name: str,
-        when: BaseTrigger,
-        work: Callable[..., Awaitable[None]],
-        *arguments: Any,
+        job_id: str,
+        trigger: BaseTrigger,
+        work: Callable[[], Awaitable[None]],
         first: float = 0.0,
     ) -> None:
-        """Do it, never twice at a time; the first time in ``first`` seconds."""
+        """Do it when the trigger says, the first time in ``first`` seconds."""
 
         async def run() -> None:
-            with contextlib.suppress(asyncio.CancelledError):  # the end; no error to be told of
-                await work(*arguments)
+            if (task := asyncio.current_task()) is not None:
+                self._running[job_id] = task
+            try:
+                await work()
+            except asyncio.CancelledError:  # at the end; no error to be logged
+                pass
+            finally:
+                del self._running[job_id]
 
-        at = self._now() + timedelta(seconds=first)
         self._scheduler.add_job(
-            run, FromNowTrigger(when), id=name,
-            coalesce=True, max_instances=1, misfire_grace_time=None, next_run_time=at,
+            run, FromNowTrigger(trigger), id=job_id,
+            coalesce=True, max_instances=1, misfire_grace_time=None, next_run_time=self._in(first),
         )  # fmt: skip
 
     def start(self) -> None:
         """From here on."""
         self._scheduler.start()
 
-    def soon(self, name: str, seconds: float = 0.0) -> None:
-        """Do one of them in so many seconds, out of turn; nothing where it was taken off."""
-        if self._scheduler.get_job(name) is not None:
-            at = self._now() + timedelta(seconds=seconds)
-            self._scheduler.modify_job(name, next_run_time=at)
+    @property
+    def running(self) -> list[str]:
+        """The ids of the jobs that are under way."""
+        return list(self._running)
 
-    def keep_only(self, name: str) -> None:
-        """Take all others off."""
-        for job in self._scheduler.get_jobs():
-            if job.id != name:
-                job.remove()
+    def run_soon(self, job_id: str, seconds: float = 0.0) -> None:
+        """Do it in so many seconds, out of turn; nothing where it was taken off, or is under way
+        then."""
+        if self._scheduler.get_job(job_id) is not None:
+            self._scheduler.modify_job(job_id, next_run_time=self._in(seconds))
+
+    async def end(self, jobs: Mapping[str, float]) -> None:
+        """Take these jobs off. Each that is under way is waited for, so many seconds."""
+        for job_id in jobs:
+            self._scheduler.remove_job(job_id)
+        await asyncio.sleep(0)  # what was to begin just now has begun, and can be ended
+        await asyncio.gather(
+            *(end([task], jobs[name]) for name, task in self._running.items() if name in jobs)
+        )
 
     async def aclose(self) -> None:
         """End what is under way, and begin nothing more."""
         self._scheduler.remove_all_jobs()
-        await asyncio.sleep(0)  # what was to begin just now has begun, and can be ended
+        await asyncio.sleep(0)  # as above
         self._scheduler.shutdown(wait=False)
 
     async def follow_clock(self) -> None:
-        """For ever: see to it that a clock that is set moves no poll further away."""
+        """For ever: see to it that a clock that is set moves no job further away."""
         offset = self._offset()
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             before, offset = offset, self._offset()
             if moved := jump(before, offset):
-                structlog.get_logger().warning("the clock was set", seconds=round(moved))
+                structlog.get_logger().warning("clock_changed", seconds=round(moved))
                 self._plan_anew()
 
     def _plan_anew(self) -> None:
-        now = self._now()
+        now = self._in(0)
         for job in self._scheduler.get_jobs():
             planned = min(job.next_run_time, job.trigger.get_next_fire_time(now, now))
             # Also where it stays: the scheduler sleeps until the time that it knew.
@@ -132,16 +156,24 @@ class Scheduler:
     def _offset(self) -> float:
         return self._clock() / 1000 - self._monotonic()
 
-    def _now(self) -> datetime:
-        return datetime.fromtimestamp(self._clock() / 1000, UTC)
+    def _in(self, seconds: float) -> datetime:
+        return datetime.fromtimestamp(self._clock() / 1000, UTC) + timedelta(seconds=seconds)
 
 
 def _on_event(event: JobExecutionEvent) -> None:
-    log = structlog.get_logger()
+    log, fields = structlog.get_logger(), job_fields(event.job_id)
     if event.code == EVENT_JOB_ERROR:
-        log.error("poll failed", controller=event.job_id, error=repr(event.exception))
-    else:
-        log.warning("poll left out", controller=event.job_id, why="the one before still runs")
+        log.error("job_failed", error=repr(event.exception), **fields)
+    elif "sink" not in fields:  # a delivery that takes long takes what is new along
+        log.warning("job_skipped", detail="the one before still runs", **fields)
+
+
+def job_fields(job_id: str) -> dict[str, str]:
+    """What a log line about a job says of it: ``job``, and its ``controller`` or ``sink``."""
+    kind, _, name = job_id.partition(":")
+    if not name:
+        return {"job": job_id}
+    return {"job": job_id, "sink" if kind == DELIVER else "controller": name}
 
 
 JITTER_SHARE = 0.05

@@ -1,4 +1,4 @@
-"""What systemd is told: sd_notify(3), over the datagram socket that $NOTIFY_SOCKET names."""
+"""Notifies systemd: sd_notify(3), over the datagram socket that $NOTIFY_SOCKET names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LONGEST_WAIT = 1.0
 
 
 class Systemd:
-    """Tells systemd; says nothing where no socket is named, as on a terminal.
+    """Sends nothing where no socket is named, as on a terminal.
 
     ``watchdog`` is the time in seconds within which systemd wants a sign of life, None where it
     wants none.
@@ -30,7 +30,7 @@ class Systemd:
         self._send("READY=1")
 
     def alive(self) -> None:
-        """Feed the watchdog."""
+        """For the watchdog."""
         self._send("WATCHDOG=1")
 
     def reloading(self) -> None:
@@ -51,7 +51,7 @@ class Systemd:
     def _send(self, message: str, wait: float = LONGEST_WAIT) -> None:
         if not self._address:
             return
-        # sd_notify(3): what can't be told is no reason to stop working.
+        # sd_notify(3): a message that can't be sent is no reason to stop working.
         with (
             contextlib.suppress(OSError),
             socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as to_systemd,

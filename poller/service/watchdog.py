@@ -1,13 +1,14 @@
-"""What the service does now, and whether it gets on with it: the watchdog's food.
+"""What the service does now, and whether it gets on with it.
 
-systemd's watchdog is fed by the scheduler that starts the polls, in the loop that polls and
-delivers, and only while everything that is under way shows progress within its patience. A poll or
-a delivery that hangs, a loop that blocks and a scheduler that died all end the feeding.
+systemd's watchdog is notified by the scheduler that starts the polls, in the loop that polls and
+delivers, and only while everything that is under way shows progress. A poll or a delivery that
+hangs, a loop that blocks and a scheduler that died all end the notifications.
 """
 
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,24 +16,16 @@ import structlog
 
 from poller.service.systemd import Systemd
 
-SQLITE_WAIT = 30.0
-"""Seconds that the ledger may wait for another process."""
+PATIENCE = 600.0
+"""Seconds that one request may take, with all that is waited for around it: its turn, its timeout,
+and the ledger, while another process writes."""
 
 SHOWN = 3
 """How many things the status line names of what is done, and of what is wrong."""
 
-TRIES = 4
-"""Requests in a row that may all run into their timeout, and be no hang."""
-
-
-def patience(timeout: int, request_rate: float | None) -> float:
-    """Seconds after which work without progress hangs; ``timeout`` of one answer is in ms."""
-    return TRIES * timeout / 1000 + SQLITE_WAIT + (1 / request_rate if request_rate else 0)
-
 
 @dataclass
 class _Work:
-    patience: float
     progress: Callable[[], int]
     seen: int
     since: float
@@ -41,52 +34,58 @@ class _Work:
 class Watchdog:
     """``clock`` is a monotonic one, in seconds."""
 
-    def __init__(self, notify: Systemd, clock: Callable[[], float]) -> None:
-        self._notify = notify
+    def __init__(
+        self,
+        systemd: Systemd,
+        clock: Callable[[], float] = time.monotonic,
+        patience: float = PATIENCE,
+    ) -> None:
+        self._systemd = systemd
         self._clock = clock
+        self._patience = patience
         self._work: dict[str, _Work] = {}
-        self._trouble: dict[str, str] = {}
-        self._told: list[str] = []
+        self._problems: dict[str, str] = {}
+        self._logged: list[str] = []
 
     @contextlib.contextmanager
-    def doing(self, what: str, patience: float, progress: Callable[[], int]) -> Iterator[None]:
-        """Work under way: ``progress`` has to change at least once in ``patience`` seconds."""
-        self._work[what] = _Work(patience, progress, progress(), self._clock())
-        self._tell()
+    def track(self, what: str, progress: Callable[[], int]) -> Iterator[None]:
+        """Work under way: the number of its requests, ``progress``, has to change in time."""
+        self._work[what] = _Work(progress, progress(), self._clock())
+        self._show()
         try:
             yield
         finally:
             del self._work[what]
-            self._tell()
+            self._show()
 
-    def trouble(self, where: str, why: str) -> None:
-        """Why ``where`` does not do well, for the status line; empty when it does again."""
-        self._trouble[where] = why
-        self._tell()
+    def set_problem(self, where: str, why: str) -> None:
+        """What is wrong with ``where``, for the status line; empty when nothing is any more."""
+        self._problems[where] = why
+        self._show()
 
-    def feed(self) -> None:
-        """Feed the watchdog, unless something hangs."""
-        hanging = self.hanging()
-        if not hanging:
-            self._notify.alive()
-        elif hanging != self._told:
+    async def ping(self) -> None:
+        """Notify systemd's watchdog, unless something is stalled."""
+        stalled = self.stalled()
+        if not stalled:
+            self._systemd.alive()
+        elif stalled != self._logged:
             structlog.get_logger().error(
-                "hangs", what=hanging, hint="the watchdog is not fed: systemd starts us anew"
+                "work_stalled", what=stalled, hint="the watchdog is not notified: systemd restarts"
             )
-        self._told = hanging
+        self._logged = stalled
 
-    def hanging(self) -> list[str]:
-        """What has shown no progress for longer than its patience."""
+    def stalled(self) -> list[str]:
+        """What has shown no progress for too long."""
         now = self._clock()
         for work in self._work.values():
             if (seen := work.progress()) != work.seen:
                 work.seen, work.since = seen, now
-        return [what for what, work in self._work.items() if now - work.since > work.patience]
+        return [what for what, work in self._work.items() if now - work.since > self._patience]
 
-    def _tell(self) -> None:
+    def _show(self) -> None:
         doing = few(list(self._work), ", ") or "waiting for the next poll"
-        trouble = few([why for why in self._trouble.values() if why], "; ")
-        self._notify.status(f"{doing}; {trouble}" if trouble else doing)
+        problems = few([why for why in self._problems.values() if why], "; ")
+        self._systemd.status(f"{doing}; {problems}" if problems else doing)
 
 
 def few(things: Sequence[str], between: str) -> str:

@@ -54,10 +54,10 @@ class _Kept(msgspec.Struct):
 
 def build_page(ledger: Ledger, number: int) -> BuildPage | None:
     """The page of the build with that id; None when there is none. Raises LedgerError."""
-    build = ledger.history.build(number)
+    build = ledger.page_queries.build(number)
     if build is None:
         return None
-    body = ledger.history.payload(number)
+    body = ledger.page_queries.payload(number)
     text = "" if body is None else pretty(body)
     kept = _Kept() if body is None else read(body)
     tree = None if body is None or kept is None else kept.job_run or RunStages([])

@@ -1,12 +1,12 @@
 """What the service counts while it runs, for `/metrics`.
 
-One object a process, handed to those that have something to tell; what the ledger knows by itself
+One object a service, handed to those that count something; what the ledger knows by itself
 is in ``ledger_metrics``. Labels are bounded by the config and by HTTP: a job is never one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from prometheus_client import (
     CollectorRegistry,
@@ -19,8 +19,8 @@ from prometheus_client import (
 
 from poller import __version__
 from poller.config.settings import Settings
+from poller.core.events import NoEvents
 from poller.delivery.outcome import PassResult
-from poller.ledger.outbox import QueuedDelivery
 from poller.polling.cycle import PollResult
 from poller.status.snapshot import Live
 
@@ -43,7 +43,7 @@ INSTANCES = "cicd/instances"
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
-class Metrics:
+class Metrics(NoEvents):
     """Counters that begin at 0 for every controller and sink of the config, so that the first event
     of each is seen as a rise."""
 
@@ -58,7 +58,7 @@ class Metrics:
         info.info({"version": __version__})
         for controller in settings.controllers:
             self._begin(controller.name, settings.sink_names)
-            self.at_once(controller.name, controller.max_connections)
+            self.limit_changed(controller.name, controller.max_connections)
 
     def _declare_polls(self) -> None:
         where, registry = ["controller"], self.registry
@@ -132,35 +132,33 @@ class Metrics:
             for outcome in ("delivered", "rejected"):
                 self._deliveries.labels(controller, sink, outcome)
 
-    def polled(self, cycle: PollResult, seconds: float) -> None:
-        """A cycle is over."""
-        name = cycle.controller
-        self._polls.labels(name, poll_outcome(cycle)).inc()
+    def poll_finished(self, result: PollResult, seconds: float) -> None:
+        """A poll is over, after so many seconds."""
+        name = result.controller
+        self._polls.labels(name, poll_outcome(result)).inc()
         self._poll_seconds.labels(name).observe(seconds)
-        self._collected.labels(name).inc(cycle.collected)
-        self._skipped.labels(name).inc(cycle.skipped)
-        if cycle.error is None:
-            self._changes[name] = (cycle.asked, cycle.collected)
+        self._skipped.labels(name).inc(result.skipped)
+        if result.error is None:
+            self._changes[name] = (result.asked, result.collected)
 
-    def at_once(self, controller: str, limit: int) -> None:
+    def limit_changed(self, controller: str, limit: int) -> None:
         """So many requests the controller gets at once now."""
         self._at_once.labels(controller).set(limit)
 
-    def requests_to(self, server: str) -> Callable[[str, int | None], None]:
-        """What to tell of each request to a server: its path, and the status that came or None."""
+    def request_done(self, server: str, path: str, status: int | None) -> None:
+        """One attempt of a request ended."""
+        self._requests.labels(server, endpoint(path), status_class(status)).inc()
 
-        def told(path: str, status: int | None) -> None:
-            self._requests.labels(server, endpoint(path), status_class(status)).inc()
+    def builds_collected(self, controller: str, count: int) -> None:
+        """So many builds are new in the outbox."""
+        self._collected.labels(controller).inc(count)
 
-        return told
+    def delivery_settled(self, sink: str, controller: str, outcome: str, waited_ms: int) -> None:
+        """A run has the sink's final answer, so long after its build had ended."""
+        self._deliveries.labels(controller, sink, outcome).inc()
+        self._latency.labels(controller, sink).observe(waited_ms / 1000)
 
-    def settled(self, sink: str, delivery: QueuedDelivery, outcome: str, at: int) -> None:
-        """A delivery has the sink's last word; ``at`` is epoch milliseconds."""
-        self._deliveries.labels(delivery.controller, sink, outcome).inc()
-        waited = max(0, at - delivery.ended) / 1000
-        self._latency.labels(delivery.controller, sink).observe(waited)
-
-    def drained(self, sink: str, done: PassResult) -> None:
+    def pass_finished(self, sink: str, done: PassResult) -> None:
         """A pass over the queue of a sink is over."""
         stopped = 1 if done.stopped and not done.failures else 0
         self._failures.labels(sink).inc(done.failures + stopped)
@@ -170,11 +168,11 @@ class Metrics:
         return Live(self.unwritable, dict(self._changes))
 
 
-def poll_outcome(cycle: PollResult) -> str:
+def poll_outcome(result: PollResult) -> str:
     """``ok``, ``partial`` or ``failed``."""
-    if cycle.error is not None:
+    if result.error is not None:
         return "failed"
-    return "partial" if cycle.partial else "ok"
+    return "partial" if result.partial else "ok"
 
 
 def endpoint(path: str) -> str:

@@ -34,7 +34,7 @@ class LedgerReader:
         if self._ledger is None:
             self._ledger = Ledger(self._path, read_only=True)
         try:
-            with self._ledger.history.snapshot(SECONDS):
+            with self._ledger.page_queries.snapshot(SECONDS):
                 return look(self._ledger)
         except LedgerError:
             self._close()

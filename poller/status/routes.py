@@ -66,7 +66,7 @@ class Handlers:
         now, before = self._clock(), _before(request.query_params.get("before"))
         return await self._page(
             lambda ledger: render(
-                "builds.html", now, builds=ledger.history.recent(now + DAY_MS, PAGE, before),
+                "builds.html", now, builds=ledger.page_queries.recent(now + DAY_MS, PAGE, before),
                 page=PAGE, before=before,
             )
         )  # fmt: skip
@@ -76,10 +76,10 @@ class Handlers:
         now, number = self._clock(), _id(request)
 
         def look(ledger: Ledger) -> bytes:
-            job = ledger.history.job(number)
+            job = ledger.page_queries.job(number)
             if job is None:
                 raise HTTPException(404, "there is no such job in the ledger")
-            builds = ledger.history.of_job(number, PAGE)
+            builds = ledger.page_queries.of_job(number, PAGE)
             return render("job.html", now, job=job, builds=builds, page=PAGE)
 
         return await self._page(look)
@@ -100,7 +100,7 @@ class Handlers:
     async def payload(self, request: Request) -> Response:
         """A build's payload as it was sent, or will be."""
         number = _id(request)
-        body = await self._reader.ask(lambda ledger: ledger.history.payload(number))
+        body = await self._reader.ask(lambda ledger: ledger.page_queries.payload(number))
         if body is None:
             raise HTTPException(404, "its payload is not kept any more")
         return Response(body, media_type="application/json")
@@ -167,7 +167,7 @@ class Handlers:
 
 def overview(ledger: Ledger, state: Snapshot) -> bytes:
     """The first page: the snapshot, the last day and week, and the newest builds."""
-    now, history = state.now, ledger.history
+    now, history = state.now, ledger.page_queries
     sinks = [sink.name for sink in state.sinks]
     hours = history.hours(now - DAY_MS, now)
     week_since = (now // DAY_MS - WEEK_DAYS + 1) * DAY_MS

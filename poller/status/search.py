@@ -39,7 +39,7 @@ def search(ledger: Ledger, text: str) -> Found:
     finds logs. Raises LedgerError."""
     if not text:
         return Found()
-    history = ledger.history
+    history = ledger.page_queries
     builds: list[dict[str, Any]] = []
     match = _BUILD.fullmatch(text)
     if match is not None:

@@ -149,7 +149,7 @@ async def _serve(server: uvicorn.Server, listen: str, again_seconds: float) -> N
         except OSError as error:
             if not told:
                 log.error(
-                    "no status page",
+                    "status_page_unavailable",
                     listen=listen,
                     problem=error.strerror or str(error),
                     hint="polling goes on, and the port is tried again; is another program on it?",
@@ -158,15 +158,18 @@ async def _serve(server: uvicorn.Server, listen: str, again_seconds: float) -> N
             await asyncio.sleep(again_seconds)
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    log.info("status page", url=f"http://{shown}:{port}/")
+    log.info("status_page_started", url=f"http://{shown}:{port}/")
     if not is_loopback(host):
         log.warning(
-            "the status page has no password", listen=listen, hint="keep it behind a firewall"
+            "status_page_public",
+            detail="it has no password",
+            listen=listen,
+            hint="keep it behind a firewall",
         )
     try:
         await server.serve(sockets=[listener])
     except Exception as error:
-        log.error("the status page ended", error=repr(error))
+        log.error("status_page_failed", error=repr(error))
     finally:
         listener.close()
 

@@ -187,8 +187,8 @@ def incomplete(ledger: Ledger, settings: Settings) -> dict[str, Incomplete]:
     return {
         one.name: Incomplete(
             gaps.get(one.name, 0),
-            ledger.lacking.count(one.name),
-            ledger.lacking.newest(one.name, NEWEST),
+            ledger.incomplete.count(one.name),
+            ledger.incomplete.newest(one.name, NEWEST),
         )
         for one in settings.controllers
     }
@@ -233,7 +233,7 @@ def _sinks(
     it has."""
     rows = {row["name"]: row for row in ledger.outbox.sinks()}
     breakers = ledger.breakers.all("sink")
-    lately = ledger.history.rejected_by_sink(now - DAY_MS, now)
+    lately = ledger.page_queries.rejected_by_sink(now - DAY_MS, now)
     states = []
     for name in dict.fromkeys((*names, *rows)):
         row, found = rows.get(name, {}), [sinks[name] for sinks in of_all if name in sinks]
@@ -288,6 +288,6 @@ def _reasons(counts: Mapping[str, int]) -> dict[str, int]:
 def _ledger_size(ledger: Ledger) -> LedgerSize:
     try:
         free = shutil.disk_usage(ledger.path.parent).free
-        return LedgerSize(ledger.history.size(), free)
+        return LedgerSize(ledger.page_queries.size(), free)
     except OSError as error:
         raise LedgerError(f"ledger {ledger.path}: can't read its size: {error.strerror}") from error

@@ -18,11 +18,11 @@ from poller.demo.jenkins.consoles import LongLog
 from poller.demo.jenkins.items import Job
 from poller.http.client import Connection
 from poller.jenkins.client import JenkinsClient
-from poller.jenkins.console import read_log
+from poller.jenkins.console import ConsoleLog
 from poller.ledger import Ledger
 from poller.mapping.extract import Extraction
 from poller.mapping.redaction import Redactor
-from poller.polling.console_log import CollectedLog, LogCollector, LogPolicy, wanted
+from poller.polling.console_log import CollectedLog, LogCollector, LogPolicy, is_kept
 from tests.support.site import TOKEN, Site
 
 COMMIT = Extract.model_validate({"match": "**", "commit": {"pattern": r"revision (?P<commit>\w+)"}})
@@ -49,13 +49,13 @@ def read(
     rules: tuple[Extract, ...] = (),
 ) -> CollectedLog:
     """One log of job ``app`` as the program reads it."""
-    console = LogCollector("all", keep, timeout, Redactor(), Extraction(rules))
+    console = LogCollector("all", keep, timeout, Extraction(rules))
 
     async def main() -> CollectedLog | None:
         connection = Connection(site.jenkins_server.url, int(timeout * 1000), 4)
         api = JenkinsClient("main", connection, "reader", TOKEN)
         try:
-            return await console.read(api, "app", await api.build("app", int(build)))
+            return await console.read(api, "app", await api.build("app", int(build)), Redactor())
         finally:
             await api.aclose()
 
@@ -100,7 +100,7 @@ def test_which_logs_are_kept(site: Site, policy: LogPolicy, expected: list[str])
     assert len(asked) == len(expected)
     hits = site.read("logs", "--search", "boom")["hits"]
     assert {hit["result"] for hit in hits} == set(expected)
-    assert [wanted(policy, r) for r in results] == [r in expected for r in results]
+    assert [is_kept(policy, r) for r in results] == [r in expected for r in results]
 
 
 def test_values_of_the_builds_own_secrets_are_hidden(site: Site) -> None:
@@ -179,7 +179,7 @@ def test_a_large_log_that_stalls(site: Site) -> None:
     failed(site.jenkins.job("app"), LongLog(100_000, 50, lambda n: f"line {n}"))
     site.jenkins.fail("*/consoleText", status=None, stall=60)
     log = read(site, "1", timeout=0.3).kept
-    assert log.absent == "no more of the answer in time"
+    assert log.read_error == "no more of the answer in time"
     assert log.packed is not None
     assert unpack(log.packed).startswith(b"line 0 ")
     assert len([r for r in site.jenkins.requests if "consoleText" in r.path]) == 2
@@ -295,11 +295,11 @@ from poller.polling.console_log import LogCollector
 
 async def main():
     api = JenkinsClient("main", Connection(sys.argv[1], 60_000, 4), "reader", "reader-token")
-    console = LogCollector("all", 2**20, 60.0, Redactor(), Extraction())
+    console = LogCollector("all", 2**20, 60.0, Extraction())
     builds = await api.builds("app", 2)
     for build in sorted(builds, key=lambda build: build.number):
-        log = (await console.read(api, "app", build)).kept
-        assert log.absent is None, log.absent
+        log = (await console.read(api, "app", build, Redactor())).kept
+        assert log.read_error is None, log.read_error
         print(log.size, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     await api.aclose()
 
@@ -395,20 +395,21 @@ def test_the_api_tells_what_it_read(site: Site) -> None:
 
     async def main() -> None:
         api = JenkinsClient("main", Connection(site.jenkins_server.url, 5_000, 1), "reader", TOKEN)
+        log = ConsoleLog(api, "app", 1)
         taken: list[bytes] = []
-        whole = await read_log(api, "app", 1, taken.append, start=0, seconds=5)
-        assert (whole.whole, whole.more) == (True, False)
+        whole = await log.read(taken.append, start=0, seconds=5)
+        assert (whole.complete, whole.more) == (True, False)
         assert whole.size is not None
         assert whole.size > whole.read - taken[0].count(b"\r") - 10
-        beyond = await read_log(api, "app", 1, taken.append, start=whole.size + 1, seconds=5)
+        beyond = await log.read(taken.append, start=whole.size + 1, seconds=5)
         assert beyond == whole
-        end = await read_log(api, "app", 1, taken.append, start=whole.size, seconds=5)
+        end = await log.read(taken.append, start=whole.size, seconds=5)
         assert (end.read, end.size, end.more) == (0, whole.size, False)
-        cut = await read_log(api, "app", 1, taken.append, limit=10, seconds=5)
-        assert (cut.whole, cut.size) == (False, None)
+        cut = await log.read(taken.append, limit=10, seconds=5)
+        assert (cut.complete, cut.size) == (False, None)
         site.jenkins.fail(status=None, delay=3)
         with pytest.raises(Unreachable, match=r"not done in 0\.2 s"):
-            await read_log(api, "app", 1, taken.append, seconds=0.2)
+            await log.read(taken.append, seconds=0.2)
         await api.aclose()
 
     asyncio.run(main())

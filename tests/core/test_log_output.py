@@ -86,9 +86,9 @@ def test_an_idle_cycle_is_one_line(site: Site) -> None:
         service.terminate()
         _, err = service.communicate(timeout=30)
     events = [json.loads(line) for line in err.splitlines()]
-    polled = [event for event in events if event["event"] == "polled"]
+    polled = [event for event in events if event["event"] == "poll_finished"]
     assert len(polled) >= 4
-    others = [event for event in events if event["event"] not in ("polled", "delivered")]
+    others = [event for event in events if event["event"] not in ("poll_finished", "delivered")]
     assert len(others) < 10, others
     assert not re.search(r"job-\d", err)
 

@@ -6,7 +6,9 @@ import asyncio
 from pathlib import Path
 
 from poller.core.build_key import BuildKey
-from poller.delivery.sender import run_pass
+from poller.core.events import NO_EVENTS
+from poller.delivery.sender import Sender
+from poller.delivery.settlement import Settlement
 from poller.delivery.sink import Receipt
 from poller.http.breaker import BreakerState
 from poller.ledger import Ledger
@@ -39,12 +41,15 @@ def test_one_run_that_is_never_taken_keeps_no_sink_open_for_ever(tmp_path: Path)
             row = BuildRow(BuildKey(1, 1000, place), 5, "SUCCESS", "collected", None, payload)
             batch = Batch(JobState(f"job-{place}"), "Job", [row], 1)
             ledger.builds.record(controller, batch, ("picky",), 1)
-        sink = Picky()
-        done = asyncio.run(run_pass(sink, ledger, lambda: 1000))
+        sink, now = Picky(), 1000
+        sender = Sender(sink, ledger, lambda: now, NO_EVENTS, Settlement(ledger))
+        done = asyncio.run(sender.run_pass())
         assert (done.breaker.state, sink.asked) == (BreakerState.OPEN, 3)
         sink.up, sink.asked = True, 0
-        done = asyncio.run(run_pass(sink, ledger, lambda: 90_000))
+        now = 90_000
+        done = asyncio.run(sender.run_pass())
         assert (done.breaker.state, sink.asked, done.delivered) == (BreakerState.OPEN, 1, 0)
-        done = asyncio.run(run_pass(sink, ledger, lambda: 180_000))
+        now = 180_000
+        done = asyncio.run(sender.run_pass())
         assert (done.breaker.state, done.delivered) == (BreakerState.CLOSED, 3)
         assert ledger.outbox.count_queued() == 1

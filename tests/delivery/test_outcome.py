@@ -16,9 +16,9 @@ from poller.delivery.sink import Receipt
     [
         (200, ResponseKind.DELIVERED), (202, ResponseKind.DELIVERED), (204, ResponseKind.DELIVERED),
         (302, ResponseKind.STOP), (400, ResponseKind.REJECTED), (401, ResponseKind.STOP), (403, ResponseKind.STOP),
-        (404, ResponseKind.REJECTED), (408, ResponseKind.AGAIN), (413, ResponseKind.REJECTED),
-        (422, ResponseKind.REJECTED), (425, ResponseKind.AGAIN), (429, ResponseKind.AGAIN),
-        (500, ResponseKind.AGAIN), (503, ResponseKind.AGAIN), (599, ResponseKind.AGAIN),
+        (404, ResponseKind.REJECTED), (408, ResponseKind.RETRY), (413, ResponseKind.REJECTED),
+        (422, ResponseKind.REJECTED), (425, ResponseKind.RETRY), (429, ResponseKind.RETRY),
+        (500, ResponseKind.RETRY), (503, ResponseKind.RETRY), (599, ResponseKind.RETRY),
     ],
 )  # fmt: skip
 def test_verdict(status: int, expected: ResponseKind) -> None:

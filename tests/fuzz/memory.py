@@ -12,7 +12,7 @@ import httpx
 from poller.http.client import Client, Connection, basic
 from poller.jenkins.client import JenkinsClient
 from poller.polling.controller import Controller
-from poller.polling.upstream import Upstream
+from poller.polling.upstream import UpstreamCauses
 from tests.fuzz.corpus import ROOT
 from tests.support.site import TOKEN
 
@@ -95,6 +95,6 @@ class InMemory(JenkinsClient):
         self._http = Client(httpx.MockTransport(answers), 2.0, basic("reader", TOKEN))
 
 
-def in_memory(watched: Controller, api: InMemory) -> Controller:
+def in_memory(controller: Controller, api: InMemory) -> Controller:
     """The same controller, asked in memory, and with nothing remembered of what it said before."""
-    return dataclasses.replace(watched, api=api, upstream=Upstream(api))
+    return dataclasses.replace(controller, client=api, upstream=UpstreamCauses(api))

@@ -16,10 +16,11 @@ from poller.cli.render import rejected_json, rejected_lines
 from poller.cli.render_status import status_json, status_lines
 from poller.config.load import check_secrets, load, show
 from poller.config.network import trust
-from poller.context import SharedParts, controller_of_config, policy, sei_api
-from poller.context import harness_api as wired_harness
+from poller.context import SharedParts, controller_of_config, policy, sei_client
+from poller.context import iacm_client as wired_harness
 from poller.core.errors import LedgerError, RemoteError
 from poller.core.escape import escape_line
+from poller.core.events import NO_EVENTS
 from poller.core.known_secrets import mask
 from poller.core.patterns import Globs
 from poller.delivery.iacm_client import (
@@ -112,13 +113,16 @@ def config(bench: Workbench, body: bytes) -> None:
     bench.shows(json.dumps(show(settings)), *check_secrets(settings, ENVIRON))
 
     async def wired() -> None:
-        common = SharedParts(policy(settings), Extraction(settings.extract), trust)
+        common = SharedParts(
+            policy(settings), Extraction(settings.extract), trust,
+            bench.ledger, settings.sink_names, lambda: NOW, NO_EVENTS,
+        )  # fmt: skip
         for controller in settings.controllers:
-            made = controller_of_config(controller, common, ENVIRON, lambda: NOW)
+            made = controller_of_config(controller, common, ENVIRON)
             Globs(controller.include, controller.exclude).selects("team/app")
-            await made.api.aclose()
+            await made.client.aclose()
         if settings.sei is not None:
-            await sei_api(settings.sei, ENVIRON).aclose()
+            await sei_client(settings.sei, ENVIRON).aclose()
         if settings.harness is not None:
             await wired_harness(settings.harness, ENVIRON).aclose()
 
@@ -154,7 +158,7 @@ def _read_all(bench: Workbench, opened: Ledger) -> None:
         for delivery, _job in opened.outbox.waiting(sink, 10):
             opened.outbox.queued(sink, delivery)
     rejected_lines(opened.outbox.rejected())
-    for row in opened.history.recent(2 * NOW, 5):
+    for row in opened.page_queries.recent(2 * NOW, 5):
         build_page(opened, row["id"])
         opened.logs.text(row["id"])
     list(opened.executions.recorded(1, 0))

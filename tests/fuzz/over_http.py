@@ -28,7 +28,7 @@ from poller.delivery.iacm_sink import IacmSink
 from poller.demo.jenkins.items import Jenkins
 from poller.demo.sei import Sei
 from poller.http.throttle import RateLimit
-from poller.polling.backfill import Progress, Window, backfill, estimate
+from poller.polling.backfill import Window, backfill, estimate
 from poller.polling.cycle import poll
 from poller.polling.reconciliation import collect_missing, reconcile, selected
 from tests.fuzz.campaign import Campaign, note
@@ -114,7 +114,7 @@ def run(directory: Path, inputs: int, seed: int, commands: int = 3) -> Campaign:
         settings = load(config, ENVIRON)
 
         async def work() -> None:
-            async with open_context(settings, ENVIRON, lambda: here.now) as line:
+            async with open_context(settings, ENVIRON, clock=lambda: here.now) as line:
                 turn = 0
                 while here.inputs < inputs and not found.findings:
                     here.hostile(0.4 if turn % 3 else 0.1)
@@ -168,51 +168,48 @@ async def _guarded(
 
 
 async def _poll(here: Site, line: AppContext) -> None:
-    cycle = await poll(line.watched[0], line.ledger, line.sink_names, here.clock)
+    cycle = await poll(line.controllers[0])
     here.outputs += [*cycle.problems, str(cycle.error)]
 
 
 async def _deliver(here: Site, line: AppContext) -> None:
-    drains = await flush_all(line.sinks, line.ledger, here.clock)
+    drains = await flush_all(line.senders)
     here.outputs += [f"{one.stopped} {one.last_failure} {one.hint}" for one in drains.values()]
 
 
 async def _backfill(here: Site, line: AppContext) -> None:
     window, every = Window(0, here.now), Globs(["**"])
-    one = line.watched[0]
-    found = await estimate(one, line.ledger, window, every)
-    done = await backfill(
-        one, line.ledger, window, every, line.sink_names, here.clock, progress=Progress()
-    )
+    one = line.controllers[0]
+    found = await estimate(one, window, every)
+    done = await backfill(one, window, every)
     here.outputs += [*found.problems, *done.problems]
 
 
 async def _reconcile(here: Site, line: AppContext) -> None:
-    one = line.watched[0]
-    row = line.ledger.controllers.get(one.name, one.since)
+    one = line.controllers[0]
     pace = RateLimit(None, asyncio.get_running_loop().time)
     jobs = reconcile(
-        one, line.ledger, row, selected(one, Globs(["**"])), 0, pace, here.clock,
+        one, selected(one, Globs(["**"])), 0, pace,
         lambda finding: here.outputs.append(finding.why),
     )  # fmt: skip
     async for checked in jobs:
         here.outputs.append(checked.problem or "")
         if checked.problem is None:
-            await collect_missing(one, line.ledger, row, checked, 0, line.sink_names, here.clock)
+            await collect_missing(one, checked, 0)
 
 
 async def _iacm(here: Site, line: AppContext) -> None:
-    assert line.harness is not None
-    (sink,) = [one for one in line.sinks if isinstance(one, IacmSink)]
+    assert line.iacm is not None
+    (sender,) = [one for one in line.senders if isinstance(one.sink, IacmSink)]
     done = await reconcile_iacm(
-        line.watched, line.ledger, line.harness, sink, None, Globs(["**"]), here.clock,
+        line.controllers, line.iacm, sender, None, Globs(["**"]),
         repair=True, on_finding=lambda _name, finding: here.outputs.append(finding.why),
     )  # fmt: skip
     here.outputs += [*done.problems, *map(str, done.errors)]
 
 
 async def _preview(here: Site, line: AppContext) -> None:
-    found = await preview(line.watched, line.ledger, "team/app", 2, None)
+    found = await preview(line.controllers, "team/app", 2, None)
     here.outputs += [found.body.decode(), *found.lacking]
 
 

@@ -26,8 +26,8 @@ from poller.jenkins.stage_trees import PIPELINE_RUN
 from poller.ledger.log_search import first_line, parse_query, search_logs
 from poller.ledger.records import JobState
 from poller.mapping.scm import without_credentials
-from poller.polling.changes import assume_running, missing, should_ask
-from poller.polling.collect import LedgerMemory, collect
+from poller.polling.changes import assume_running, missing_jobs, should_ask
+from poller.polling.collect import collect
 from poller.polling.console_log import LogCollector
 from poller.polling.reconciliation import compared, is_due
 from poller.polling.recording import batch, unfinished
@@ -49,17 +49,16 @@ def _name(body: bytes) -> str:
 
 def _collected(bench: Workbench, body: bytes, **hostile: bytes) -> None:
     """One job collected and recorded, as a poll does it."""
-    watched, _ = bench.watched(**hostile)
+    controller, _ = bench.controller(**hostile)
     name = _name(body)
     states = bench.ledger.jobs.states(bench.row.id)
     job = states.get(name, JobState(name))
-    item = Item(name, PIPELINE_JOB, max(5, job.mark.next_build_number or 1))
-    memory = LedgerMemory(bench.ledger, bench.row.id)
+    item = Item(name, PIPELINE_JOB, max(5, job.progress.next_build_number or 1))
 
     async def work() -> None:
-        async for page in collect(watched, item, job, 0, memory, {}):
+        async for page in collect(controller, bench.row, item, job, 0, {}):
             bench.tells(*map(escape_line, unfinished(page)))
-            bench.record(batch(watched, item, page, NOW))
+            bench.record(batch(controller, item, page, NOW))
 
     bench.run(work())
     # A job that fails is put off; the next look must find it as it was.
@@ -74,24 +73,26 @@ def builds(bench: Workbench, body: bytes) -> None:
 
 def heads(bench: Workbench, body: bytes) -> None:
     """The starts of all builds."""
-    watched, _ = bench.watched(heads=body)
-    for start in bench.run(watched.api.heads("team/app")):
+    controller, _ = bench.controller(heads=body)
+    for start in bench.run(controller.client.heads("team/app")):
         BuildKey(*start)
-    bench.ledger.builds.same(bench.row.id, JobState("x", 1), bench.run(watched.api.heads("a")))
+    bench.ledger.builds.same(
+        bench.row.id, JobState("x", 1), bench.run(controller.client.heads("a"))
+    )
 
 
 def build(bench: Workbench, body: bytes) -> None:
     """One build by its number."""
-    watched, _ = bench.watched(build=body)
-    one = bench.run(watched.api.build("team/app", 1))
-    assert one.start.timestamp >= 0
+    controller, _ = bench.controller(build=body)
+    one = bench.run(controller.client.build("team/app", 1))
+    assert one.key.timestamp >= 0
     _collected(bench, body, builds=b'{"builds":[' + body + b"]}")
 
 
 def start(bench: Workbench, body: bytes) -> None:
     """What tells a build from another, and a Jenkins from another."""
-    watched, _ = bench.watched(start=body)
-    bench.run(identity_of(watched.api, "other", [("team/app", BuildKey(1, NOW, 1))]))
+    controller, _ = bench.controller(start=body)
+    bench.run(identity_of(controller.client, "other", [("team/app", BuildKey(1, NOW, 1))]))
 
 
 def origin(bench: Workbench, body: bytes) -> None:
@@ -126,51 +127,53 @@ def console(bench: Workbench, body: bytes) -> None:
 
 def progressive(bench: Workbench, body: bytes) -> None:
     """A console log that comes piece by piece, and whose end is a lie."""
-    watched, answers = bench.watched(builds=bench.seeds["builds"][-2], progressive=body)
+    controller, answers = bench.controller(builds=bench.seeds["builds"][-2], progressive=body)
     answers.bodies = {kind: text for kind, text in answers.bodies.items() if kind != "console"}
     answers.headers = {"X-More-Data": "true", "X-Text-Size": str(len(body))}
-    reader: LogCollector = watched.console
-    (one, *_) = bench.run(watched.api.builds("team/app", 1))
-    log = bench.run(reader.read(watched.api, "team/app", one))
-    bench.tells(escape_line(log.absent or ""))
+    reader: LogCollector = controller.logs
+    (one, *_) = bench.run(controller.client.builds("team/app", 1))
+    log = bench.run(reader.read(controller.client, "team/app", one, controller.mapping.redactor))
+    bench.tells(escape_line(log.kept.read_error or ""))
 
 
 def items(bench: Workbench, body: bytes) -> None:
     """The item tree."""
-    watched, _ = bench.watched(items=body)
-    look = bench.run(fetch_items(watched.api, None, first=True))
+    controller, _ = bench.controller(items=body)
+    look = bench.run(fetch_items(controller.client, None, first=True))
     bench.tells(*map(escape_line, look.unread.values()))
     rows = [(i.full_name, i.cls, i.next_build_number, i.last) for i in look.items.values()]
     bench.ledger.jobs.pass_over(bench.row.id, rows)
     states = bench.ledger.jobs.states(bench.row.id)
-    missing(states.values(), look)
+    missing_jobs(states.values(), look)
     running = {("a", 1): BuildKey(1, 10, 7)}
     for item in list(look.items.values())[:100]:
         should_ask(item, states.get(item.full_name), running, NOW)
-        watched.globs.selects(item.full_name)
-        watched.api._request(job_path(item.full_name) + "api/json", {})
+        controller.globs.selects(item.full_name)
+        controller.client._request(job_path(item.full_name) + "api/json", {})
 
 
 def running(bench: Workbench, body: bytes) -> None:
     """What runs now."""
-    watched, _ = bench.watched(running=body)
-    told = bench.run(fetch_running(watched.api))
+    controller, _ = bench.controller(running=body)
+    told = bench.run(fetch_running(controller.client))
     jobs = bench.ledger.jobs.states(bench.row.id).values()
     found = assume_running(told, jobs, 0.5) or {}
     assert all(number == start.number >= 0 for (_, number), start in found.items())
-    bench.ledger.builds.note_begun((job, start) for start in found.values() for job in jobs)
+    bench.ledger.builds.record_running((job, start) for start in found.values() for job in jobs)
 
 
 def history(bench: Workbench, body: bytes) -> None:
     """The summaries that a reconcile compares."""
-    watched, _ = bench.watched(summaries=body)
+    controller, _ = bench.controller(summaries=body)
     job = next(iter(bench.ledger.jobs.states(bench.row.id).values()), JobState("team/x"))
     item = Item(job.full_name, PIPELINE_JOB, 200)
 
     async def work() -> None:
-        async for part in summaries(watched.api, item, 0):
+        async for part in summaries(controller.client, item, 0):
             done = [one for one in part if is_due(one, FAR)]
-            entries = bench.ledger.books.entries(bench.row.id, job, [one.start for one in done])
+            entries = bench.ledger.reconciliation.entries(
+                bench.row.id, job, [one.key for one in done]
+            )
             for finding in compared(item.full_name, done, entries):
                 bench.tells(escape_line(reconcile_line("main", finding)))
 
@@ -190,16 +193,18 @@ def url(bench: Workbench, body: bytes) -> None:
 def headers(bench: Workbench, body: bytes) -> None:
     """The headers of every answer, with a good body."""
     told = headers_of(body)
-    watched, answers = bench.watched(builds=bench.seeds["builds"][-2])
+    controller, answers = bench.controller(builds=bench.seeds["builds"][-2])
     answers.headers = told
     for status in (200, 302, 401, 403, 404, 429, 503):
         _refused(bench, HttpResponse(status, told, b""))
     one = msgspec.json.decode(bench.seeds["build"][-1], type=Build)
     for ask in (
-        lambda: watched.api.builds("team/app", 10),
-        lambda: watched.api.identity(),
-        lambda: watched.api.headers(),
-        lambda: watched.console.read(watched.api, "team/app", one),
+        lambda: controller.client.builds("team/app", 10),
+        lambda: controller.client.identity(),
+        lambda: controller.client.headers(),
+        lambda: controller.logs.read(
+            controller.client, "team/app", one, controller.mapping.redactor
+        ),
     ):
         try:
             bench.run(ask())

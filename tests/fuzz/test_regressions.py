@@ -61,17 +61,17 @@ class Endless(Answers):
 
 def test_a_log_that_never_ends_is_left(bench: Workbench) -> None:
     """All its pieces together take no longer than the whole may."""
-    watched, _ = bench.watched()
-    reader = LogCollector("all", 1_000, 0.02, watched.policy.redactor, watched.console.extraction)
-    (build, *_) = bench.run(watched.api.builds("team/app", 1))
+    controller, _ = bench.controller()
+    reader = LogCollector("all", 1_000, 0.02, controller.logs.extraction)
+    (build, *_) = bench.run(controller.client.builds("team/app", 1))
     endless = Endless()
 
     async def read() -> CollectedLog | None:
-        return await reader.read(InMemory(endless), "team/app", build)
+        return await reader.read(InMemory(endless), "team/app", build, controller.mapping.redactor)
 
     log = bench.run(read()).kept
-    assert log.absent is not None
-    assert "not done in" in log.absent
+    assert log.read_error is not None
+    assert "not done in" in log.read_error
     assert endless.asked > TRIES
 
 
@@ -88,7 +88,7 @@ def test_a_damaged_payload_is_a_damaged_ledger(bench: Workbench) -> None:
     conn.close()
     for ask in (
         lambda ledger: ledger.outbox.queued("sei", waiting[0]),
-        lambda ledger: ledger.history.payload(builds[0]),
+        lambda ledger: ledger.page_queries.payload(builds[0]),
         lambda ledger: ledger.logs.text(builds[0]),
     ):
         with Ledger(path, read_only=True) as ledger, pytest.raises(LedgerError, match="malformed"):

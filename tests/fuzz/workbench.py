@@ -53,7 +53,7 @@ class Workbench:
         config.write_text(f'{CONFIG}\n[ledger]\npath = "{self.directory / "ledger.db"}"\n')
         self.settings = load(config, ENVIRON)
         stack = contextlib.AsyncExitStack()
-        opening = stack.enter_async_context(open_context(self.settings, ENVIRON, lambda: NOW))
+        opening = stack.enter_async_context(open_context(self.settings, ENVIRON, clock=lambda: NOW))
         self.line: AppContext = self.run(_in(opening))
         self._close = lambda: self.run(stack.aclose())
         self.ledger: Ledger = self.line.ledger
@@ -69,12 +69,12 @@ class Workbench:
         """What a coroutine returns."""
         return self.runner.run(work)
 
-    def watched(self, **hostile: bytes) -> tuple[Controller, Answers]:
+    def controller(self, **hostile: bytes) -> tuple[Controller, Answers]:
         """The controller, whose answers are good but for the ``hostile`` ones."""
         bodies = {kind: bodies[-1] for kind, bodies in self.seeds.items()}
         answers = self._answers
         answers.bodies, answers.headers = {**bodies, "start": bodies["build"], **hostile}, {}
-        return in_memory(self.line.watched[0], self._api), answers
+        return in_memory(self.line.controllers[0], self._api), answers
 
     def record(self, batch: Batch) -> None:
         """Record what was collected, and look at what would go out."""
@@ -84,11 +84,11 @@ class Workbench:
                 if len(row.payload.decode()) > BODY_LIMIT:
                     raise Broken(f"a payload of {len(row.payload.decode())} characters")
                 self.shows(row.payload.decode())
-            self.shows((row.execution or b"").decode(), *row.lacking, row.reason or "")
+            self.shows((row.execution or b"").decode(), *row.incomplete, row.reason or "")
             if row.log is not None:
                 packed = row.log.packed
                 self.shows("" if packed is None else zlib.decompress(packed).decode())
-        self.ledger.builds.record(self.row.id, batch, self.line.sink_names, NOW)
+        self.ledger.builds.record(self.row.id, batch, self.settings.sink_names, NOW)
 
     def shows(self, *texts: str) -> None:
         """What is shown, kept or sent: there is no secret in it."""

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poller.http.breaker import Breaker, BreakerFailure, BreakerPolicy, BreakerState
-from poller.jenkins.request_limiter import rules, starting_rules
+from poller.jenkins.request_limiter import breaker_policy, starting_policy
 
-RULES = BreakerPolicy(failures=3, first=30, longest=300, most_asked=300)
+RULES = BreakerPolicy(failures=3, first=30, longest=300, max_retry_after=300)
 SECOND = 1000
 
 
@@ -97,8 +97,8 @@ def test_a_controller_that_is_away_is_asked_no_more_often_than_one_that_is_well(
         if breaker.closed:
             now += int(every * SECOND)
         else:
-            now += int(breaker.wait(now, rules(every)) * SECOND)
-        breaker = breaker.half_opened().failed(down(now, jitter=0.0), rules(every))
+            now += int(breaker.wait(now, breaker_policy(every)) * SECOND)
+        breaker = breaker.half_opened().failed(down(now, jitter=0.0), breaker_policy(every))
         asked += 1
     assert asked <= 2 * 20 + 12
 
@@ -108,6 +108,6 @@ def test_one_that_starts_is_tried_every_few_seconds() -> None:
     breaker, waits = Breaker(), []
     for _ in range(6):
         failure = replace(down(breaker.next_try or 0), at_once=True)
-        breaker = breaker.half_opened().failed(failure, starting_rules(60))
-        waits.append(breaker.wait(failure.at, rules(60)))
+        breaker = breaker.half_opened().failed(failure, starting_policy(60))
+        waits.append(breaker.wait(failure.at, breaker_policy(60)))
     assert [round(wait) for wait in waits] == [5, 10, 15, 15, 15, 15]

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from poller.config.network import trust
 from poller.core.errors import BadAnswer, Unreachable
+from poller.core.events import NoEvents
 from poller.delivery.iacm_client import RETRIED
 from poller.demo.faults import Answer, Faulty, Receive, Scope, Send, request_of, send_answer
 from poller.demo.server import Server
@@ -163,11 +164,23 @@ class Dropping:
             writer.transport.abort()
 
 
+class Counted(NoEvents):
+    """The status of each attempt of a request to ``main``."""
+
+    def __init__(self) -> None:
+        self.statuses: list[int | None] = []
+
+    def request_done(self, server: str, path: str, status: int | None) -> None:
+        """One attempt."""
+        assert (server, path) == ("main", "/")
+        self.statuses.append(status)
+
+
 def send(port: int, *methods: str, scheme: str = "http") -> tuple[list[object], list[int | None]]:
     """What requests give, one after the other, and the status of each attempt that was counted."""
     url = f"{scheme}://127.0.0.1:{port}/"
-    counted: list[int | None] = []
-    connection = Connection(url, 5_000, 2, on_try=lambda _path, status: counted.append(status))
+    counted = Counted()
+    connection = Connection(url, 5_000, 2, server="main", events=counted)
 
     async def all_of_them() -> list[object]:
         async with contextlib.aclosing(open_client(connection, retry_statuses=RETRIED)) as client:
@@ -183,7 +196,7 @@ def send(port: int, *methods: str, scheme: str = "http") -> tuple[list[object], 
                     given.append(type(error))
             return given
 
-    return asyncio.run(all_of_them()), counted
+    return asyncio.run(all_of_them()), counted.statuses
 
 
 def test_a_get_leaves_twice_over_an_idle_connection_that_is_dropped() -> None:

@@ -157,8 +157,8 @@ def test_one_that_starts_is_left_alone_and_asked_by_one_small_request(site: Site
         log = end(service)
     assert breaker["state"] in ("open", "half-open")
     assert "getting ready to work" in breaker["why"]
-    assert (said(log, "left alone"), said(log, "answers again")) == (1, 1)
-    assert said(log, "poll failed") == 1
+    assert (said(log, "circuit_opened"), said(log, "circuit_closed")) == (1, 1)
+    assert said(log, "poll_failed") == 1
 
 
 def test_one_that_dies_in_a_poll_is_not_asked_for_the_rest(tmp_path: Path) -> None:
@@ -276,10 +276,12 @@ def test_a_poll_refuses_without_asking(site: Site) -> None:
 
     async def polls() -> tuple[list[int], str]:
         counts = []
-        async with open_context(load(site.config, site.environ), site.environ, lambda: now) as line:
-            (watched,) = line.watched
+        async with open_context(
+            load(site.config, site.environ), site.environ, clock=lambda: now
+        ) as line:
+            (controller,) = line.controllers
             for _ in range(5):
-                cycle = await poll(watched, line.ledger, line.sink_names, lambda: now)
+                cycle = await poll(controller)
                 counts.append(len(site.jenkins.requests))
                 assert cycle.error is not None
             return counts, str(cycle.error)

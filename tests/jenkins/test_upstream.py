@@ -14,7 +14,7 @@ from poller.http.client import Connection
 from poller.jenkins.client import JenkinsClient
 from poller.jenkins.models import LISTED_FILES
 from poller.polling.manifests import Manifests, manifests
-from poller.polling.upstream import DEEPEST, MOST, Ancestry, Upstream
+from poller.polling.upstream import DEEPEST, MOST, Ancestry, UpstreamCauses
 from tests.support.site import served
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ class Asked:
         """What is above each of the builds, asked at the same time."""
 
         async def work(api: JenkinsClient) -> list[Ancestry]:
-            upstream = Upstream(api, remembered)
+            upstream = UpstreamCauses(api, remembered)
             read = [await api.build(b.job.full_name, b.number) for b in builds]
             self.jenkins.requests.clear()
             jobs = [b.job.full_name for b in builds]
@@ -146,7 +146,7 @@ def test_memory_is_bounded(asked: Asked) -> None:
     """What was not needed for longest is asked for again."""
 
     async def work(api: JenkinsClient) -> int:
-        upstream = Upstream(api, 2)
+        upstream = UpstreamCauses(api, 2)
         for name in ("down-0", "down-1", "down-2", "down-2", "down-0"):
             await upstream.of(name, await api.build(name, 1))
         return sum("up-" in request.path for request in asked.jenkins.requests)
@@ -202,7 +202,7 @@ def test_an_outage_is_told_and_forgotten(asked: Asked) -> None:
     down = [asked.jenkins.job(f"down-{n}").build(upstream=up) for n in range(3)]
 
     async def work(api: JenkinsClient) -> list[Ancestry]:
-        upstream = Upstream(api)
+        upstream = UpstreamCauses(api)
         read = [(b.job.full_name, await api.build(b.job.full_name, 1)) for b in down]
         asked.jenkins.fail("/job/up/*", status=500)
         first = await asyncio.gather(*(upstream.of(*one) for one in read))

@@ -109,7 +109,7 @@ def test_a_build_waits_for_both(ledger: Ledger) -> None:
 def entries(ledger: Ledger, controller: int):  # type: ignore[no-untyped-def]
     """What the books say of the job's first build."""
     job = ledger.jobs.states(controller)["app"]
-    return ledger.books.entries(controller, job, [complete(1).start])
+    return ledger.reconciliation.entries(controller, job, [complete(1).key])
 
 
 def test_an_old_file_takes_executions(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def test_a_build_never_goes_back(path: Path) -> None:
     ledger = Ledger(path)
     record(ledger, [complete(1)], 1)
     record(ledger, [running(1)], 1)
-    assert frozenset() == job_row(ledger).mark.in_flight
+    assert frozenset() == job_row(ledger).progress.in_flight
     ledger.close()
 
 
@@ -101,7 +101,7 @@ def test_marks_come_back_as_they_were_saved(path: Path) -> None:
     record(ledger, [complete(1), running(2)], 2)
     ledger.close()
     again = Ledger(path)
-    assert JobProgress(2, 3, frozenset({2}), start(2)) == job_row(again).mark
+    assert JobProgress(2, 3, frozenset({2}), start(2)) == job_row(again).progress
     again.close()
 
 
@@ -113,17 +113,17 @@ def test_jobs_at_rest_are_told_from_those_that_stir(path: Path) -> None:
     controller = ledger.controllers.get("main", 0).id
     ledger.jobs.pass_over(controller, [("quiet", "Job", 7, None)])
     ledger.jobs.put_off(controller, JobState("new"), "Job", 5)
-    assert ledger.jobs.at_rest(controller) == {"quiet": 7}
-    assert ledger.jobs.stirring(controller, []) == {"app": job_row(ledger)}
-    assert set(ledger.jobs.stirring(controller, ["quiet", "new", "no such"])) == {
+    assert ledger.jobs.idle(controller) == {"quiet": 7}
+    assert ledger.jobs.active(controller, []) == {"app": job_row(ledger)}
+    assert set(ledger.jobs.active(controller, ["quiet", "new", "no such"])) == {
         "app", "quiet", "new",
     }  # fmt: skip
     record(ledger, [complete(2)], 2)
-    assert ledger.jobs.at_rest(controller) == {"app": 3, "quiet": 7}
+    assert ledger.jobs.idle(controller) == {"app": 3, "quiet": 7}
     ledger.jobs.note_missing([1])
-    assert ledger.jobs.at_rest(controller) == {"quiet": 7}
-    assert set(ledger.jobs.stirring(controller, [])) == {"app"}
-    assert ledger.jobs.at_rest(controller + 1) == {}
+    assert ledger.jobs.idle(controller) == {"quiet": 7}
+    assert set(ledger.jobs.active(controller, [])) == {"app"}
+    assert ledger.jobs.idle(controller + 1) == {}
     ledger.close()
 
 
@@ -202,7 +202,7 @@ def test_an_old_file_is_brought_up_to_date(path: Path) -> None:
             ("sei", "delivered"): 3, ("sei", "rejected"): 1, ("sei", "queued"): 1,
         }  # fmt: skip
         job = ledger.jobs.states(1)["team/app"]
-        assert JobProgress(5, 6, frozenset({4}), BuildKey(5, 1_700_000_005_000)) == job.mark
+        assert JobProgress(5, 6, frozenset({4}), BuildKey(5, 1_700_000_005_000)) == job.progress
         (refused,) = ledger.outbox.rejected()
         assert (refused["job"], refused["number"], refused["status"]) == ("old", 1, 422)
         assert not ledger.outbox.sent(refused["build"]).kept
@@ -377,7 +377,7 @@ def test_no_step_of_a_poll_or_delivery_walks_through_all_builds(path: Path) -> N
         state = job_row(ledger)
         ledger.builds.of_job(state, [1, 2])
         ledger.builds.same(1, state, [start(1)])
-        ledger.books.entries(1, state, [start(1), BuildKey(2, 0)])
+        ledger.reconciliation.entries(1, state, [start(1), BuildKey(2, 0)])
         for delivery in queued(ledger, "sei", 10):
             ledger.outbox.settle(delivery.id, "rejected", 2, 400, "no")
         ledger.outbox.rejected()
@@ -385,8 +385,8 @@ def test_no_step_of_a_poll_or_delivery_walks_through_all_builds(path: Path) -> N
         ledger.outbox.oldest_queued()
         ledger.outbox.forget_payloads(1)
         ledger.controllers.all()
-        ledger.lacking.count("main")
-        ledger.lacking.newest("main", 5)
+        ledger.incomplete.count("main")
+        ledger.incomplete.newest("main", 5)
         ledger.jobs.give_up_in_flight(state)
         ledger.file.conn.set_trace_callback(None)
         walks = [
@@ -416,10 +416,10 @@ def test_compared_by_a_clock_that_was_ahead(path: Path) -> None:
         controller = ledger.controllers.get("main", 0).id
         ledger.jobs.pass_over(controller, [("web", "Job", 2, start(1))])
         jobs = ledger.jobs.states(controller)
-        ledger.books.checked(jobs["app"].id, 9_000_000)
-        ledger.books.checked(jobs["web"].id, 5_000)
-        assert ledger.books.least_checked(controller, 1, 6_000) == ["app"]
-        assert ledger.books.least_checked(controller, 1, 9_000_001) == ["web"]
+        ledger.reconciliation.record_check(jobs["app"].id, 9_000_000)
+        ledger.reconciliation.record_check(jobs["web"].id, 5_000)
+        assert ledger.reconciliation.least_recently_checked(controller, 1, 6_000) == ["app"]
+        assert ledger.reconciliation.least_recently_checked(controller, 1, 9_000_001) == ["web"]
 
 
 def test_a_new_one_is_made_once_by_all_that_open_it(tmp_path: Path) -> None:

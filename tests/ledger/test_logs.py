@@ -75,7 +75,7 @@ def test_a_log_comes_back_as_it_was_kept(ledger: Ledger) -> None:
 
 def test_that_there_is_none_is_kept_too(ledger: Ledger) -> None:
     """With the reason. What was read for the rules alone leaves nothing."""
-    keep(ledger, 1, KeptLog(absent="HTTP 404"))
+    keep(ledger, 1, KeptLog(read_error="HTTP 404"))
     keep(ledger, 2, KeptLog())
     keep(ledger, 3, None)
     (row,) = ledger.logs.of_build("app", 1)
@@ -122,7 +122,7 @@ def test_a_search_may_be_narrowed(ledger: Ledger) -> None:
 def test_logs_go_when_they_were_read_long_ago(ledger: Ledger) -> None:
     """And their words with them; those that are younger stay."""
     keep(ledger, 1, log("boom old\n"), at=10_000)
-    keep(ledger, 2, KeptLog(absent="HTTP 404"), at=10_000)
+    keep(ledger, 2, KeptLog(read_error="HTTP 404"), at=10_000)
     keep(ledger, 3, log("boom young\n"), at=20_000)
     assert ledger.logs.forget(10_000) == 0
     assert ledger.logs.forget(10_001) == 2

@@ -76,7 +76,7 @@ def counted(path: Path) -> dict[str, list[tuple[object, ...]]]:
 def test_results_and_failing_jobs_of_a_week(ledger: Ledger) -> None:
     """A build counts on the day it ended on, once; one in flight not yet."""
     record(ledger, "a", 1, state="in_flight", result=None)
-    assert ledger.history.results(WEEK, NOW) == {}
+    assert ledger.page_queries.results(WEEK, NOW) == {}
     record(ledger, "a", 1, result="FAILURE")
     record(ledger, "a", 1, result="FAILURE")
     record(ledger, "a", 2)
@@ -84,13 +84,13 @@ def test_results_and_failing_jobs_of_a_week(ledger: Ledger) -> None:
     record(ledger, "b", 2, result="FAILURE")
     record(ledger, "b", 3, state="skipped", result="NOT_BUILT")
     record(ledger, "b", 4, result="FAILURE", timestamp=WEEK - 2 * DAY_MS)
-    assert ledger.history.results(WEEK, NOW) == {"FAILURE": 3, "NOT_BUILT": 1, "SUCCESS": 1}
-    failing = ledger.history.failing(WEEK, NOW, 10)
+    assert ledger.page_queries.results(WEEK, NOW) == {"FAILURE": 3, "NOT_BUILT": 1, "SUCCESS": 1}
+    failing = ledger.page_queries.failing(WEEK, NOW, 10)
     assert [(f["full_name"], f["failed"], f["builds"]) for f in failing] == [
         ("b", 2, 3),
         ("a", 1, 2),
     ]
-    assert len(ledger.history.failing(WEEK, NOW, 1)) == 1
+    assert len(ledger.page_queries.failing(WEEK, NOW, 1)) == 1
 
 
 def test_deliveries_by_hour(ledger: Ledger) -> None:
@@ -102,12 +102,12 @@ def test_deliveries_by_hour(ledger: Ledger) -> None:
     assert (first.controller, first.ended) == ("main", NOW - 500)
     ledger.outbox.settle(first.id, "delivered", NOW - hour, 202)
     ledger.outbox.settle(second.id, "rejected", NOW, 400, "no")
-    rows = ledger.history.hours(NOW - DAY_MS, NOW)
+    rows = ledger.page_queries.hours(NOW - DAY_MS, NOW)
     assert [
         ((NOW - row["hour"]) // hour, row["queued"], row["delivered"], row["rejected"])
         for row in rows
     ] == [(3, 3, 0, 0), (1, 0, 1, 0), (0, 0, 0, 1)]
-    (rejected,) = ledger.history.rejected("sei", 10)
+    (rejected,) = ledger.page_queries.rejected("sei", 10)
     assert (rejected["number"], rejected["status"], rejected["answer"]) == (2, 400, "no")
 
 
@@ -152,7 +152,7 @@ def test_a_clock_gone_wild_is_recorded_and_not_counted(
 ) -> None:
     """No number of Jenkins' can stop the ledger."""
     record(ledger, "a", 1, timestamp=timestamp, duration=duration)
-    assert ledger.history.results(0, 2**62) == {}
+    assert ledger.page_queries.results(0, 2**62) == {}
     assert len(queued(ledger, "sei", 10)) == 1
 
 
@@ -178,9 +178,9 @@ def test_old_counts_go(ledger: Ledger) -> None:
     """And no others."""
     record(ledger, "a", 1, timestamp=NOW - 40 * DAY_MS, at=NOW - 40 * DAY_MS)
     record(ledger, "a", 2)
-    ledger.history.forget(NOW - 35 * DAY_MS)
-    assert ledger.history.results(0, NOW) == {"SUCCESS": 1}
-    assert len(ledger.history.hours(0, NOW)) == 1
+    ledger.page_queries.forget(NOW - 35 * DAY_MS)
+    assert ledger.page_queries.results(0, NOW) == {"SUCCESS": 1}
+    assert len(ledger.page_queries.hours(0, NOW)) == 1
 
 
 def test_pages_of_builds_have_each_build_once(ledger: Ledger) -> None:
@@ -190,7 +190,7 @@ def test_pages_of_builds_have_each_build_once(ledger: Ledger) -> None:
             record(ledger, job, number)
     seen: list[int] = []
     before: tuple[int, int, int] | None = None
-    while page := ledger.history.recent(NOW, 4, before):
+    while page := ledger.page_queries.recent(NOW, 4, before):
         seen += [build["id"] for build in page]
         before = (page[-1]["timestamp"], page[-1]["number"], page[-1]["id"])
     assert 21 == len(seen) == len(set(seen))
@@ -200,9 +200,9 @@ def test_jobs_are_found_by_part_of_their_name(ledger: Ledger) -> None:
     """The whole name first; signs that a pattern would read are only signs."""
     for job in ("team/app-two", "team/App", "per%cent", "other"):
         record(ledger, job, 1)
-    names = [job["full_name"] for job in ledger.history.jobs_named("team/app", 10)]
+    names = [job["full_name"] for job in ledger.page_queries.jobs_named("team/app", 10)]
     assert names == ["team/App", "team/app-two"]
-    assert [j["full_name"] for j in ledger.history.jobs_named("%", 10)] == ["per%cent"]
+    assert [j["full_name"] for j in ledger.page_queries.jobs_named("%", 10)] == ["per%cent"]
 
 
 def test_a_look_that_takes_too_long_is_ended(ledger: Ledger, tmp_path: Path) -> None:
@@ -210,22 +210,22 @@ def test_a_look_that_takes_too_long_is_ended(ledger: Ledger, tmp_path: Path) -> 
     record(ledger, "a", 1)
     with Ledger(tmp_path / "ledger.db", read_only=True) as reader:
         start = time.monotonic()
-        with pytest.raises(LedgerError, match="interrupted"), reader.history.snapshot(0.05):
+        with pytest.raises(LedgerError, match="interrupted"), reader.page_queries.snapshot(0.05):
             reader.file.rows(
                 "with recursive n(i) as (select 1 union all select i + 1 from n) select max(i) from n"
             )
         assert time.monotonic() - start < 5
-        with reader.history.snapshot(5):
-            assert len(reader.history.recent(NOW, 10)) == 1
+        with reader.page_queries.snapshot(5):
+            assert len(reader.page_queries.recent(NOW, 10)) == 1
 
 
 def test_a_look_sees_one_state(ledger: Ledger, tmp_path: Path) -> None:
     """What is recorded meanwhile is for the next."""
     record(ledger, "a", 1)
     with Ledger(tmp_path / "ledger.db", read_only=True) as reader:
-        with reader.history.snapshot(5):
-            assert len(reader.history.recent(NOW, 10)) == 1
+        with reader.page_queries.snapshot(5):
+            assert len(reader.page_queries.recent(NOW, 10)) == 1
             record(ledger, "a", 2)
-            assert len(reader.history.recent(NOW, 10)) == 1
-        with reader.history.snapshot(5):
-            assert len(reader.history.recent(NOW, 10)) == 2
+            assert len(reader.page_queries.recent(NOW, 10)) == 1
+        with reader.page_queries.snapshot(5):
+            assert len(reader.page_queries.recent(NOW, 10)) == 2

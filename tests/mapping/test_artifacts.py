@@ -9,10 +9,11 @@ import pytest
 from poller.config.rules import Rule
 from poller.jenkins.models import ArchivedFile, Build
 from poller.mapping.artifacts import MOST, artifacts, ci_and_cd
-from poller.mapping.evidence import Evidence, Manifest
+from poller.mapping.evidence import EnrichedBuild, Manifest
+from poller.mapping.extract import Extracted
 from poller.mapping.payload import Artifact
 from poller.mapping.redaction import Redactor
-from poller.mapping.rules import NO_RULE, Match
+from poller.mapping.rules import NO_RULE, MatchedRule
 
 URL = "https://ci/job/app/7/"
 
@@ -26,34 +27,47 @@ def artifact(**changes: Any) -> Artifact:
     return Artifact(**{**given, **changes})
 
 
-def rule(**keys: Any) -> Match:
+def rule(**keys: Any) -> MatchedRule:
     """The first rule, with these keys."""
-    return Match(1, Rule(match="**", **keys))
+    return MatchedRule(1, Rule(match="**", **keys))
 
 
-def found(evidence: Evidence, matched: Match = NO_RULE, *files: str) -> tuple[list[Artifact], str]:
+def found(
+    *files: str,
+    rule: MatchedRule = NO_RULE,
+    manifests: tuple[Manifest, ...] = (),
+    extracted: tuple[Artifact, ...] = (),
+) -> tuple[list[Artifact], str]:
     """What is sent, and from where."""
     listed = [ArchivedFile(file.rpartition("/")[2], file) for file in files]
-    return artifacts(Build(7, artifacts=listed), evidence, matched, Redactor(), URL)
+    build = Build(7, artifacts=listed)
+    enriched = EnrichedBuild(
+        build, Redactor(), manifests=manifests, extracted=Extracted(artifacts=extracted)
+    )
+    return artifacts(enriched, rule, URL)
 
 
 def test_order_of_the_sources() -> None:
     """Manifests, then what was extracted, then archived files if a rule asks; doubles once."""
     one, two = artifact(), artifact(name="two")
-    evidence = Evidence(
-        manifests=(Manifest("sei-artifacts.json", (one,)), Manifest("x/artifact-manifest.json", (one,))),
-        extracted_artifacts=(one, two),
+    manifests = (
+        Manifest("sei-artifacts.json", (one,)), Manifest("x/artifact-manifest.json", (one,)),
     )  # fmt: skip
     files = ("target/app.jar", "target/app.txt", "sei-artifacts.json")
-    sent, source = found(evidence, rule(archived_files=("**/*.jar", "*.json")), *files)
+    sent, source = found(
+        *files,
+        rule=rule(archived_files=("**/*.jar", "*.json")),
+        manifests=manifests,
+        extracted=(one, two),
+    )
     assert [one.name for one in sent] == ["app", "two", "target/app.jar"]
     assert source == "1 of sei-artifacts.json, 1 of [[extract]], 1 of archived_files of rule 1 (**)"
-    assert found(Evidence(), NO_RULE, *files) == ([], "nothing names one")
+    assert found(*files) == ([], "nothing names one")
 
 
 def test_an_archived_file() -> None:
     """Is an output of the build, and can be found at Jenkins."""
-    ((one,), _) = found(Evidence(), rule(archived_files=("**",)), "target/file with space & ü.txt")
+    ((one,), _) = found("target/file with space & ü.txt", rule=rule(archived_files=("**",)))
     assert one == Artifact(
         input=False,
         output=True,
@@ -68,7 +82,7 @@ def test_no_secret_leaves() -> None:
     """By the name of metadata, in its value, in an address, in a name."""
     metadata = {"password": "pw", "url": "https://u:pw@h/", "n": 1, "ok": "x\x00"}
     one = artifact(location="https://u:pw@registry/app", name="--token abc", metadata=metadata)
-    ((sent,), _) = found(Evidence(extracted_artifacts=(one,)))
+    ((sent,), _) = found(extracted=(one,))
     assert (sent.location, sent.name) == ("https://registry/app", "--token ****")
     assert sent.metadata == {"url": "https://****@h/", "ok": "x"}
 
@@ -79,7 +93,7 @@ def test_limits() -> None:
         name="x" * 5_000, type="t" * 500, metadata={f"k{n}": "v" * 5_000 for n in range(300)}
     )
     many = tuple(artifact(name=f"n{n}") for n in range(900))
-    sent, _ = found(Evidence(extracted_artifacts=(long, *many)))
+    sent, _ = found(extracted=(long, *many))
     assert len(sent) == MOST
     assert (len(sent[0].name), len(sent[0].type)) == (2_000, 250)
     assert isinstance(sent[0].metadata, dict)

@@ -21,12 +21,12 @@ from poller.jenkins.models import (
     Stage,
     StageTree,
 )
-from poller.mapping.job_run import JobInfo, MappedRun, Skip, map_build
+from poller.mapping.job_run import JobInfo, MappedRun, Skip
 from poller.mapping.payload import encode
 from poller.mapping.redaction import Redactor
 from poller.mapping.scm import without_credentials
 from poller.mapping.size_limit import limit_size
-from tests.support.git_build import IDENTITY, JOB, SHA, build, causes, git, policy
+from tests.support.git_build import JOB, SHA, build, causes, git, map_one
 
 BRANCH = JobInfo("team/mb/feature%2Fone", 0, 0, multibranch=True)
 
@@ -35,7 +35,7 @@ def run_of(
     one: Build, job: JobInfo = JOB, tree: StageTree | None = None, **changes: Any
 ) -> dict[str, Any]:
     """The payload, as SEI would read it."""
-    done = map_build(IDENTITY, job, one, tree, policy(**changes))
+    done = map_one(one, tree, job=job, **changes)
     assert isinstance(done, MappedRun)
     payload: dict[str, Any] = json.loads(encode(done.run))
     return payload
@@ -73,9 +73,7 @@ def test_results(jenkins: str, sei: str) -> None:
 
 def test_a_result_can_be_skipped() -> None:
     """With the reason."""
-    one = map_build(
-        IDENTITY, JOB, build(result="ABORTED"), None, policy(results={"ABORTED": "skip"})
-    )
+    one = map_one(build(result="ABORTED"), results={"ABORTED": "skip"})
     assert Skip("result ABORTED") == one
 
 
@@ -329,7 +327,7 @@ def test_a_large_payload_leaves_out_steps_then_stages() -> None:
                 Stage(str(n), "é" * 200, "SUCCESS", stageFlowNodes=steps) for n in range(stages)
             ],
         )
-        done = map_build(IDENTITY, JOB, build(), tree, policy())
+        done = map_one(build(), tree)
         assert isinstance(done, MappedRun)
         return limit_size(done.run, limit)
 
@@ -365,8 +363,8 @@ def test_redaction(text: str, expected: str) -> None:
 def test_redaction_of_ones_own() -> None:
     """Names are globs, patterns regular expressions."""
     redactor = Redactor(["*session*"], ["corp-[0-9a-f]{4}"])
-    assert redactor.hides("MY_SESSION_ID")
-    assert not redactor.hides("ENV")
+    assert redactor.is_secret_name("MY_SESSION_ID")
+    assert not redactor.is_secret_name("ENV")
     assert redactor.text("x corp-beef y") == "x **** y"
 
 

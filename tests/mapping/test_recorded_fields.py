@@ -10,10 +10,10 @@ import pytest
 
 from poller.config.rules import Rule, StageCondition
 from poller.jenkins.models import Build, StageTree
-from poller.mapping.evidence import Evidence, UpstreamBuild
-from poller.mapping.job_run import JobInfo, MappedRun, SeiInstance, map_build
+from poller.mapping.evidence import UpstreamBuild
+from poller.mapping.job_run import JobInfo, MappedRun, SeiInstance
 from poller.mapping.payload import encode
-from tests.support.git_build import policy
+from tests.support.git_build import map_one
 from tests.support.replay import RECORDINGS
 
 IDENTITY = SeiInstance("main", "6f9619ff-8b86-4d01-b42d-00cf4fc964ff", "https://ci.example.com/")
@@ -107,8 +107,8 @@ def run_of(case: str) -> dict[str, Any]:
     stages = msgspec.json.decode(tree.read_bytes(), type=StageTree) if tree.exists() else None
     full_name = summary["fullName"]
     job = JobInfo(full_name, 0, 0, multibranch=full_name.startswith("mb/"))
-    evidence = Evidence(upstream=MADE_BY if directory == "chain-3" else ())
-    done = map_build(IDENTITY, job, build, stages, policy(rules=RULES), evidence)
+    upstream = MADE_BY if directory == "chain-3" else ()
+    done = map_one(build, stages, job=job, instance=IDENTITY, upstream=upstream, rules=RULES)
     assert isinstance(done, MappedRun)
     run: dict[str, Any] = json.loads(encode(done.run))
     return run

@@ -11,10 +11,11 @@ from poller.actions.preview import Preview
 from poller.cli.render_status import explain_json, explain_lines
 from poller.config.rules import Rule, StageCondition
 from poller.jenkins.models import Build, Stage, StageTree
-from poller.mapping.evidence import Evidence, UpstreamBuild
-from poller.mapping.job_run import JobInfo, MappedRun, Skip, map_build, skipped
+from poller.mapping.evidence import UpstreamBuild
+from poller.mapping.job_run import JobInfo, MappedRun, Skip, result_or_skip
+from poller.mapping.rules import first_match
 from poller.mapping.size_limit import limit_size
-from tests.support.git_build import IDENTITY, JOB, SHA, build, causes, git, policy
+from tests.support.git_build import JOB, SHA, build, causes, git, map_one, policy
 
 ROLLED_BACK = StageTree("7", stages=[Stage("6", "Rollback", "SUCCESS")])
 NO_TREE_FIELDS = ("user_id", "module_name", "project_name", "themes", "cfr_status", "artifacts")
@@ -22,7 +23,7 @@ NO_TREE_FIELDS = ("user_id", "module_name", "project_name", "themes", "cfr_statu
 
 def mapped(*rules: Rule, one: Build | None = None, tree: StageTree | None = None) -> MappedRun:
     """The build with these rules."""
-    done = map_build(IDENTITY, JOB, one or build(), tree, policy(rules=rules))
+    done = map_one(one or build(), tree, rules=rules)
     assert isinstance(done, MappedRun)
     return done
 
@@ -77,9 +78,9 @@ def test_without_a_rule() -> None:
 )  # fmt: skip
 def test_skipped(rule: Rule, reason: str | None) -> None:
     """With the rule as the reason; known from the build's own answer alone."""
-    done = map_build(IDENTITY, JOB, build(), None, policy(rules=(rule,)))
-    early = skipped(JOB.full_name, build(), policy(rules=(rule,)))
-    assert (None if reason is None else Skip(reason)) == early
+    done = map_one(build(), rules=(rule,))
+    early = result_or_skip(first_match((rule,), JOB.full_name), build(), policy())
+    assert early == (("SUCCESS", "result SUCCESS") if reason is None else Skip(reason))
     assert isinstance(done, MappedRun) if reason is None else done == early
 
 
@@ -95,7 +96,7 @@ def test_a_maven_module() -> None:
     """Its build is one of the project's pipeline."""
     one = build(cls="hudson.maven.MavenBuild")
     job = JobInfo("team/shop/com.acme:api", 0, 0, multibranch=False)
-    done = map_build(IDENTITY, job, one, None, policy())
+    done = map_one(one, job=job)
     assert isinstance(done, MappedRun)
     assert (done.run.pipeline, done.run.module_name) == ("shop", "com.acme:api")
 
@@ -117,9 +118,7 @@ def test_explained() -> None:
         ]
     )
     rule = Rule(match="team/**", project_name="Team", themes=("x" * 200,))
-    done = map_build(
-        IDENTITY, JOB, one, ROLLED_BACK, policy(rules=(rule,)), Evidence(upstream=upstream)
-    )
+    done = map_one(one, ROLLED_BACK, upstream=upstream, rules=(rule,))
     assert isinstance(done, MappedRun)
     body, _ = limit_size(done.run, 480_000)
     preview = Preview("main", done, body, None, ("sei-artifacts.json: not JSON",))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from poller.jenkins.models import Action, Build, Change, ChangeSet
-from poller.mapping.evidence import Evidence
+from poller.mapping.extract import Extracted
 from poller.mapping.scm import BUILD_DATA, Checkout, commits_of, primary, without_credentials
 
 SHA, OTHER, THIRD = "a" * 40, "b" * 40, "C" * 40
@@ -75,7 +75,7 @@ def test_commits(
     build = Build(1, changeSets=sets)
     checkout = Checkout((APP,), None, checked_out)
     assert (expected, source) == commits_of(
-        build, checkout, parameter, Evidence(extracted_commits=extracted)
+        build, checkout, parameter, Extracted(commits=extracted)
     )
 
 
@@ -83,8 +83,8 @@ def test_limits_of_commits() -> None:
     """A hundred by the parameter, a thousand in all."""
     many = [f"{n:040x}" for n in range(2_000)]
     build = Build(1, changeSet=ChangeSet(items=[Change(one) for one in many]))
-    assert len(commits_of(build, None, None, Evidence())[0]) == 1_000
-    assert len(commits_of(Build(1), None, ",".join(many), Evidence())[0]) == 100
+    assert len(commits_of(build, None, None, Extracted())[0]) == 1_000
+    assert len(commits_of(Build(1), None, ",".join(many), Extracted())[0]) == 100
 
 
 @pytest.mark.parametrize(
@@ -122,5 +122,5 @@ def test_branch_names(name: object, expected: str | None) -> None:
 
 def test_the_extraction_is_named() -> None:
     """Where it is known which rules found something."""
-    evidence = Evidence(extracted_commits=(SHA,), extracted_by=(1, 3))
-    assert commits_of(Build(1), None, None, evidence) == ([SHA], "[[extract]] 1, 3")
+    extracted = Extracted(commits=(SHA,), by=(1, 3))
+    assert commits_of(Build(1), None, None, extracted) == ([SHA], "[[extract]] 1, 3")

@@ -19,10 +19,10 @@ from poller.jenkins.models import (
     Stage,
     StageTree,
 )
-from poller.mapping.job_run import JobInfo, MappedRun, map_build
+from poller.mapping.job_run import JobInfo, MappedRun
 from poller.mapping.payload import JobRun
 from poller.mapping.size_limit import characters, limit_size
-from tests.support.git_build import IDENTITY, SHA, git, policy
+from tests.support.git_build import SHA, git, map_one
 
 QUOTE = '"'
 """Each becomes two characters in JSON."""
@@ -38,9 +38,7 @@ def run_of(
         stages=[Stage(str(n), "é" * 200, "SUCCESS", stageFlowNodes=steps) for n in range(stages)],
     )
     job = JobInfo(full_name, 0, 0, multibranch=False)
-    done = map_build(
-        IDENTITY, job, build, tree if stages else None, policy(rules=(rule,) if rule else ())
-    )
+    done = map_one(build, tree if stages else None, job=job, rules=(rule,) if rule else ())
     assert isinstance(done, MappedRun)
     return done
 

@@ -71,7 +71,7 @@ def test_a_bad_manifest_is_named_and_the_run_goes(site: Site, body: bytes, why: 
     assert "artifacts" not in site.sei.received[0]
     (line,) = [json.loads(one) for one in result.stderr.splitlines()]
     assert (line["job"], line["number"]) == ("team/app", 1)
-    assert why in line["what"]
+    assert why in line["detail"]
     told = site.read("status")["controllers"][0]["incomplete"]
     assert (told["count"], told["newest"][0]["job"], told["newest"][0]["number"]) == (
         1,

@@ -109,10 +109,12 @@ def test_builds_in_flight_of_a_deleted_job_are_given_up_slowly() -> None:
 
 def test_a_job_that_is_back_is_looked_at() -> None:
     """With builds, or with none where it had some; not again when that is known."""
-    away = JobState("app", 1, mark=JobProgress(1, 2, frozenset({1})), missing=True)
+    away = JobState("app", 1, progress=JobProgress(1, 2, frozenset({1})), missing=True)
     assert should_ask(Item("app", "Job", 2), away, {("app", 1): BuildKey(1, 10, 7)}, 0)
     assert should_ask(Item("app", "Job", 1), away, {}, 0)
-    assert not should_ask(Item("app", "Job", 1), JobState("app", 1, mark=JobProgress(0, 1)), {}, 0)
+    assert not should_ask(
+        Item("app", "Job", 1), JobState("app", 1, progress=JobProgress(0, 1)), {}, 0
+    )
 
 
 def test_one_build_in_common_tells_a_controller() -> None:

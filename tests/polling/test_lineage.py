@@ -75,7 +75,7 @@ def test_another_job_under_the_same_name(
 def test_a_job_created_anew_begins_at_nothing_and_goes_on_counting() -> None:
     """Its numbers go on at SEI after the last one its name has used."""
     job, source = start_generation(JOB, {1: at(1, 9000, 900)}, [], {}, another=True)
-    assert (1, 5, JobProgress(), None) == (job.generation, job.base, job.mark, source)
+    assert (1, 5, JobProgress(), None) == (job.generation, job.number_offset, job.progress, source)
 
 
 def test_a_restored_job_goes_on_where_the_backup_ended() -> None:
@@ -83,45 +83,45 @@ def test_a_restored_job_goes_on_where_the_backup_ended() -> None:
     shown = started(1, 2, 3, 4)
     job, source = start_generation(JOB, shown, [known(n) for n in (1, 2, 3, 4)], {}, another=True)
     assert Predecessor(1, 0, 4, moved=False) == source
-    assert (job.generation, job.base) == (1, 5)
-    assert JobProgress(examined=4, in_flight=frozenset({4}), newest=at(4)) == job.mark
+    assert (job.generation, job.number_offset) == (1, 5)
+    assert JobProgress(examined=4, in_flight=frozenset({4}), newest=at(4)) == job.progress
 
 
 def test_a_renamed_job_takes_its_mark_along() -> None:
     """And its numbers, as the name is new."""
-    lost = dataclasses.replace(JOB, base=20)
+    lost = dataclasses.replace(JOB, number_offset=20)
     job, source = start_generation(
         NEW, started(4, 5, 6), [known(4), known(5)], {1: lost}, another=False
     )
     assert Predecessor(1, 0, 5, moved=True) == source
-    assert (job.generation, job.base, job.mark.examined) == (0, 20, 5)
+    assert (job.generation, job.number_offset, job.progress.examined) == (0, 20, 5)
 
 
 def test_a_name_that_was_used_before_keeps_its_numbers_apart() -> None:
     """What moves there counts on from the last number that SEI has under the name."""
     left_behind = JobState("web", 2, "Pipeline", 1, 30, JobProgress())
     job, _ = start_generation(left_behind, started(5), [known(5)], {1: JOB}, another=False)
-    assert job.base == 30
+    assert job.number_offset == 30
 
 
 def test_builds_of_a_job_that_is_still_there_are_no_sign_of_a_rename() -> None:
     """They are known, and that is all."""
     job, source = start_generation(NEW, started(5), [known(5)], {}, another=False)
-    assert (0, JobProgress(), None) == (job.base, job.mark, source)
+    assert (0, JobProgress(), None) == (job.number_offset, job.progress, source)
 
 
 def test_a_build_that_was_only_seen_to_run_continues_nothing() -> None:
     """A job created anew past the number has it, too; what lies before is still to be looked at."""
     shown, seen = started(4, 5, 6), known(6, settled=False)
     job, source = start_generation(JOB, shown, [known(4), known(5), seen], {}, another=True)
-    assert (source, job.mark.examined) == (Predecessor(1, 0, 5, moved=False), 5)
+    assert (source, job.progress.examined) == (Predecessor(1, 0, 5, moved=False), 5)
     job, source = start_generation(JOB, shown, [seen], {}, another=True)
-    assert (source, job.mark) == (None, JobProgress())
+    assert (source, job.progress) == (None, JobProgress())
 
 
 def test_a_newest_build_beyond_the_mark_continues_nothing() -> None:
     """A backfill may have recorded it; what lies before is still to be looked at."""
-    assert JobProgress(newest=at(9)) == continued(JOB.mark, at(9))
+    assert JobProgress(newest=at(9)) == continued(JOB.progress, at(9))
 
 
 @given(st.sets(st.integers(1, 20)), st.sets(st.integers(1, 20)), st.sets(st.integers(1, 20)))

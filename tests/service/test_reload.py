@@ -26,7 +26,7 @@ def test_a_reload_takes_the_new_config(site: Site, systemd: SystemdSocket) -> No
         service.send_signal(signal.SIGHUP)
         wait_for(lambda: len(site.sei.runs) == 2)
         err = ended(service)
-    assert "config read anew" in err
+    assert "config_reloaded" in err
     reloading, usec = systemd.last("RELOADING=1").split("\nMONOTONIC_USEC=")
     assert reloading == "RELOADING=1"
     assert before < int(usec) < time.monotonic_ns() // 1000
@@ -124,7 +124,7 @@ def test_a_command_beside_a_reloaded_service_takes_nothing_from_it(site: Site) -
         wait_for(lambda: len(site.sei.runs) == 1)
         service.send_signal(signal.SIGHUP)
         assert service.stderr is not None
-        while "config read anew" not in service.stderr.readline():
+        while "config_reloaded" not in service.stderr.readline():
             pass
         time.sleep(0.5)
         assert site.run("reconcile", "--repair").returncode == 0

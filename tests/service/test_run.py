@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 
@@ -22,7 +23,7 @@ def test_polls_at_once_and_ends_cleanly(site: Site, number: signal.Signals) -> N
         _, err = service.communicate(timeout=30)
     assert service.returncode == 0, err
     assert "Traceback" not in err
-    assert "stopped" in err
+    assert "service_stopped" in err
 
 
 def test_live_builds_and_an_outage(site: Site) -> None:
@@ -90,6 +91,30 @@ def test_a_controller_that_is_down_does_not_end_the_service(site: Site) -> None:
         service.terminate()
         service.communicate(timeout=30)
     assert service.returncode == 0
+
+
+def test_every_line_about_a_controller_or_a_sink_names_it(site: Site) -> None:
+    """Whatever goes wrong with it; and the words for people are not the event."""
+    site.configure(site.controller(every="1s"), more='[reconcile]\nevery = "1s"\n')
+    site.jenkins.job("app").build()
+    site.jenkins.job("hidden").build()
+    site.jenkins.fail("/job/hidden/*", status=403)
+    site.sei.fail(status=503, times=2)
+    with site.start("run") as service:
+        wait_for(lambda: len(site.sei.runs) == 1)
+        site.jenkins_server.stop()
+        wait_for(lambda: site.read("status")["controllers"][0]["breaker"]["state"] == "open")
+        service.terminate()
+        _, err = service.communicate(timeout=30)
+    lines = [json.loads(line) for line in err.splitlines()]
+    events = {line["event"] for line in lines}
+    ours = {event for event in events if event.startswith("service_")}
+    assert {"poll_finished", "poll_failed", "job_not_collected", "circuit_opened"} <= events
+    assert {"delivery_failed", "delivered"} <= events
+    assert all(event.replace("_", "").isalpha() for event in events)
+    for line in lines:
+        named = line.get("controller") == "main" or line.get("sink") == "sei"
+        assert named == (line["event"] not in ours), line
 
 
 def test_a_second_service_on_one_ledger_refuses(site: Site) -> None:

@@ -1,14 +1,17 @@
-"""When controllers are polled."""
+"""When the jobs of the service run, and what is logged of them."""
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import structlog
 
 from poller.config.servers import ControllerConfig
-from poller.service.scheduler import start_gap, trigger
+from poller.service.scheduler import Scheduler, interval, job_fields, start_gap, trigger
 
 NOW = datetime(2026, 1, 31, 8, tzinfo=UTC)
 
@@ -63,3 +66,82 @@ def test_a_cron_line_is_kept_to_the_second() -> None:
 def test_first_polls_are_a_moment_apart(count: int, every: str, gap: float) -> None:
     """And all are done within half of an interval."""
     assert start_gap([controller(every=every)] * count) == pytest.approx(gap)
+
+
+def test_a_job_is_never_logged_as_a_controller() -> None:
+    """A line about it has its id, and the controller or sink that it is for."""
+    assert job_fields("self_check:main") == {"job": "self_check:main", "controller": "main"}
+    assert job_fields("deliver:sei") == {"job": "deliver:sei", "sink": "sei"}
+    assert job_fields("retention") == {"job": "retention"}
+
+
+def test_a_job_that_fails_or_still_runs_is_logged() -> None:
+    """And is planned again; of a delivery that still runs nothing is said."""
+    runs: Counter[str] = Counter()
+    enough = asyncio.Event()
+
+    async def fail() -> None:
+        runs["poll:main"] += 1
+        if runs["poll:main"] == 5:
+            enough.set()
+        raise ValueError("a bug")
+
+    async def hang() -> None:
+        runs["hang"] += 1
+        await asyncio.Event().wait()
+
+    async def work() -> None:
+        scheduler = Scheduler()
+        scheduler.add("poll:main", interval(0.1), fail)
+        scheduler.add("self_check:main", interval(0.1), hang)
+        scheduler.add("deliver:sei", interval(0.1), hang)
+        scheduler.start()
+        await enough.wait()
+        assert sorted(scheduler.running) == ["deliver:sei", "self_check:main"]
+        await scheduler.aclose()
+
+    with structlog.testing.capture_logs() as lines:
+        asyncio.run(work())
+    assert runs["hang"] == 2
+    logged = {(line["event"], line["job"], line.get("controller")) for line in lines}
+    assert logged == {
+        ("job_failed", "poll:main", "main"), ("job_skipped", "self_check:main", "main"),
+    }  # fmt: skip
+
+
+def test_a_stop_waits_for_each_job_as_long_as_it_may_take() -> None:
+    """And cuts off what takes longer; a job that is not to end goes on."""
+    ends: dict[str, str] = {}
+
+    async def work() -> None:
+        scheduler, begun, going_on = Scheduler(), asyncio.Semaphore(0), asyncio.Event()
+
+        def job(name: str, seconds: float | None) -> None:
+            async def run() -> None:
+                begun.release()
+                try:
+                    await asyncio.wait_for(asyncio.Event().wait(), seconds)
+                except TimeoutError:
+                    ends[name] = "by itself"
+                except asyncio.CancelledError:
+                    ends[name] = "cut off"
+                    raise
+
+            scheduler.add(name, interval(60), run)
+
+        async def ping() -> None:
+            if "poll:main" in ends:
+                going_on.set()
+
+        job("poll:main", None)
+        job("deliver:sei", 0.5)
+        scheduler.add("watchdog", interval(0.1), ping)
+        scheduler.start()
+        for _ in range(2):
+            await begun.acquire()
+        await scheduler.end({"poll:main": 0.1, "deliver:sei": 60})
+        await going_on.wait()
+        await scheduler.aclose()
+
+    asyncio.run(work())
+    assert ends == {"poll:main": "cut off", "deliver:sei": "by itself"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from poller.service.systemd import Systemd, watchdog_seconds
-from poller.service.watchdog import Watchdog, few, patience
+from poller.service.watchdog import Watchdog, few
 from tests.support.site import Site
 from tests.support.systemd_socket import SystemdSocket, ended
 from tests.support.waiting import wait_for
@@ -120,30 +121,24 @@ def test_work_without_progress_is_not_fed(tmp_path: Path) -> None:
     """Though the loop itself goes on: a poll that waits for ever for what never comes."""
     now, asked = [0.0], [0]
     systemd = SystemdSocket(str(tmp_path / "notify"))
-    vitals = Watchdog(Systemd({"NOTIFY_SOCKET": str(tmp_path / "notify")}), lambda: now[0])
+    watchdog = Watchdog(Systemd({"NOTIFY_SOCKET": str(tmp_path / "notify")}), lambda: now[0], 60)
 
     def fed_at(seconds: float, requests: int) -> bool:
         now[0], asked[0] = seconds, requests
         before = systemd.count("WATCHDOG=1")
-        vitals.feed()
+        asyncio.run(watchdog.ping())
         time.sleep(0.05)
         return systemd.count("WATCHDOG=1") > before
 
-    with vitals.doing("polling main", 60, lambda: asked[0]):
+    with watchdog.track("polling main", lambda: asked[0]):
         assert fed_at(50, 0)
         assert fed_at(55, 1)
         assert fed_at(110, 1)
         assert not fed_at(116, 1)
-        assert vitals.hanging() == ["polling main"]
+        assert watchdog.stalled() == ["polling main"]
         assert fed_at(117, 2), "it went on after all"
     assert fed_at(1000, 2), "nothing is under way"
     systemd.close()
-
-
-def test_patience_allows_what_the_config_allows() -> None:
-    """Timeouts in a row, a busy ledger, and a request a minute."""
-    assert patience(30_000, None) == 150
-    assert patience(30_000, 1 / 60) == 210
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def builds(job: int, now: int) -> list[BuildRow]:
 
     return [
         done(1, execution=b"{}"),
-        done(2, execution=b"{}", lacking=("no console log",)),
+        done(2, execution=b"{}", incomplete=("no console log",)),
         done(3, no_execution="no stage tree"),
         done(4, no_execution="no stage"),
         BuildRow(start(5), 5, "ABORTED", "skipped", "excluded"),
@@ -145,7 +145,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Answers]:
         settings = load(place.site.config, place.site.environ)
         metrics = Metrics(settings)
         metrics.unwritable = UNWRITABLE
-        metrics.polled(PollResult("main", jobs=11, asked=4, collected=3), 0.5)
+        metrics.poll_finished(PollResult("main", jobs=11, asked=4, collected=3), 0.5)
 
         async def ask() -> list[httpx.Response]:
             async with (

@@ -138,7 +138,7 @@ def test_without_listen_there_is_no_page(site: Site) -> None:
         wait_for(lambda: len(site.sei.runs) == 1)
         service.terminate()
         _, err = service.communicate(timeout=30)
-    assert "status page" not in err
+    assert "status_page" not in err
 
 
 def test_a_port_in_use_does_not_stop_polling(site: Site) -> None:
@@ -156,7 +156,7 @@ def test_a_port_in_use_does_not_stop_polling(site: Site) -> None:
             service.terminate()
             _, err = service.communicate(timeout=30)
     assert service.returncode == 0
-    assert err.count("no status page") == 1
+    assert err.count("status_page_unavailable") == 1
     assert "Address already in use" in err
     assert "Traceback" not in err
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,7 +13,6 @@ from poller.config.load import load
 from poller.config.settings import Settings
 from poller.context import AppContext, open_context
 from poller.core.patterns import Globs
-from poller.delivery.sender import run_pass
 from poller.demo.faults import Receive, Scope, Send
 from poller.demo.jenkins.items import Jenkins
 from poller.demo.sei import Sei
@@ -122,7 +121,7 @@ class Program:
                 )
             )
             environ = {"JENKINS_TOKEN": TOKEN, "SEI_API_KEY": KEY, "HARNESS_API_KEY": HARNESS_KEY}
-            opening = open_context(self.settings(load(path, environ)), environ, self.clock)
+            opening = open_context(self.settings(load(path, environ)), environ, clock=self.clock)
             self.line = self.runner.run(self._open.enter_async_context(opening))
         return self.line
 
@@ -143,31 +142,31 @@ class Program:
     def poll(self) -> PollResult:
         """One poll, without delivery."""
         line = self.start()
-        (watched,) = line.watched
-        return self.runner.run(poll(watched, line.ledger, line.sink_names, self.clock))
+        (controller,) = line.controllers
+        return self.runner.run(poll(controller))
 
     def deliver(self) -> None:
         """One pass over the outbox."""
         line = self.start()
-        for sink in line.sinks:
-            self.runner.run(run_pass(sink, line.ledger, self.clock))
+        for sender in line.senders:
+            self.runner.run(sender.run_pass())
 
     def reconcile(self, *, fill: bool) -> list[Difference]:
         """What is missing, and with ``fill`` collected at once."""
         line = self.start()
-        (watched,) = line.watched
-        return self.runner.run(_reconcile(watched, line, self.clock, fill=fill))
+        (controller,) = line.controllers
+        return self.runner.run(_reconcile(controller, fill=fill))
 
     def crash(self, after: int) -> None:
         """Poll and deliver, and die after so many turns of the event loop: all that is in memory
         is lost, and what is not committed."""
         line = self.start()
-        (watched,) = line.watched
+        (controller,) = line.controllers
 
         async def work() -> None:
-            await poll(watched, line.ledger, line.sink_names, self.clock)
-            for sink in line.sinks:
-                await run_pass(sink, line.ledger, self.clock)
+            await poll(controller)
+            for sender in line.senders:
+                await sender.run_pass()
 
         self.runner.run(_cut_off(work(), after))
         self.stop()
@@ -177,18 +176,15 @@ class Program:
         return self.now
 
 
-async def _reconcile(
-    watched: Controller, line: AppContext, clock: Callable[[], int], *, fill: bool
-) -> list[Difference]:
-    row = line.ledger.controllers.get(watched.name, watched.since)
+async def _reconcile(controller: Controller, *, fill: bool) -> list[Difference]:
     pace = RateLimit(None, asyncio.get_running_loop().time)
     found: list[Difference] = []
-    choose = selected(watched, Globs(["**"]))
-    jobs = reconcile(watched, line.ledger, row, choose, 0, pace, clock, found.append)
+    choose = selected(controller, Globs(["**"]))
+    jobs = reconcile(controller, choose, 0, pace, found.append)
     async for checked in jobs:
         assert checked.problem is None
         if fill:
-            await collect_missing(watched, line.ledger, row, checked, 0, line.sink_names, clock)
+            await collect_missing(controller, checked, 0)
     return [finding for finding in found if not finding.differs]
 
 

@@ -20,7 +20,6 @@ from typing import Any
 from poller.config.settings import Settings
 from poller.core.times import backoff
 from poller.delivery.outcome import FIRST_WAIT, LONGEST_WAIT, PassResult
-from poller.delivery.sender import run_pass
 from poller.demo.jenkins.builds import Build
 from poller.demo.jenkins.items import Jenkins
 from poller.demo.sei import Sei
@@ -60,8 +59,8 @@ class Hasty(Program):
     def drained(self) -> PassResult:
         """One pass over the outbox, and what it did."""
         line = self.start()
-        (sink,) = line.sinks
-        return self.runner.run(run_pass(sink, line.ledger, self.clock))
+        (sender,) = line.senders
+        return self.runner.run(sender.run_pass())
 
 
 @dataclass
@@ -230,7 +229,7 @@ class Day:
 
     def _lacking(self) -> set[tuple[str, int]]:
         """The builds whose runs went without causes further up, as the ledger says aloud."""
-        noted = self.program.start().ledger.lacking.newest("main", 1_000_000)
+        noted = self.program.start().ledger.incomplete.newest("main", 1_000_000)
         self.report.without_log = sum("console log:" in one["why"] for one in noted)
         return {(one["job"], one["number"]) for one in noted if "causes of" in one["why"]}
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import uuid
 from typing import Any
 
 from poller.config.servers import DEFAULT_RESULTS
-from poller.jenkins.models import Action, Build
-from poller.mapping.job_run import JobInfo, MappingConfig, SeiInstance
+from poller.jenkins.models import Action, Build, StageTree
+from poller.mapping.evidence import EnrichedBuild, UpstreamBuild
+from poller.mapping.job_run import JobInfo, MappedRun, MappingConfig, SeiInstance, Skip, map_build
+from poller.mapping.params import redactor_of
 from poller.mapping.redaction import Redactor
+from poller.mapping.rules import first_match
 
 IDENTITY = SeiInstance("main", str(uuid.UUID(int=1)), "https://ci.example.com/")
 JOB = JobInfo("team/app", 0, 0, multibranch=False)
@@ -38,6 +42,22 @@ def build(**changes: Any) -> Build:
         "inProgress": False,
     }
     return Build(**{**given, **changes})
+
+
+def map_one(
+    one: Build,
+    tree: StageTree | None = None,
+    *,
+    job: JobInfo = JOB,
+    instance: SeiInstance = IDENTITY,
+    upstream: tuple[UpstreamBuild, ...] = (),
+    **changes: Any,
+) -> MappedRun | Skip:
+    """The build mapped with the defaults but for these ``changes``."""
+    config = policy(**changes)
+    job = dataclasses.replace(job, rule=first_match(config.rules, job.full_name))
+    enriched = EnrichedBuild(one, redactor_of(one, config.redactor), tree, upstream)
+    return map_build(instance, job, enriched, config)
 
 
 def causes(*ones: dict[str, Any]) -> list[Action | None]:

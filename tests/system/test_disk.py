@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import re
+import signal
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -117,9 +118,29 @@ def test_what_sei_took_is_not_sent_again_for_want_of_room(full: tuple[Site, Prel
         preload.accept()
         wait_for(lambda: len(site.sei.runs) == 9)
         err = ended(process)
-    assert "nothing can be recorded" in err
-    assert "the ledger can be written again" in err
+    assert "ledger_unwritable" in err
+    assert "ledger_writable" in err
     assert len(site.sei.received) == 9
+
+
+def test_an_answer_that_is_not_recorded_goes_over_a_reload(full: tuple[Site, Preload]) -> None:
+    """The service before keeps it, and the next one records it."""
+    site, preload = full
+    site.jenkins.job("app").build()
+    site.sei.fail(status=None, delay=1.5)
+    with site.start("run") as process:
+        queued(site, 1)
+        preload.refuse(errno.ENOSPC)
+        wait_for(lambda: len(site.sei.received) == 1)
+        process.send_signal(signal.SIGHUP)
+        assert process.stderr is not None
+        for event in ("config_reloaded", "ledger_unwritable"):
+            while event not in process.stderr.readline():
+                pass
+        preload.accept()
+        wait_for(lambda: site.read("status")["controllers"][0]["sinks"]["sei"]["delivered"] == 1)
+        ended(process)
+    assert len(site.sei.received) == 1
 
 
 def queued(site: Site, count: int) -> None:
@@ -180,10 +201,10 @@ def test_another_file_in_its_place_is_not_waited_for(full: tuple[Site, Preload])
     site, preload = full
     with site.start("run") as process:
         assert process.stderr is not None
-        while "polled" not in process.stderr.readline():
+        while "poll_finished" not in process.stderr.readline():
             pass
         preload.refuse(errno.ENOSPC)
-        while "nothing can be recorded" not in process.stderr.readline():
+        while "ledger_unwritable" not in process.stderr.readline():
             pass
         for suffix in ("", "-wal", "-shm"):
             site.ledger.with_name(site.ledger.name + suffix).unlink()

@@ -8,7 +8,7 @@ from poller.actions.check.finding import UNAVAILABLE, CheckResult
 from poller.actions.check.network import reach
 from poller.config.rules import Rule
 from poller.config.servers import HarnessConfig
-from poller.context import harness_api
+from poller.context import iacm_client
 from poller.core.errors import RemoteError
 from poller.delivery.iacm_client import WHERE
 
@@ -33,7 +33,7 @@ async def harness(
 async def executions(settings: HarnessConfig, environ: Mapping[str, str]) -> CheckResult:
     """Whether IaCM lists the project's executions for the key. Raises ConfigError."""
     place = f"{settings.org}/{settings.project}"
-    api = harness_api(settings, environ)
+    api = iacm_client(settings, environ)
     try:
         await api.page({}, 1, 1)
     except RemoteError as error:

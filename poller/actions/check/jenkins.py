@@ -17,6 +17,7 @@ from poller.core.known_secrets import mask
 from poller.core.patterns import Globs, matches
 from poller.jenkins.client import JenkinsClient
 from poller.jenkins.discovery import ItemTree, fetch_items
+from poller.jenkins.request_limiter import RequestLimiter
 
 PIPELINE_JOB = "org.jenkinsci.plugins.workflow.job.WorkflowJob"
 MOST_UNREAD = 5
@@ -50,7 +51,7 @@ async def controller(
         connection_to(settings),
         settings.user,
         token,
-        request_rate=settings.request_rate,
+        RequestLimiter(where, settings.max_connections, request_rate=settings.request_rate),
     )
     try:
         seen.findings += await login(api, settings, token)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from poller.actions.check.finding import UNAVAILABLE, CheckResult
 from poller.actions.check.network import reach
 from poller.config.servers import ControllerConfig, SeiConfig
-from poller.context import sei_api
+from poller.context import sei_client
 from poller.core.errors import RemoteError
 from poller.delivery.sei import WHERE
 from poller.http.errors import HttpResponse
@@ -69,7 +69,7 @@ async def _ask(
     settings: SeiConfig, guid: str, environ: Mapping[str, str], where: str
 ) -> HttpResponse | CheckResult:
     """The answer about a GUID, or why it is none."""
-    api = sei_api(settings, environ)
+    api = sei_client(settings, environ)
     try:
         answer = await api.instance(guid)
     except RemoteError as error:

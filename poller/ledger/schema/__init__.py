@@ -279,3 +279,13 @@ def m007_breaker(db: Database) -> None:
         ) strict, without rowid
         """
     )
+
+
+@migrations()
+def m008_standard_names(db: Database) -> None:
+    """Names that need no explanation. SQLite rewrites what refers to them; the views stay."""
+    for statement in (
+        "alter table lacking rename to incomplete",
+        "alter table job rename column base to number_offset",
+    ):
+        db.conn.execute(statement)

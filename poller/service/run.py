@@ -1,0 +1,141 @@
+"""One service: its jobs on the scheduler until it is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from functools import partial
+from typing import Protocol
+
+import structlog
+from apscheduler.triggers.base import BaseTrigger
+
+from poller.context import AppContext
+from poller.core.errors import LedgerUnwritable
+from poller.core.events import WakeOnCollected
+from poller.core.tasks import end
+from poller.ledger.retention import apply_retention
+from poller.service.delivery_loop import DeliveryLoop
+from poller.service.ledger_guard import LedgerGuard
+from poller.service.parts import ServiceParts, Stop
+from poller.service.poll_loop import PollLoop, SelfCheckLoop
+from poller.service.scheduler import Scheduler, interval, start_gap, trigger
+from poller.service.systemd import Systemd
+from poller.service.watchdog import Watchdog
+from poller.status.metrics import Metrics
+
+WATCHDOG, PINGS = "watchdog", 4
+"""The job that notifies systemd's watchdog, and how often within the time that it allows."""
+
+RETENTION_SECONDS = 3600.0
+
+EXTRA_STOP_SECONDS = 5.0
+"""That systemd waits longer for the end than the service waits for its jobs."""
+
+
+class Job(Protocol):
+    """What the scheduler runs: ``first`` in so many seconds, then as its ``trigger`` says. A stop
+    waits ``stop_seconds`` for it."""
+
+    id: str
+    trigger: BaseTrigger
+    first: float
+    stop_seconds: float
+
+    async def run_once(self) -> None:
+        """Do it. Raises LedgerError."""
+
+
+class Retention:
+    """The job ``retention``: the ledger forgets what is old."""
+
+    id = "retention"
+    first = stop_seconds = 0.0
+
+    def __init__(self, context: AppContext) -> None:
+        self.trigger = interval(RETENTION_SECONDS)
+        self._context = context
+
+    async def run_once(self) -> None:
+        """Once. Raises LedgerError."""
+        context = self._context
+        apply_retention(context.ledger, context.settings.ledger, context.clock())
+
+
+async def run(
+    context: AppContext, metrics: Metrics, scheduler: Scheduler, systemd: Systemd, stop: Stop
+) -> None:
+    """Poll and deliver until stopped. Raises LedgerError when the ledger fails."""
+    watchdog = Watchdog(systemd)
+
+    def set_unwritable(why: str) -> None:
+        watchdog.set_problem("ledger", why)
+        metrics.unwritable = why
+
+    guard = LedgerGuard(context.ledger, set_unwritable, scheduler.run_soon)
+    jobs = jobs_of(ServiceParts(context, metrics, scheduler, guard, watchdog, stop))
+    for job in jobs:
+        scheduler.add(job.id, job.trigger, partial(guard.run_job, job.id, job.run_once), job.first)
+    if systemd.watchdog is not None:
+        scheduler.add(WATCHDOG, interval(systemd.watchdog / PINGS), watchdog.ping)
+    scheduler.start()
+    systemd.ready()
+    keepers = [asyncio.create_task(guard.run()), asyncio.create_task(scheduler.follow_clock())]
+    stopped = asyncio.create_task(stop.requested.wait())
+    log = structlog.get_logger()
+    try:
+        await asyncio.wait({*keepers, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if not stop():
+            stop.request()
+        log.info("service_stopping", running=scheduler.running)
+        if not stop.reload:
+            systemd.stopping(EXTRA_STOP_SECONDS + max(job.stop_seconds for job in jobs))
+        await scheduler.end({job.id: job.stop_seconds for job in jobs})
+        for keeper in keepers:
+            if keeper.done():
+                keeper.result()
+    finally:
+        await end([*keepers, stopped], 0)
+        await scheduler.aclose()
+    if stop.reload or _all_settled(context):
+        log.info("service_stopped", queued=context.ledger.outbox.count_queued())
+
+
+def jobs_of(parts: ServiceParts) -> list[Job]:
+    """All jobs of a service but the watchdog."""
+    context, settings = parts.context, parts.context.settings
+    deliveries = [DeliveryLoop(parts, sender) for sender in context.senders]
+    jobs: list[Job] = [*deliveries, Retention(context)]
+
+    def wake() -> None:
+        for one in deliveries:
+            one.wake()
+
+    now, gap = context.clock() / 1000, start_gap(settings.controllers)
+    count, every = len(context.controllers), settings.reconcile.every / 1000
+    for place, (config, given) in enumerate(
+        zip(settings.controllers, context.controllers, strict=True)
+    ):
+        controller = dataclasses.replace(given, events=WakeOnCollected(given.events, wake))
+        when = trigger(config, now, place, count)
+        jobs.append(PollLoop(parts, controller, when, first=place * gap))
+        if settings.reconcile.enabled:
+            first = (place + 1) / count * every
+            jobs.append(SelfCheckLoop(parts, controller, interval(every), first))
+    return jobs
+
+
+def _all_settled(context: AppContext) -> bool:
+    """Record the final answers that are kept; where that is not possible, say what will be sent
+    again."""
+    try:
+        context.settlement.catch_up()
+    except LedgerUnwritable as error:
+        structlog.get_logger().error(
+            "service_stopped",
+            problem=str(error),
+            sent_but_not_recorded=len(context.settlement),
+            hint="they are sent once more, with the same execution_id",
+        )
+        return False
+    return True
