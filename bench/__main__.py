@@ -18,7 +18,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import backfill, books, idle, live, mapping, once, reconcile
+from bench import backfill, idle, ledger_figures, live, mapping, once, reconcile
 from bench.figure import Figure, Results, decoded, unmeasured
 from bench.report import all_figures, table, write
 from bench.size import Say, Size
@@ -31,7 +31,7 @@ SECTIONS: Mapping[str, Section] = {
     "once": once.figures,
     "idle": idle.figures,
     "run": live.figures,
-    "ledger": books.figures,
+    "ledger": ledger_figures.figures,
     "reconcile": reconcile.figures,
     "mapping": mapping.figures,
 }

@@ -117,7 +117,7 @@ class Ended:
 
 @dataclass
 class Servers:
-    """Both servers and their books."""
+    """Both servers and what they were asked."""
 
     scene: Scene
     jenkins: Jenkins = field(default_factory=Jenkins)

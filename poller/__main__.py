@@ -29,10 +29,10 @@ def demo(
         bool, typer.Option("--serve", help="Leave the simulated servers running at the end.")
     ] = False,
 ) -> None:
-    """A simulated Jenkins and SEI on loopback, and the whole story on them."""
-    from poller.demo.walkthrough import tell
+    """A simulated Jenkins and SEI on loopback, and a walkthrough on them."""
+    from poller.demo.walkthrough import run_walkthrough
 
-    end(handle_errors(lambda: tell(serve=serve)))
+    end(handle_errors(lambda: run_walkthrough(serve=serve)))
 
 
 def main(command: Callable[..., Any] = app) -> None:

@@ -24,8 +24,6 @@ EXCEPTIONS: frozenset[str] = frozenset(
         "poller/demo/faults.py Faulty.fail: parameters",
         "poller/demo/jenkins/builds.py Build.__init__: parameters",
         "poller/demo/jenkins/items.py Job.start: parameters",
-        "poller/ledger/schema/__init__.py m001_ledger: lines",
-        "poller/ledger/schema/__init__.py m002_lineage: lines",
     }
 )  # fmt: skip
 

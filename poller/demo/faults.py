@@ -137,8 +137,8 @@ class Faulty:
         answer = Answer(status, raw, given, delay, break_off, stall)
         self.faults.append(Fault(path_glob, answer, times, rate, Random(seed)))
 
-    def heal(self) -> None:
-        """No fault any more."""
+    def clear_faults(self) -> None:
+        """Answer as usual again."""
         self.faults.clear()
 
     def fault_of(self, request: Request) -> Answer | None:
@@ -154,8 +154,8 @@ class Faulty:
             answer = answer if fault is None else fault.of(answer)
         else:
             answer = fault
-        told = answer.status is not None and answer.raw is None
-        status = answer.status if told and answer.status is not None else BROKEN_OFF
+        has_status = answer.status is not None and answer.raw is None
+        status = answer.status if has_status and answer.status is not None else BROKEN_OFF
         self.requests.append(dataclasses.replace(request, status=status, fault=answer.fault))
         return answer
 

@@ -28,7 +28,7 @@ RESULTS = ("SUCCESS",) * 7 + ("FAILURE",) * 2 + ("UNSTABLE",)
 
 
 @dataclass
-class JobsOfTown:
+class SampleJobs:
     """The jobs, and the builds that run now."""
 
     jobs: list[Job]
@@ -73,7 +73,7 @@ def image(number: int, *, output: bool) -> bytes:
     return json.dumps({"artifacts": [made]}).encode()
 
 
-def build_town(jenkins: Jenkins, now: int, seed: int = 17) -> JobsOfTown:
+def build_sample_jobs(jenkins: Jenkins, now: int, seed: int = 17) -> SampleJobs:
     """Fill ``jenkins`` with a history up to ``now`` (epoch ms) and a few builds that run."""
     chance = random.Random(seed)
     jenkins.multibranch("shop")
@@ -85,7 +85,7 @@ def build_town(jenkins: Jenkins, now: int, seed: int = 17) -> JobsOfTown:
         for age in range(history, 0, -1):
             build = begin(job, timestamp=now - age * HOUR_MS)
             build.finish(chance.choice(RESULTS), build.usual_duration())
-    town = JobsOfTown(jobs, chance)
+    samples = SampleJobs(jobs, chance)
     for _ in range(4):
-        town.start()
-    return town
+        samples.start()
+    return samples

@@ -19,7 +19,7 @@ from poller.context import AppContext, open_context
 from poller.core.log_output import configure
 from poller.demo.jenkins.builds import Build
 from poller.demo.jenkins.items import Jenkins
-from poller.demo.sample_jobs import GUID, JobsOfTown, build_town
+from poller.demo.sample_jobs import GUID, SampleJobs, build_sample_jobs
 from poller.demo.sei import Sei
 from poller.demo.server import Server
 from poller.service.parts import Stop
@@ -56,12 +56,12 @@ ENVIRON = {"JENKINS_TOKEN": "reader-token", "SEI_API_KEY": "demo-key"}
 NOW_YOURS = "Your own Jenkins: sei-poller init, and then: sei-poller check"
 
 
-def tell(*, serve: bool) -> int:
-    """Tell the story; 0 when SEI has all that Jenkins has, each once, else 1."""
+def run_walkthrough(*, serve: bool) -> int:
+    """Show the program at work; 0 when SEI has all that Jenkins has, each once, else 1."""
     configure(as_json=False)
     console = Console(highlight=False)
     jenkins, sei = Jenkins(), Sei(guids={GUID})
-    town = build_town(jenkins, _now())
+    samples = build_sample_jobs(jenkins, _now())
     with (
         tempfile.TemporaryDirectory(prefix="sei-poller-demo-") as directory,
         Server(jenkins.app) as jenkins_server,
@@ -78,7 +78,7 @@ def tell(*, serve: bool) -> int:
         )
         console.print(f"simulated Jenkins {jenkins_server.url}  user reader, token reader-token")
         console.print(f"simulated SEI     {sei_server.url}  key demo-key")
-        asyncio.run(_play(console, path, jenkins, sei, town))
+        asyncio.run(_run_parts(console, path, jenkins, sei, samples))
         even = _compare(console, jenkins, sei)
         if serve:
             _serve(console, path)
@@ -86,21 +86,23 @@ def tell(*, serve: bool) -> int:
     return 0 if even else 1
 
 
-async def _play(console: Console, path: Path, jenkins: Jenkins, sei: Sei, town: JobsOfTown) -> None:
+async def _run_parts(
+    console: Console, path: Path, jenkins: Jenkins, sei: Sei, samples: SampleJobs
+) -> None:
     async with open_context(load(path, ENVIRON), ENVIRON) as line:
-        await _history(console, jenkins, line)
+        await _first_poll(console, jenkins, line)
         stop = Stop()
         service = run(line, Metrics(line.settings), Scheduler(), Systemd({}), stop)
         running = asyncio.create_task(service)
-        await _live(console, jenkins, sei, town)
-        await _outage(console, sei, town, line)
-        await _settle(line, town)
+        await _live(console, jenkins, sei, samples)
+        await _outage(console, sei, samples, line)
+        await _finish_all(line, samples)
         stop.request()
         await running
 
 
-async def _history(console: Console, jenkins: Jenkins, line: AppContext) -> None:
-    console.rule("1. history: one cycle, as `sei-poller once` does it", align="left")
+async def _first_poll(console: Console, jenkins: Jenkins, line: AppContext) -> None:
+    console.rule("1. first poll: one cycle, as `sei-poller once` does it", align="left")
     jenkins.requests.clear()
     with DeliveryBar(sys.stdout) as progress:
         done = await once(line, events=progress)
@@ -120,29 +122,29 @@ async def _history(console: Console, jenkins: Jenkins, line: AppContext) -> None
     )
 
 
-async def _live(console: Console, jenkins: Jenkins, sei: Sei, town: JobsOfTown) -> None:
+async def _live(console: Console, jenkins: Jenkins, sei: Sei, samples: SampleJobs) -> None:
     console.rule("2. live: builds start and finish, out of order", align="left")
     before = len(sei.received)
-    finished = await _work(town, LIVE_SECONDS)
+    finished = await _work(samples, LIVE_SECONDS)
     await asyncio.sleep(1.5)
     console.print(
         f"{finished} builds finished in {LIVE_SECONDS:.0f} s,"
         f" {len(sei.received) - before} accepted by SEI so far,"
-        f" {len(town.running)} still running; {len(jenkins.requests)} requests to Jenkins"
+        f" {len(samples.running)} still running; {len(jenkins.requests)} requests to Jenkins"
     )
 
 
-async def _outage(console: Console, sei: Sei, town: JobsOfTown, line: AppContext) -> None:
+async def _outage(console: Console, sei: Sei, samples: SampleJobs, line: AppContext) -> None:
     console.rule("3. outage: SEI answers 503", align="left")
     before = len(sei.runs)
     sei.fail(status=503)
-    finished = await _work(town, OUTAGE_SECONDS)
+    finished = await _work(samples, OUTAGE_SECONDS)
     await asyncio.sleep(1.2)
     console.print(
         f"{finished} builds finished meanwhile, {line.ledger.outbox.count_queued()} queued,"
         " none lost"
     )
-    sei.heal()
+    sei.clear_faults()
     deadline = time.monotonic() + CATCH_UP_SECONDS
     while time.monotonic() < deadline:
         if not line.ledger.outbox.count_queued():
@@ -151,10 +153,10 @@ async def _outage(console: Console, sei: Sei, town: JobsOfTown, line: AppContext
     console.print(f"SEI is back: {len(sei.runs) - before} runs caught up on, oldest first")
 
 
-async def _settle(line: AppContext, town: JobsOfTown) -> None:
+async def _finish_all(line: AppContext, samples: SampleJobs) -> None:
     """Let every build finish and wait until its run is through."""
-    while town.running:
-        town.finish()
+    while samples.running:
+        samples.finish()
     deadline = time.monotonic() + CATCH_UP_SECONDS
     while time.monotonic() < deadline:
         await asyncio.sleep(0.3)
@@ -163,14 +165,14 @@ async def _settle(line: AppContext, town: JobsOfTown) -> None:
             return
 
 
-async def _work(town: JobsOfTown, seconds: float) -> int:
+async def _work(samples: SampleJobs, seconds: float) -> int:
     """Start and finish builds for a while; how many finished."""
     finished = 0
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        town.start()
-        if len(town.running) > 6:
-            town.finish()
+        samples.start()
+        if len(samples.running) > 6:
+            samples.finish()
             finished += 1
         await asyncio.sleep(0.15)
     return finished
@@ -196,7 +198,7 @@ def _compare(console: Console, jenkins: Jenkins, sei: Sei) -> bool:
     )
     console.print(table)
     even = has == got == sent
-    console.print("every build reached SEI, each once" if even else "THE BOOKS DO NOT BALANCE")
+    console.print("every build reached SEI, each once" if even else "SEI AND JENKINS DIFFER")
     return even
 
 

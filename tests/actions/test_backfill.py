@@ -123,7 +123,7 @@ def test_stopped_and_started_again_it_loses_and_doubles_nothing(site: Site) -> N
             process.send_signal(number)
             process.communicate(timeout=30)
         assert process.returncode in (75, -number)
-    site.jenkins.heal()
+    site.jenkins.clear_faults()
     assert 0 < len(site.sei.received) < 240
     assert site.run("backfill", "--since", "all").returncode == 0
     counts = Counter((r["job_full_name"], r["build_number"]) for r in site.sei.received)
@@ -171,7 +171,7 @@ def test_a_bad_answer_about_one_job_is_named_and_made_good_later(site: Site) -> 
     result = site.run("backfill", "--since", "all")
     assert result.returncode == 75
     assert "bad" in result.stdout
-    site.jenkins.heal()
+    site.jenkins.clear_faults()
     assert site.run("backfill", "--since", "all").returncode == 0
     assert len(site.sei.received) == 6
 

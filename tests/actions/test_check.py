@@ -215,7 +215,7 @@ def test_rights(site: Site) -> None:
     (finding,) = found(site, "controller main")
     assert "may not look inside" in finding["saw"]
     assert "Overall/Read" in finding["cure"]
-    site.jenkins.heal()
+    site.jenkins.clear_faults()
     (finding,) = found(site, "controller main")
     assert finding["saw"] == "the user sees no job"
     assert "Job/Read" in finding["cure"]
@@ -226,7 +226,7 @@ def test_what_is_no_jenkins(site: Site) -> None:
     site.jenkins.fail("/", status=302, headers={"Location": "https://sso.example.com/"})
     (finding,) = found(site, "controller main")
     assert "sends us to https://sso.example.com/" in finding["saw"]
-    site.jenkins.heal()
+    site.jenkins.clear_faults()
     site.jenkins.fail(status=200, body="<html>hello")
     assert any("no X-Jenkins header" in one["saw"] for one in found(site, "controller main"))
 
@@ -240,7 +240,7 @@ def test_the_wrong_environment(site: Site) -> None:
         (finding,) = found(site, "SEI for main")
         assert words in finding["saw"]
         assert "environment" in finding["cure"]
-        site.sei.heal()
+        site.sei.clear_faults()
 
 
 def test_a_method_that_sei_does_not_allow_is_a_warning() -> None:

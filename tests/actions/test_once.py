@@ -230,7 +230,7 @@ def test_sei_down_leaves_everything_queued_and_status_says_since_when(site: Site
     assert sink["queued"] == 5
     assert sink["oldest_queued"].endswith("Z")
     assert "503" in site.run("status").stdout
-    site.sei.heal()
+    site.sei.clear_faults()
     site.sei.received.clear()
     assert site.run("once").returncode == 0
     assert numbers(site, "app") == [1, 2, 3, 4, 5]
@@ -365,7 +365,7 @@ def test_a_bad_answer_about_everything_is_one_sentence(site: Site, fault: str) -
     result = site.run("once")
     assert result.returncode == 69
     assert "controller main" in result.stdout
-    site.jenkins.heal()
+    site.jenkins.clear_faults()
     assert site.run("once").returncode == 0
     assert len(site.sei.runs) == 1
 
@@ -425,7 +425,7 @@ def test_only_one_works_on_a_ledger(site: Site) -> None:
         result = site.run("once")
         assert result.returncode == 73
         assert "another" in result.stderr
-        site.jenkins.heal()
+        site.jenkins.clear_faults()
         first.communicate(timeout=60)
 
 

@@ -88,7 +88,7 @@ def test_what_is_queued_is_not_settled(site: Site) -> None:
     found = site.read("reconcile")
     assert {"queued for sei"} == {missing["why"] for missing in found["missing"]}
     assert site.run("reconcile", "--repair").returncode == 75
-    site.sei.heal()
+    site.sei.clear_faults()
     assert site.run("reconcile", "--repair").returncode == 0
     assert len(site.sei.runs) == 2
 
@@ -133,7 +133,7 @@ def test_bad_answers_are_told_and_stop_no_other_job(site: Site) -> None:
         assert result.returncode == 75, result.stdout
         assert "not compared: controller main: bad" in result.stdout
         assert "2 completed builds" in result.stdout
-        site.jenkins.heal()
+        site.jenkins.clear_faults()
     site.jenkins_server.stop()
     assert site.run("reconcile").returncode == 69
 

@@ -113,7 +113,7 @@ def test_sei_refuses(fresh: Site) -> None:
     result = fresh.run("register", "--integration-id", "4711")
     assert result.returncode == 69
     assert "integration 4711 is unknown" in result.stderr
-    fresh.sei.heal()
+    fresh.sei.clear_faults()
     fresh.environ["SEI_API_KEY"] = "wrong"
     result = fresh.run("register", "--integration-id", "4711")
     assert result.returncode == 69

@@ -68,7 +68,7 @@ def test_the_kept_ids_are_the_same_for_ever(place: Place) -> None:
     place.terraform()
     assert place.site.run("once").returncode == 75
     place.configure(RULE.replace("network", "another") + 'iacm_stage = "Apply"\n')
-    place.harness.heal()
+    place.harness.clear_faults()
     assert place.site.run("once").returncode == 0
     (sent,) = place.harness.received
     (run,) = place.site.sei.received
@@ -118,7 +118,7 @@ def test_a_refused_key_stops_this_sink_alone(place: Place, status: int) -> None:
     assert f"iacm: {MEANINGS[status]}" in result.stderr
     assert len(place.site.sei.received) == 3
     assert (place.sink()["queued"], place.sink()["rejected"]) == (3, 0)
-    place.harness.heal()
+    place.harness.clear_faults()
     assert place.site.run("once").returncode == 0
     assert len(place.harness.received) == 3
 
@@ -196,7 +196,7 @@ def test_a_sink_that_is_down_holds_no_other_back(place: Place) -> None:
                 wait_for(up, count)
             process.kill()
             process.communicate()
-        down.heal()
+        down.clear_faults()
         assert place.site.run("once").returncode == 0
     assert len(harness.executions) == len(sei.runs) == 6
 
@@ -341,7 +341,7 @@ def test_a_repair_is_sent_to_a_sink_while_another_is_down(place: Place) -> None:
     place.site.sei.fail(status=503)
     assert place.site.run("once").returncode == 75
     place.configure()
-    place.site.sei.heal()
+    place.site.sei.clear_faults()
     place.site.sei.fail(status=None, delay=60)
     with place.site.start("retry", "--all") as process:
         wait_for(place.harness, 1)

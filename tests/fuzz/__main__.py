@@ -8,7 +8,7 @@ import tempfile
 import zlib
 from pathlib import Path
 
-from tests.fuzz.campaign import run, told
+from tests.fuzz.campaign import run, summary
 
 
 def main() -> int:
@@ -21,7 +21,7 @@ def main() -> int:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         found = run(Path(directory), given.count, given.seed, given.only)
-    print(f"seed {given.seed}", *told(found), sep="\n")
+    print(f"seed {given.seed}", *summary(found), sep="\n")
     for one in found.findings.values():
         print("", one.trace, f"input: {one.body[:300]!r}", sep="\n", file=sys.stderr)
         if given.keep is not None:

@@ -1,5 +1,5 @@
 """Good answers to be made hostile: what a real Jenkins was recorded to say, and what the simulated
-servers say to the program's own questions, with canaries where something has to hide them."""
+servers say to the program's own questions, with planted secrets where something has to hide them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx
 
-from poller.demo.jenkins.builds import build_data, git_changes
 from poller.demo.jenkins.items import Jenkins
 from poller.demo.jenkins.stages import Stage, Step
 from poller.demo.sei import Sei
@@ -19,18 +18,19 @@ from poller.jenkins.client import RUNNING_TREE
 from poller.jenkins.discovery import tree
 from poller.jenkins.history import SUMMARY_TREE
 from poller.jenkins.models import BUILD_TREE, CAUSES_TREE
+from tests.support.git_build import build_data, git_changes
 from tests.support.replay import RECORDINGS
 from tests.support.simulated_iacm import Harness
 from tests.support.simulated_iacm_site import HARNESS_KEY
 from tests.support.site import GUID, KEY, TOKEN
 
-CANARY = "ghp" + "_" + "FuzzCanaryFuzzCanaryFuzzCanaryFuzz0001"
+PLANTED_SECRET = "ghp" + "_" + "FuzzCanaryFuzzCanaryFuzzCanaryFuzz0001"
 """Looks like a secret, wherever it stands."""
 
 PASSWORD = "parameter-canary-5a17c0ffee"
 """The value of a parameter that hides by its name; it stands in the console log, too."""
 
-SECRETS = (CANARY, PASSWORD, TOKEN, KEY, HARNESS_KEY)
+SECRETS = (PLANTED_SECRET, PASSWORD, TOKEN, KEY, HARNESS_KEY)
 """What no output of any kind may hold."""
 
 LARGEST = 48 * 1024
@@ -48,18 +48,22 @@ MANIFESTS = (
     json.dumps(
         {
             "artifacts": [
-                {**ONE_ARTIFACT, "output": True, "metadata": {"a": CANARY, "deep": {"n": [1]}}}
+                {
+                    **ONE_ARTIFACT,
+                    "output": True,
+                    "metadata": {"a": PLANTED_SECRET, "deep": {"n": [1]}},
+                }
             ]
         }
     ).encode(),
     json.dumps(
-        {"artifact": {**ONE_ARTIFACT, "hash": 12, "location": f"https://x:{CANARY}@h/"}}
+        {"artifact": {**ONE_ARTIFACT, "hash": 12, "location": f"https://x:{PLANTED_SECRET}@h/"}}
     ).encode(),
     json.dumps({**ONE_ARTIFACT, "name": "Größe"}, ensure_ascii=False).encode("utf-16"),
 )
 LOG = (
     "Started by user alice\n\x1b[8mha:////4AAAAAx\x1b[0mRunning on agent\r\n"
-    f"+ curl -H 'Authorization: Bearer {CANARY}' https://u:{CANARY}@host/\n"
+    f"+ curl -H 'Authorization: Bearer {PLANTED_SECRET}' https://u:{PLANTED_SECRET}@host/\n"
     f"export PW={PASSWORD}\n\x1b[31mred\x1b[0m \x1b]0;title\x07 50%\r100%\n"
     f"pushed registry/team/app:1.{PASSWORD}\nChecking out Revision {SHA}\n"
     "-----BEGIN RSA PRIVATE KEY-----\n" + "QUJD" * 16 + "\n-----END RSA PRIVATE KEY-----\n"
@@ -181,10 +185,10 @@ def rich(jenkins: Jenkins) -> None:
             build = job.start(
                 timestamp=NOW - age * 3_600_000,
                 stages=[
-                    Stage("Build", (Step(parameter_description=f"deploy --token {CANARY}"),)),
+                    Stage("Build", (Step(parameter_description=f"deploy --token {PLANTED_SECRET}"),)),
                     Stage(
                         "Terraform", (Step(parameter_description="terraform plan"),), status="FAILED",
-                        error={"message": f"bad password={CANARY}", "type": "x.Y"},
+                        error={"message": f"bad password={PLANTED_SECRET}", "type": "x.Y"},
                     ),
                 ],
                 actions=_actions(upstream.number),
@@ -200,7 +204,11 @@ def rich(jenkins: Jenkins) -> None:
 
 def _actions(upstream: int) -> list[dict[str, object]]:
     parameters = [
-        {"_class": "hudson.model.StringParameterValue", "name": "ARGS", "value": f"-x {CANARY}"},
+        {
+            "_class": "hudson.model.StringParameterValue",
+            "name": "ARGS",
+            "value": f"-x {PLANTED_SECRET}",
+        },
         {"_class": "hudson.model.StringParameterValue", "name": "DB_PASSWORD", "value": PASSWORD},
         {"_class": "hudson.model.RunParameterValue", "name": "R", "jobName": "a", "number": 7},
         {"_class": "hudson.model.BooleanParameterValue", "name": "B", "value": True},
@@ -218,7 +226,7 @@ def _actions(upstream: int) -> list[dict[str, object]]:
         {"_class": "hudson.model.CauseAction", "causes": causes},
         {"_class": "hudson.model.ParametersAction", "parameters": parameters},
         {},
-        build_data(f"https://bob:{CANARY}@git.test/app.git", "refs/remotes/origin/main", SHA),
+        build_data(f"https://bob:{PLANTED_SECRET}@git.test/app.git", "refs/remotes/origin/main", SHA),
     ]  # fmt: skip
 
 

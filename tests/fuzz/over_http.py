@@ -34,7 +34,7 @@ from poller.polling.reconciliation import collect_missing, reconcile, selected
 from tests.fuzz.campaign import Campaign, note
 from tests.fuzz.corpus import CONFIG, ENVIRON, NOW, PASSWORD, SECRETS, rich
 from tests.fuzz.hostile import Hostile
-from tests.fuzz.workbench import Broken, balanced
+from tests.fuzz.workbench import Broken, check_invariants
 from tests.support.simulated_iacm import Harness
 from tests.support.simulated_iacm_site import HARNESS_KEY
 from tests.support.site import GUID, clean_environ
@@ -129,7 +129,7 @@ def run(directory: Path, inputs: int, seed: int, commands: int = 3) -> Campaign:
                     await _guarded(found, here, _deliver, line)
 
         asyncio.run(work())
-        note(found, "books", b"", lambda: balanced(directory / "ledger.db"))
+        note(found, "ledger", b"", lambda: check_invariants(directory / "ledger.db"))
         note(found, "good", b"", lambda: good_is_whole(here))
         here.hostile(0.3)
         for command in COMMANDS[:commands]:

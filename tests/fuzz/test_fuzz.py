@@ -9,8 +9,8 @@ from random import Random
 import pytest
 
 from tests.fuzz import over_http
-from tests.fuzz.campaign import Campaign, run, told
-from tests.fuzz.corpus import CANARY, seeds
+from tests.fuzz.campaign import Campaign, run, summary
+from tests.fuzz.corpus import PLANTED_SECRET, seeds
 from tests.fuzz.dense import DENSE, MOST_TIMES, times
 from tests.fuzz.mutate import mutated
 from tests.fuzz.workbench import Broken, Workbench
@@ -21,13 +21,13 @@ SEED = int(os.environ.get("FUZZ_SEED", "20261125"))
 
 def whole(found: Campaign) -> str:
     """All that was found, for whoever has to mend it."""
-    told_of = (f"{one.trace}\ninput: {one.body[:2_000]!r}" for one in found.findings.values())
-    return "\n".join([f"seed {SEED}", *told(found), *told_of])
+    traces = (f"{one.trace}\ninput: {one.body[:2_000]!r}" for one in found.findings.values())
+    return "\n".join([f"seed {SEED}", *summary(found), *traces])
 
 
 @pytest.mark.parametrize("inputs", sizes(600, 3000))
 def test_hostile_answers(tmp_path: Path, inputs: int) -> None:
-    """No traceback, no hang, no secret; the books balance."""
+    """No traceback, no hang, no secret; the ledger is consistent."""
     found = run(tmp_path, inputs, SEED)
     assert not found.findings, whole(found)
     assert sum(found.inputs.values()) == inputs
@@ -62,11 +62,11 @@ def test_it_finds_what_is_wrong(tmp_path: Path) -> None:
     """A secret, a line that moves the cursor: the bench sees them."""
     bench = Workbench(tmp_path, seeds())
     with pytest.raises(Broken, match="secret"):
-        bench.shows(f"see {CANARY}")
+        bench.shows(f"see {PLANTED_SECRET}")
     with pytest.raises(Broken, match="printable"):
         bench.tells("\x1b[2J")
     with bench.ledger.file.write("spoil it") as conn:
         conn.execute("insert into tally values (1, 'sei', 'queued', 3)")
-    with pytest.raises(Broken, match="balance"):
+    with pytest.raises(Broken, match="contradicts itself"):
         bench.check()
     bench.close()

@@ -13,7 +13,7 @@ from poller.core.errors import LedgerError
 from poller.ledger import Ledger
 from poller.polling.console_log import TRIES, CollectedLog, LogCollector
 from tests.fuzz import targets
-from tests.fuzz.campaign import Campaign, told, try_one, watchdog
+from tests.fuzz.campaign import Campaign, summary, try_one, watchdog
 from tests.fuzz.corpus import seeds
 from tests.fuzz.memory import Answers, InMemory, Parts
 from tests.fuzz.workbench import Workbench
@@ -31,14 +31,14 @@ def bench(tmp_path: Path) -> Iterator[Workbench]:
 
 
 def test_what_was_found_stays_mended(bench: Workbench) -> None:
-    """One after the other, on one ledger; its books balance in the end."""
+    """One after the other, on one ledger; it is consistent in the end."""
     found = Campaign()
     with watchdog():
         for path in FILES:
             try_one(bench, path.name.partition(".")[0], path.read_bytes(), found)
     bench.check()
     assert not found.findings, "\n".join(
-        [*told(found), *(f.trace for f in found.findings.values())]
+        [*summary(found), *(f.trace for f in found.findings.values())]
     )
     assert sum(found.inputs.values()) == len(FILES) > 30
 

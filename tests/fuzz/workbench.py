@@ -107,13 +107,13 @@ class Workbench:
                 raise Broken(f"a line of {len(line)} characters: {line[:200]!r}")
 
     def check(self) -> None:
-        """The books balance, and nothing of the log is a secret or a traceback."""
+        """The ledger is consistent, and nothing of the log is a secret or a traceback."""
         self.shows(self.log.getvalue())
         if "Traceback" in self.log.getvalue():
             raise Broken(f"a traceback in the log: {self.log.getvalue()[-2_000:]}")
         self.log.truncate(0)
         self.log.seek(0)
-        balanced(self.directory / "ledger.db")
+        check_invariants(self.directory / "ledger.db")
 
 
 LONGEST_LINE = 8_192
@@ -127,7 +127,7 @@ async def _in(opening: Any) -> Any:
     return await opening
 
 
-BOOKS = {
+INVARIANTS = {
     "collected builds without a delivery": "select count(*) from build b where state = 'collected'"
     " and not exists (select 1 from delivery d where d.build = b.id)",
     "deliveries of builds not collected": "select count(*) from delivery d join build b"
@@ -151,14 +151,16 @@ BOOKS = {
 """What has to be 0 in a ledger, whatever was recorded."""
 
 
-def balanced(path: Path) -> None:
-    """Raise Broken where the books of a ledger don't balance, or SQLite finds it damaged."""
+def check_invariants(path: Path) -> None:
+    """Raise Broken where the ledger contradicts itself, or SQLite finds it damaged."""
     conn = sqlite3.connect(path)
     try:
         (told,) = conn.execute("pragma quick_check").fetchone()
         wrong = {} if told == "ok" else {told: 1}
-        wrong |= {name: n for name, sql in BOOKS.items() if (n := conn.execute(sql).fetchone()[0])}
+        wrong |= {
+            name: n for name, sql in INVARIANTS.items() if (n := conn.execute(sql).fetchone()[0])
+        }
     finally:
         conn.close()
     if wrong:
-        raise Broken(f"the books don't balance: {wrong}")
+        raise Broken(f"the ledger contradicts itself: {wrong}")

@@ -22,7 +22,7 @@ import pytest
 import trustme
 
 from tests.support.day_of_faults import Life, uid
-from tests.support.random_faults import Weather
+from tests.support.random_faults import RandomFaults
 from tests.support.site import Site, clean_environ
 from tests.support.tls_and_proxy import Wire, to
 from tests.support.waiting import wait_for
@@ -167,7 +167,7 @@ def test_a_name_that_nobody_knows_is_cured_by_a_reload(site: Site) -> None:
 def test_the_service_lives_through_it(site: Site) -> None:
     """The real process: no restart, no traceback, and when the weather clears all is there."""
     site.configure(site.controller(every="1s", timeout="1s"), timeout="1s")
-    weathers = [Weather(0.2, seed, slow=3.0, trickle=0.5) for seed in (1, 2)]
+    weathers = [RandomFaults(0.2, seed, slow=3.0, trickle=0.5) for seed in (1, 2)]
     site.jenkins.faults.append(weathers[0])
     site.sei.faults.append(weathers[1])
     life = Life(site.jenkins, Random(5))
@@ -180,8 +180,8 @@ def test_the_service_lives_through_it(site: Site) -> None:
             time.sleep(0.1)
         for build in list(site.jenkins.running):
             build.finish()
-        site.jenkins.heal()
-        site.sei.heal()
+        site.jenkins.clear_faults()
+        site.sei.clear_faults()
         wait_for(lambda: len(site.sei.runs) == life.built, 120)
         service.terminate()
         _, err = service.communicate(timeout=30)

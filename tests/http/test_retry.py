@@ -124,7 +124,7 @@ def test_a_moment_is_cured_and_an_outage_costs_a_quarter_more(numb: tuple[Numb, 
     (answer,) = ask(place)
     assert isinstance(answer, HttpResponse)
     assert answer.status == 200
-    server.heal()
+    server.clear_faults()
     server.requests.clear()
     server.fail(status=503)
     ask(place, 12)

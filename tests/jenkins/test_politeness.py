@@ -121,7 +121,7 @@ def test_one_that_slows_down_is_asked_more_slowly(tmp_path: Path) -> None:
         site.jenkins.job("app").build()
 
         async def ask(api: JenkinsClient, count: int, delay: float) -> int:
-            site.jenkins.heal()
+            site.jenkins.clear_faults()
             site.jenkins.fail(status=None, delay=delay)
             await asyncio.gather(*(api.builds("app", 1) for _ in range(count)))
             at_jenkins.most = 0
@@ -152,7 +152,7 @@ def test_one_that_starts_is_left_alone_and_asked_by_one_small_request(site: Site
         wait_for(lambda: len(tries(site)) >= 2)
         assert len(asked(site)) - len(tries(site)) <= 1  # the poll that found out
         breaker = site.read("status")["controllers"][0]["breaker"]
-        site.jenkins.heal()
+        site.jenkins.clear_faults()
         wait_for(lambda: len(site.sei.runs) == 10)
         log = end(service)
     assert breaker["state"] in ("open", "half-open")
@@ -168,7 +168,7 @@ def test_one_that_dies_in_a_poll_is_not_asked_for_the_rest(tmp_path: Path) -> No
         site.jenkins.fail("/job/job-*/api/json*", status=502)
         assert site.run("once").returncode == 69
         assert len(asked(site)) <= 2 + 1 + 3 + 4  # the look, who it is, three, under way
-        site.jenkins.heal()
+        site.jenkins.clear_faults()
         site.jenkins.requests.clear()
         assert site.run("once").returncode in (0, 75)  # two of the first are asked later
         assert asked(site)[0] == "/api/json?tree=mode"
@@ -183,7 +183,7 @@ def test_no_run_goes_without_what_was_not_asked(site: Site) -> None:
     site.jenkins.fail("*consoleText", status=502)
     assert site.run("once").returncode == 69
     assert site.sei.runs == {}
-    site.jenkins.heal()
+    site.jenkins.clear_faults()
     assert site.run("once").returncode == 0
     assert len(site.sei.runs) == 40
     assert site.read("status")["controllers"][0]["incomplete"]["count"] == 0
@@ -207,7 +207,7 @@ def test_from_cron_it_is_one_small_request_a_run(site: Site) -> None:
     for _ in range(2):
         assert site.run("once").returncode == 69
     assert asked(site) == ["/api/json?tree=mode"] * 2
-    site.jenkins.heal()
+    site.jenkins.clear_faults()
     site.jenkins.job("app").build()
     assert site.run("preview", "app", "1").returncode == 0  # who asks for little just asks
 
@@ -244,7 +244,7 @@ def test_everybody_can_see_it(site: Site) -> None:
     with serve(site) as service:
         wait_for(lambda: bool(site.jenkins.requests))
         assert asked(site)[0] == "/api/json?tree=mode"
-        site.jenkins.heal()
+        site.jenkins.clear_faults()
         service.wait(lambda: f"{gauge} 0.0" in service.get("/metrics").text)
     assert "breaker" not in site.run("status").stdout
 
@@ -260,7 +260,7 @@ def test_sei_gets_one_run_before_many(site: Site) -> None:
     site.sei.requests.clear()
     assert site.run("once").returncode == 75
     assert len(site.sei.requests) == 3  # one in each of the passes of `once`
-    site.sei.heal()
+    site.sei.clear_faults()
     assert site.run("once").returncode == 0
     assert len(site.sei.runs) == 12
     assert site.read("status")["sinks"]["sei"]["breaker"]["state"] == "closed"

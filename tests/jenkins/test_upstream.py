@@ -207,7 +207,7 @@ def test_an_outage_is_told_and_forgotten(asked: Asked) -> None:
         asked.jenkins.fail("/job/up/*", status=500)
         first = await asyncio.gather(*(upstream.of(*one) for one in read))
         assert [one.retry for one in first] == ["controller main: causes of up #1: HTTP 500"] * 3
-        asked.jenkins.heal()
+        asked.jenkins.clear_faults()
         return [await upstream.of(*read[0])]
 
     (found,) = asked.run(work)

@@ -96,7 +96,7 @@ def test_mending_a_run_records_no_second_execution(ledger: Ledger) -> None:
 
 
 def test_a_build_waits_for_both(ledger: Ledger) -> None:
-    """It is settled, and its payload dropped, when both sinks have had their word."""
+    """It is settled, and its payload dropped, when both sinks have answered."""
     controller = record(ledger, with_body(1))
     ledger.outbox.settle(queued(ledger, "sei", 1)[0].id, "delivered", 2, 200)
     assert ledger.outbox.forget_payloads(10_000) == 0
@@ -107,7 +107,7 @@ def test_a_build_waits_for_both(ledger: Ledger) -> None:
 
 
 def entries(ledger: Ledger, controller: int):  # type: ignore[no-untyped-def]
-    """What the books say of the job's first build."""
+    """What the ledger says of the job's first build."""
     job = ledger.jobs.states(controller)["app"]
     return ledger.reconciliation.entries(controller, job, [complete(1).key])
 

@@ -95,7 +95,7 @@ def test_a_build_never_goes_back(path: Path) -> None:
     ledger.close()
 
 
-def test_marks_come_back_as_they_were_saved(path: Path) -> None:
+def test_progress_comes_back_as_it_was_saved(path: Path) -> None:
     """Also from another process's file."""
     ledger = Ledger(path)
     record(ledger, [complete(1), running(2)], 2)
@@ -105,9 +105,9 @@ def test_marks_come_back_as_they_were_saved(path: Path) -> None:
     again.close()
 
 
-def test_jobs_at_rest_are_told_from_those_that_stir(path: Path) -> None:
-    """At rest is what was collected up to its counter and waits for no build; a job that is asked
-    for by name is told of, whatever it does."""
+def test_idle_jobs_are_told_from_active_ones(path: Path) -> None:
+    """Idle is what was collected up to its counter and waits for no build; a job that is asked
+    for by name is given, whatever it does."""
     ledger = Ledger(path)
     record(ledger, [complete(1), running(2)], 2)
     controller = ledger.controllers.get("main", 0).id
@@ -159,7 +159,7 @@ def test_the_first_poll_fixes_where_a_controller_begins(path: Path) -> None:
     ledger.close()
 
 
-def test_a_job_put_off_waits_and_is_counted(path: Path) -> None:
+def test_a_postponed_job_waits_and_is_counted(path: Path) -> None:
     """The number of failures in a row sets the next wait."""
     ledger = Ledger(path)
     controller = ledger.controllers.get("main", 0).id

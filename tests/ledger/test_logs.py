@@ -132,7 +132,7 @@ def test_logs_go_when_they_were_read_long_ago(ledger: Ledger) -> None:
 
 
 def test_the_index_shrinks_when_logs_go(ledger: Ledger) -> None:
-    """The room is given to what comes."""
+    """The space is used for what comes."""
     empty = pages(ledger.path)
     for number, text in enumerate(made_up_logs(120, mean=20_000), 1):
         keep(ledger, number, log(text), at=number)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -205,21 +204,19 @@ def test_jobs_are_found_by_part_of_their_name(ledger: Ledger) -> None:
     assert [j["full_name"] for j in ledger.page_queries.jobs_named("%", 10)] == ["per%cent"]
 
 
-def test_a_look_that_takes_too_long_is_ended(ledger: Ledger, tmp_path: Path) -> None:
-    """With a LedgerError, and the next one works."""
+def test_a_read_that_takes_too_long_is_ended(ledger: Ledger, tmp_path: Path) -> None:
+    """One without an end ends with a LedgerError, and the next one works."""
     record(ledger, "a", 1)
     with Ledger(tmp_path / "ledger.db", read_only=True) as reader:
-        start = time.monotonic()
         with pytest.raises(LedgerError, match="interrupted"), reader.page_queries.snapshot(0.05):
             reader.file.rows(
                 "with recursive n(i) as (select 1 union all select i + 1 from n) select max(i) from n"
             )
-        assert time.monotonic() - start < 5
         with reader.page_queries.snapshot(5):
             assert len(reader.page_queries.recent(NOW, 10)) == 1
 
 
-def test_a_look_sees_one_state(ledger: Ledger, tmp_path: Path) -> None:
+def test_a_read_sees_one_state(ledger: Ledger, tmp_path: Path) -> None:
     """What is recorded meanwhile is for the next."""
     record(ledger, "a", 1)
     with Ledger(tmp_path / "ledger.db", read_only=True) as reader:

@@ -93,7 +93,7 @@ def test_an_outage_holds_a_run_back_for_a_while(site: Site, path: str) -> None:
     assert result.returncode == 75
     assert "down #1" in result.stdout
     assert [run["job_full_name"] for run in site.sei.received] == ["up"]
-    site.jenkins.heal()
+    site.jenkins.clear_faults()
     retry_now(site, 1)
     assert site.run("once").returncode == 0
     assert (site.sei.received[1]["user_id"], len(site.sei.received[1]["artifacts"])) == ("ada", 1)

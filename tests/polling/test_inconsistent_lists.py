@@ -39,7 +39,7 @@ def test_an_empty_list_is_a_problem_and_no_deletion(site: Site, body: str) -> No
     assert "0 jobs where 20 were" in result.stdout
     assert "0 jobs where 20 were" in site.read("status")["controllers"][0]["last_error"]
     assert site.read("status")["controllers"][0]["in_flight"] == 1
-    site.jenkins.heal()
+    site.jenkins.clear_faults()
     next(iter(site.jenkins.running)).finish()
     assert site.run("once").returncode == 0
     assert len(site.sei.runs) == 21

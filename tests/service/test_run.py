@@ -37,7 +37,7 @@ def test_live_builds_and_an_outage(site: Site) -> None:
         site.sei.fail(status=503)
         running.finish()
         wait_for(lambda: _queued(site) == 1)
-        site.sei.heal()
+        site.sei.clear_faults()
         wait_for(lambda: len(site.sei.runs) == 2)
         service.terminate()
         _, err = service.communicate(timeout=30)
@@ -73,7 +73,7 @@ def test_a_stop_while_sei_is_slow_loses_and_doubles_nothing(site: Site) -> None:
         service.terminate()
         service.communicate(timeout=30)
     assert service.returncode == 0
-    site.sei.heal()
+    site.sei.clear_faults()
     assert site.run("once").returncode == 0
     assert list(range(1, 11)) == [run["build_number"] for run in site.sei.received]
 

@@ -37,7 +37,7 @@ def test_status_says_what_is_wrong(site: Site, systemd: SystemdSocket) -> None:
     site.jenkins.fail(status=403)
     with site.start("run") as service:
         wait_for(lambda: systemd.count("STATUS=waiting for the next poll; controller main: ") > 0)
-        site.jenkins.heal()
+        site.jenkins.clear_faults()
         wait_for(lambda: systemd.status() == "waiting for the next poll")
         ended(service)
 

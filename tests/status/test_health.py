@@ -90,5 +90,5 @@ def test_health_follows_jenkins(site: Site) -> None:
         page = service.get("/").text
         assert "main has not answered for" in page
         assert "sei-poller check" in page
-        site.jenkins.heal()
+        site.jenkins.clear_faults()
         service.wait_polled()

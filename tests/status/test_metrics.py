@@ -107,7 +107,7 @@ def test_an_outage_shows(site: Site) -> None:
             for s in family.samples
             if s.name == "sei_poller_requests_total"
         }
-        site.sei.heal()
+        site.sei.clear_faults()
 
 
 def test_names_helps_and_labels(service: Service) -> None:

@@ -26,7 +26,7 @@ from poller.demo.sei import Sei
 from poller.demo.server import Server
 from tests.support.accounting import CONFIG, Program, Stage
 from tests.support.jenkins_restore import restart
-from tests.support.random_faults import Weather
+from tests.support.random_faults import RandomFaults
 from tests.support.site import GUID
 
 MINUTE = 60_000
@@ -157,12 +157,12 @@ class Day:
         self.now = 1_700_000_000_000
         self.jenkins = stage.jenkins = Jenkins(clock=lambda: self.now)
         self.sei = stage.sei = Sei(guids={GUID})
-        self.weathers = [
-            Weather(rate, seed=seed * 2 + place, slow=2.0, wait=wait, elsewhere=elsewhere)
+        self.random_faults = [
+            RandomFaults(rate, seed=seed * 2 + place, slow=2.0, wait=wait, elsewhere=elsewhere)
             for place, elsewhere in enumerate(("http://127.0.0.1:9/a", "http://127.0.0.1:9/b"))
         ]
-        self.jenkins.faults.append(self.weathers[0])
-        self.sei.faults.append(self.weathers[1])
+        self.jenkins.faults.append(self.random_faults[0])
+        self.sei.faults.append(self.random_faults[1])
         self.life = Life(self.jenkins, Random(seed + 1), busy)
         self.program = Hasty(stage, directory, self.now)
         self.report = Report()
@@ -170,7 +170,7 @@ class Day:
         self.send_at = self.failures = 0
 
     def play(self) -> Report:
-        """The whole day, and the hours after it; then the books are compared."""
+        """The whole day, and the hours after it; then SEI is compared with Jenkins."""
         began = time.monotonic()
         for minute in range(self.minutes):
             self.now += MINUTE
@@ -180,17 +180,17 @@ class Day:
                 self._cycle()
         for server in list(self.down):
             server.start()
-        self.jenkins.heal()
-        self.sei.heal()
+        self.jenkins.clear_faults()
+        self.sei.clear_faults()
         for build in list(self.jenkins.running):
             build.finish()
         for _ in range(9):
             self.now += 20 * MINUTE
             if not self._cycle():
                 break
-        lacking = self._lacking()
+        incomplete = self._incomplete()
         self.program.close()
-        self._close_books(lacking)
+        self._compare(incomplete)
         self.report.seconds = time.monotonic() - began
         return self.report
 
@@ -227,13 +227,13 @@ class Day:
             self.send_at = self.now + int(1000 * max(wait, done.retry_after or 0))
         return left or not done.clean
 
-    def _lacking(self) -> set[tuple[str, int]]:
+    def _incomplete(self) -> set[tuple[str, int]]:
         """The builds whose runs went without causes further up, as the ledger says aloud."""
         noted = self.program.start().ledger.incomplete.newest("main", 1_000_000)
         self.report.without_log = sum("console log:" in one["why"] for one in noted)
         return {(one["job"], one["number"]) for one in noted if "causes of" in one["why"]}
 
-    def _close_books(self, lacking: set[tuple[str, int]]) -> None:
+    def _compare(self, incomplete: set[tuple[str, int]]) -> None:
         builds = [b for job in self.jenkins.jobs.values() for b in job.builds.values()]
         received = by_uid(self.sei.received)
         missing = sorted(uid_of(b) for b in builds if uid_of(b) not in received)
@@ -247,14 +247,14 @@ class Day:
         assert len(self.sei.runs) == len(builds), "two builds in one place"
         calm = self._calm()
         changed = [name for name, runs in received.items() if runs[0] != calm[name][0]]
-        silent = [name for name in changed if place_of(received[name][0]) not in lacking]
+        silent = [name for name in changed if place_of(received[name][0]) not in incomplete]
         assert silent == [], f"not what a calm day sends: {difference(received, calm, silent)}"
         self.report.changed = len(changed)
         report = self.report
         report.builds, report.sent = len(builds), len(self.sei.received)
         report.doubled, report.spoilt = report.sent - len(builds), len(self.sei.spoilt)
         report.asked = Counter(jenkins=len(self.jenkins.requests), sei=len(self.sei.requests))
-        report.faults = sum((w.seen for w in self.weathers), Counter())
+        report.faults = sum((w.seen for w in self.random_faults), Counter())
 
     def _calm(self) -> dict[str, list[dict[str, Any]]]:
         """What a program sends that sees the same Jenkins without any fault."""

@@ -1,4 +1,4 @@
-"""A build of a git repository, and how it is mapped."""
+"""Builds of a git repository: as Jenkins has them, as we read them, and how they are mapped."""
 
 from __future__ import annotations
 
@@ -69,3 +69,40 @@ def git(url: str, branch: str = "refs/remotes/origin/main") -> Action:
     """A git BuildData."""
     revision = {"SHA1": SHA, "branch": [{"SHA1": SHA, "name": branch}]}
     return Action("hudson.plugins.git.util.BuildData", lastBuiltRevision=revision, remoteUrls=[url])
+
+
+def build_data(url: str, branch: str, sha1: str, number: int = 1) -> dict[str, Any]:
+    """The ``BuildData`` that the git plugin leaves: for ``actions=`` of a build."""
+    revision = {"SHA1": sha1, "branch": [{"SHA1": sha1, "name": branch}]}
+    built = {
+        "_class": "hudson.plugins.git.util.Build",
+        "buildNumber": number,
+        "buildResult": None,
+        "marked": revision,
+        "revision": revision,
+    }
+    return {
+        "_class": "hudson.plugins.git.util.BuildData",
+        "buildsByBranchName": {branch: built},
+        "lastBuiltRevision": revision,
+        "remoteUrls": [url],
+        "scmName": "",
+    }
+
+
+def git_changes(*commits: str) -> dict[str, Any]:
+    """A git change set with these commits: for ``change_sets=`` of a build."""
+    items = [
+        {
+            "_class": "hudson.plugins.git.GitChangeSet",
+            "commitId": commit,
+            "id": commit,
+            "msg": "a change",
+            "comment": "a change\n",
+            "affectedPaths": ["README.md"],
+            "authorEmail": "dev@example.invalid",
+            "paths": [{"editType": "edit", "file": "README.md"}],
+        }
+        for commit in commits
+    ]
+    return {"_class": "hudson.plugins.git.GitChangeSetList", "items": items, "kind": "git"}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from poller.demo.jenkins.builds import Build
-from poller.demo.jenkins.job_kinds import Kind
+from poller.demo.jenkins.job_kinds import JobKind
 
 if TYPE_CHECKING:
     from poller.demo.jenkins.items import Jenkins
@@ -18,7 +18,7 @@ class SavedJob:
     """A job as a backup holds it."""
 
     full_name: str
-    kind: Kind
+    kind: JobKind
     next_build_number: int
     builds: dict[int, Build]
 
@@ -57,7 +57,7 @@ def restore(jenkins: Jenkins, saved: Backup) -> None:
             jenkins.remove(name)
         for one in saved:
             job = jenkins.job(one.full_name)
-            job.take_kind(one.kind)
+            job.set_kind(one.kind)
             job.next_build_number = one.next_build_number
             for number, build in one.builds.items():
                 again = copy.copy(build)

@@ -27,7 +27,7 @@ NOT_SEEN_ALONE = frozenset({"actions", "changeSet", "changeSets"})
 
 
 @dataclass
-class Weather:
+class RandomFaults:
     """One of a server's ``faults``: ``rate`` of the requests that match get one of ``kinds``.
 
     ``slow`` is how long silence lasts, in seconds, and a trickle's wait between two bytes;
@@ -48,7 +48,7 @@ class Weather:
 
     def __post_init__(self) -> None:
         self.chance = Random(self.seed)
-        self.kinds = list(self.kinds or KINDS)
+        self.kinds = list(self.kinds or FAULTS)
 
     def __call__(self, request: Request) -> Answer | None:
         """What the request gets, or None to leave it alone."""
@@ -56,7 +56,7 @@ class Weather:
             return None
         kind = self.chance.choice(self.kinds)
         self.seen[kind] += 1
-        return dataclasses.replace(KINDS[kind](self), fault=kind)
+        return dataclasses.replace(FAULTS[kind](self), fault=kind)
 
 
 def spoilt(change: Callable[[Answer], Answer], **keys: Any) -> Answer:
@@ -71,18 +71,18 @@ def _limited(retry_after: str) -> Answer:
     )
 
 
-def _nonsense(weather: Weather) -> Answer:
+def _nonsense(given: RandomFaults) -> Answer:
     nonsense = (
         "soon", "-1", "nan", "inf", "1e999", "9" * 400, "0x10", "\xb2",
         "Wed, 21 Oct 99999999999999999999 07:28:00 GMT", "Wed, 99 Foo 2026 99:99:99 +9999999999",
         "Thu, 01 Jan 1970 00:00:00 GMT", "; =,",
     )  # fmt: skip
-    return _limited(weather.chance.choice(nonsense))
+    return _limited(given.chance.choice(nonsense))
 
 
-def _redirect(weather: Weather) -> Answer:
-    status = weather.chance.choice((301, 302, 303, 307, 308))
-    return Answer(status, b"", {"Location": weather.elsewhere})
+def _redirect(given: RandomFaults) -> Answer:
+    status = given.chance.choice((301, 302, 303, 307, 308))
+    return Answer(status, b"", {"Location": given.elsewhere})
 
 
 def plain(answer: Answer) -> Answer:
@@ -98,25 +98,25 @@ def _called_gzip(usual: Answer) -> Answer:
     return dataclasses.replace(plain(usual), headers=headers)
 
 
-def _cut(weather: Weather) -> Answer:
+def _cut(given: RandomFaults) -> Answer:
     """A part of it, with that part's length: only the end is missing."""
 
     def cut(usual: Answer) -> Answer:
         whole = plain(usual)
-        length = int(weather.chance.random() * len(whole.body))
+        length = int(given.chance.random() * len(whole.body))
         return dataclasses.replace(whole, body=whole.body[:length])
 
     return spoilt(cut)
 
 
-def _of_wrong_types(weather: Weather) -> Answer:
+def _of_wrong_types(given: RandomFaults) -> Answer:
     def change(usual: Answer) -> Answer:
         whole = plain(usual)
         try:
             value = json.loads(whole.body)
         except ValueError:
             return whole
-        body = json.dumps(with_wrong_type(value, weather.chance)).encode()
+        body = json.dumps(with_wrong_type(value, given.chance)).encode()
         return dataclasses.replace(whole, body=body)
 
     return spoilt(change)
@@ -145,10 +145,10 @@ def _other(value: Any, chance: Random) -> Any:
     return chance.choice([one for one in others if type(one) is not type(value)])
 
 
-def _of_wrong_bytes(weather: Weather) -> Answer:
+def _of_wrong_bytes(given: RandomFaults) -> Answer:
     def change(usual: Answer) -> Answer:
         whole = plain(usual)
-        if weather.chance.random() < 0.5:
+        if given.chance.random() < 0.5:
             body = whole.body.decode("utf-8", "replace").encode("utf-16")
         else:
             body = whole.body.replace(b'":"', b'":"\xff\xe9', 1)
@@ -175,8 +175,8 @@ def bomb(layers: int = 1, mebibytes: int = 128) -> bytes:
     return packed
 
 
-def _bomb(weather: Weather) -> Answer:
-    layers = weather.chance.choice((1, 2))
+def _bomb(given: RandomFaults) -> Answer:
+    layers = given.chance.choice((1, 2))
     return Answer(200, bomb(layers), {**JSON, "Content-Encoding": ", ".join(["gzip"] * layers)})
 
 
@@ -192,7 +192,7 @@ def _with_length(length: Callable[[int], str], stall: float = 0.0) -> Answer:
     return spoilt(change)
 
 
-KINDS: Mapping[str, Callable[[Weather], Answer]] = {
+FAULTS: Mapping[str, Callable[[RandomFaults], Answer]] = {
     "5xx": lambda w: Answer(w.chance.choice((500, 502, 503, 504, 599)), b"<h1>Oops</h1>", HTML),
     "429": lambda _: _limited(""),
     "429 in seconds": lambda w: _limited(str(w.wait)),

@@ -12,7 +12,7 @@ from typing import Literal
 import httpx
 
 from poller.demo.jenkins.items import Jenkins
-from poller.demo.sample_jobs import GUID, HOUR_MS, JobsOfTown, build_town
+from poller.demo.sample_jobs import GUID, HOUR_MS, SampleJobs, build_sample_jobs
 from poller.demo.sei import Sei
 from poller.demo.server import Server
 from tests.support.browser import browser
@@ -32,7 +32,7 @@ SHOTS: tuple[tuple[str, Literal["light", "dark"], int], ...] = (
 def main(directory: Path = DOCS) -> None:
     """Write status-page.png, and the page of a build."""
     jenkins, sei = Jenkins(), Sei(guids={GUID})
-    town = build_town(jenkins, time.time_ns() // 1_000_000 - HOUR_MS // 3)
+    samples = build_sample_jobs(jenkins, time.time_ns() // 1_000_000 - HOUR_MS // 3)
     with (
         tempfile.TemporaryDirectory() as temporary,
         Server(jenkins.app) as jenkins_server,
@@ -47,20 +47,20 @@ def main(directory: Path = DOCS) -> None:
         )
         with site.start("run") as service:
             try:
-                _live(site, town, f"http://127.0.0.1:{port}/")
+                _live(site, samples, f"http://127.0.0.1:{port}/")
                 _shoot(f"http://127.0.0.1:{port}/", directory)
             finally:
                 service.terminate()
                 service.communicate(timeout=30)
 
 
-def _live(site: Site, town: JobsOfTown, url: str) -> None:
+def _live(site: Site, samples: SampleJobs, url: str) -> None:
     """History arrives; builds finish, and SEI refuses a few of them."""
     _wait(url, "delivered")
     site.sei.fail("*/custom-cicd", status=422, body=REFUSAL, times=3)
     for _ in range(8):
-        town.start()
-        town.finish()
+        samples.start()
+        samples.finish()
     _wait(url, "rejected 3 builds", "has never answered")
 
 

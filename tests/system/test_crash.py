@@ -61,7 +61,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
 @pytest.mark.parametrize("crashes", sizes(1, 5))
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_later_cycle(scene: Scene, kind: str, crashes: int) -> None:
-    """Whatever the call: the ledger opens, and the books balance."""
+    """Whatever the call: the ledger opens, and SEI has each build."""
     assert scene.run("once")[0] == 0
     assert scene.preload.calls > 100, "the library does not see SQLite's calls"
     for call in points(crashes, 210):
@@ -100,7 +100,7 @@ def news(site: Site) -> None:
 
 
 def crash(scene: Scene, kind: str, call: int) -> bool:
-    """Crash one ``once`` there, end its work, and look at the books. False when it ended before."""
+    """Crash one ``once`` there, end its work, and compare. False when it ended before."""
     site, preload = scene.site, scene.preload
     before = {
         file.name.removeprefix(site.ledger.name): file.read_bytes()
@@ -126,12 +126,12 @@ def crash(scene: Scene, kind: str, call: int) -> bool:
     assert ended == 0, (kind, call, said)
     if beside is not None:
         beside.close()
-    again = balanced(site, received, (kind, call))
+    again = count_sent_again(site, received, (kind, call))
     print(f"{kind}, call {call}: {again} sent again")
     return code != 0
 
 
-def balanced(site: Site, received: int, where: object) -> int:
+def count_sent_again(site: Site, received: int, where: object) -> int:
     """The file is whole, its counts are right, and SEI has each build: once, but for what it was
     sent in this cycle and answered to nobody, which it has with the same id. How many it has twice.
     """

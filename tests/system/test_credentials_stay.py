@@ -159,7 +159,7 @@ def test_no_redirect_is_followed(
         assert "/sei/api/v1/cicd/instances" in {request.path for request in site.sei.requests}
         assert 308 in {request.status for request in place.harness.requests}
         # python-jenkins asks for the user, and only when the page before it is Jenkins'.
-        site.jenkins.heal()
+        site.jenkins.clear_faults()
         site.jenkins.fail(
             "/me/*", status=302, headers={"Location": f"http://localhost:{trap.port}/"}
         )

@@ -16,7 +16,7 @@ from poller.demo.jenkins.items import Jenkins
 from poller.demo.sei import Sei
 from tests.support.accounting import CONFIG, Stage
 from tests.support.day_of_faults import MINUTE, Day, Hasty, Life, uid
-from tests.support.random_faults import KINDS, Weather
+from tests.support.random_faults import FAULTS, RandomFaults
 from tests.support.site import GUID
 
 RATE = 0.2
@@ -45,25 +45,25 @@ def test_a_day_loses_and_doubles_nothing(stage: Stage, tmp_path: Path) -> None:
     assert report.spoilt > 5, "a day without a lost answer proves little"
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_fault_is_told_in_words(stage: Stage, tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize("kind", FAULTS)
+def test_every_fault_is_one_sentence(stage: Stage, tmp_path: Path, kind: str) -> None:
     """Where nothing else comes, too: an error of ours, and no run counts as sent that is not."""
     jenkins, sei = stage.jenkins, stage.sei = Jenkins(), Sei(guids={GUID})
     stage.jenkins = jenkins
     jenkins.job("app").build(parameters={"uid": "u1"})
     program = Hasty(stage, tmp_path)
-    jenkins.faults.append(Weather(1.0, kinds=[kind], path_glob="/api/json", slow=1.0, wait=0))
+    jenkins.faults.append(RandomFaults(1.0, kinds=[kind], path_glob="/api/json", slow=1.0, wait=0))
     cycle = program.poll()
     if kind != "wrong types":  # of which some change nothing that is read
         assert isinstance(cycle.error, RemoteError)
         assert "\n" not in str(cycle.error)
         assert len(str(cycle.error)) < 300
-    jenkins.heal()
+    jenkins.clear_faults()
     poll_well(program)
-    sei.faults.append(Weather(1.0, kinds=[kind], slow=1.0, wait=0))
+    sei.faults.append(RandomFaults(1.0, kinds=[kind], slow=1.0, wait=0))
     delivered = program.drained().delivered
     assert not delivered or sei.received, "SEI has not got it"
-    sei.heal()
+    sei.clear_faults()
     while not program.drained().clean:
         pass
     program.close()
@@ -85,8 +85,8 @@ def test_faults_do_not_double_the_idle_load(
     program = Hasty(stage, tmp_path, now)
     poll_well(program)
     jenkins.requests.clear()
-    kinds = [kind for kind in KINDS if kind not in ("429 in seconds", "429 until a date")]
-    jenkins.faults.append(Weather(rate, 7, path_glob, kinds=kinds, slow=1.0))
+    kinds = [kind for kind in FAULTS if kind not in ("429 in seconds", "429 until a date")]
+    jenkins.faults.append(RandomFaults(rate, 7, path_glob, kinds=kinds, slow=1.0))
     polls = 12
     for _ in range(polls):
         program.now += MINUTE

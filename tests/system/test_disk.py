@@ -38,7 +38,7 @@ def full(tmp_path: Path) -> Iterator[tuple[Site, Preload]]:
 
 
 @pytest.mark.parametrize("rounds", sizes(3, 21))
-def test_room_ends_at_any_write(full: tuple[Site, Preload], rounds: int) -> None:
+def test_the_disk_is_full_at_any_write(full: tuple[Site, Preload], rounds: int) -> None:
     """Nothing is lost, nothing is sent twice, and Jenkins is left alone."""
     site, preload = full
     with serve(site) as service:
@@ -102,7 +102,7 @@ def test_it_says_so_everywhere(full: tuple[Site, Preload]) -> None:
     systemd.close()
 
 
-def test_what_sei_took_is_not_sent_again_for_want_of_room(full: tuple[Site, Preload]) -> None:
+def test_what_sei_took_is_not_sent_again_after_a_full_disk(full: tuple[Site, Preload]) -> None:
     """Its answers are kept until there is room; over a reload, too."""
     site, preload = full
     for name in range(9):
@@ -160,7 +160,7 @@ def queued(site: Site, count: int) -> None:
     time.sleep(0.3)
 
 
-def test_a_stop_while_there_is_no_room_says_what_will_be_sent_again(
+def test_a_stop_with_a_full_disk_says_what_will_be_sent_again(
     full: tuple[Site, Preload],
 ) -> None:
     """At most what was under way, and with the same id."""
@@ -175,7 +175,7 @@ def test_a_stop_while_there_is_no_room_says_what_will_be_sent_again(
         err = ended(process)
     assert '"sent_but_not_recorded": 1' in err
     preload.accept()
-    site.sei.heal()
+    site.sei.clear_faults()
     assert site.run("once").returncode == 0
     one, two = site.sei.received
     assert one == two

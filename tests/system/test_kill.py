@@ -94,8 +94,8 @@ def kill_often(
                 process.communicate()
         life.over.set()
         life.join()
-        sei.heal()
-        harness.heal()
+        sei.clear_faults()
+        harness.clear_faults()
         finish(site)
         received = defaultdict(list)
         for run in sei.received:

@@ -1,4 +1,4 @@
-"""No secret gets out: canaries are planted wherever a secret can be, every command is run while all
+"""No secret gets out: marked ones are planted wherever a secret can be, every command is run while all
 is well and while every server repeats what it was told, and all that came of it is searched: what
 was printed and logged, the ledger with its write-ahead log, the other files, the status page, and
 what was sent."""
@@ -28,17 +28,17 @@ from poller.config.load import load
 from poller.core.errors import ConfigError
 from poller.core.known_secrets import mask, remember
 from poller.demo.faults import Answer, Receive, Scope, Send, send_answer
-from poller.demo.jenkins.builds import build_data
 from poller.demo.jenkins.stages import Stage, Step
 from poller.demo.server import Server
 from tests.support.forks import Command
+from tests.support.git_build import build_data
 from tests.support.secrets import CAUGHT, TOKENS
 from tests.support.simulated_iacm_site import Place, placed
 from tests.support.site import GUID, Site, free_port
 from tests.support.tls_and_proxy import Wire, proxy
 
 MARK = "canaryq7"
-"""In every canary: half of one is found, too, and so is its beginning by a search of words."""
+"""In every planted secret: half of one is found, too, and so is its beginning by a search of words."""
 
 TOKEN, KEY, HARNESS_KEY, PROXY, PARAMETER, SATELLITE = (
     f"{MARK}{what}{'0a1b2c3d4e5f' * 2}"
@@ -105,7 +105,7 @@ class Echo:
 
 @dataclass
 class Nest:
-    """A place with canaries in it, and all that was said there."""
+    """A place with planted secrets in it, and all that was said there."""
 
     place: Place
     said: list[str] = field(default_factory=list)
@@ -162,7 +162,7 @@ iacm_workspace = "network"
                 yield path.name, path.read_bytes().decode("latin-1")
 
     def search(self) -> None:
-        """There is no canary in anything."""
+        """There is no planted secret in anything."""
         for text in self.said:
             assert clean(text)
             assert "\x1b" not in text
@@ -174,7 +174,7 @@ iacm_workspace = "network"
 
 
 def clean(text: str) -> bool:
-    """Whether there is no canary in a text, in no form."""
+    """Whether there is no planted secret in a text, in no form."""
     found = re.search(
         rf".{{0,60}}(?:{MARK}|{BASIC[:-4]}|{PROXY_BASIC[:-4]}|{GITHUB}).{{0,60}}", text
     )
@@ -184,7 +184,7 @@ def clean(text: str) -> bool:
 
 @pytest.fixture
 def nest(tmp_path: Path) -> Iterator[Nest]:
-    """Canaries everywhere."""
+    """Planted secrets everywhere."""
     with placed(tmp_path) as place:
         site = place.site
         site.jenkins.users["reader"] = TOKEN
@@ -292,7 +292,7 @@ def test_while_every_server_repeats_what_it_was_told(nest: Nest) -> None:
 
 def test_while_runs_are_rejected(nest: Nest) -> None:
     """The service, its log, its page and all that it links to; SEI's words are kept, without the
-    key in them; killed, it leaves a write-ahead log behind, and no canary in that."""
+    key in them; killed, it leaves a write-ahead log behind, and no planted secret in that."""
     echo = Echo(400, "application/json")
     with Server(echo.app) as server:
         nest.configure(sei=server.url, harness=server.url)
@@ -388,7 +388,7 @@ def test_a_crash_tells_no_secret() -> None:
     assert mask("nothing to hide") == "nothing to hide"
 
 
-def test_what_is_too_short_to_be_wiped_stays() -> None:
+def test_what_is_too_short_to_be_masked_stays() -> None:
     """A proxy whose password is ``proxy`` does not tell it by what is missing."""
     remember("proxy")
     assert mask("through the proxy") == "through the proxy"

@@ -1,4 +1,4 @@
-"""The books balance whatever happens to Jenkins, to SEI, and to us: no build missed, none doubled."""
+"""SEI has what Jenkins has, whatever happens to either and to us: no build missed, none doubled."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def stage() -> Iterator[Stage]:
         gc.collect()
 
 
-class Accounting(RuleBasedStateMachine):
-    """Jenkins lives; the program polls, delivers and crashes; the books are compared."""
+class NothingLostOrDoubled(RuleBasedStateMachine):
+    """Jenkins lives; the program polls, delivers and crashes; SEI is compared with Jenkins."""
 
     program_class = Program
 
@@ -214,14 +214,14 @@ class Accounting(RuleBasedStateMachine):
     @precondition(lambda self: self.sei.faults or self.sei.hold_answers)
     @rule()
     def sei_is_back(self) -> None:
-        self.sei.heal()
+        self.sei.clear_faults()
         self.sei.hold_answers = False
 
     @rule(days=st.integers(-400, 400))
     def clock_jumps(self, days: int) -> None:
         self.program.now += days * 86_400_000
 
-    # -- the books
+    # -- what must hold
 
     @invariant()
     def no_two_builds_share_a_place_at_sei(self) -> None:
@@ -245,8 +245,8 @@ class Accounting(RuleBasedStateMachine):
     def compare(self) -> None:
         """When all is quiet, SEI has what Jenkins has completed, and the ledger says so."""
         self.program.now = max(self.program.now, self.time)
-        self.jenkins.heal()
-        self.sei.heal()
+        self.jenkins.clear_faults()
+        self.sei.clear_faults()
         self.sei.hold_answers = False
         for _ in range(9):
             self.program.now += 20 * MINUTE
@@ -330,9 +330,9 @@ PLAYS = settings(
 
 
 @pytest.mark.parametrize("plays", sizes(10, 100))
-def test_the_books_balance_whatever_happens(plays: int) -> None:
+def test_nothing_is_lost_or_doubled_whatever_happens(plays: int) -> None:
     """Every event there is, in any order, with crashes at any await and answers lost."""
-    run_state_machine_as_test(Accounting, settings=settings(PLAYS, max_examples=plays))
+    run_state_machine_as_test(NothingLostOrDoubled, settings=settings(PLAYS, max_examples=plays))
 
 
 class ForgetsWhatRuns(Program):
@@ -350,7 +350,7 @@ class ForgetsWhatRuns(Program):
         return []
 
 
-class WithTheUsualMistake(Accounting):
+class WithTheUsualMistake(NothingLostOrDoubled):
     """The same play with that program."""
 
     program_class = ForgetsWhatRuns

@@ -118,12 +118,3 @@ def archived_file(archived: Mapping[str, bytes], path: Sequence[str]) -> Answer:
     kind = mimetypes.guess_type(path[-1])[0] or "application/octet-stream"
     dates = {"Last-Modified": ARCHIVED_AT, "Expires": ARCHIVED_AT}
     return Answer(200, body, JETTY | {"Content-Type": kind} | dates)
-
-
-STARTING = Answer(
-    503,
-    b"<!DOCTYPE html><html><head><title>Starting Jenkins</title></head><body>"
-    b"<h1>Please wait while Jenkins is getting ready to work ...</h1></body></html>",
-    JETTY | {"Content-Type": HTML, "Expires": "0", "Cache-Control": "no-cache,no-store"},
-)
-"""What Jenkins answers while it starts or reloads; for ``jenkins.faults``."""

@@ -17,11 +17,10 @@ from poller.demo.jenkins.build_exports import newest_first
 from poller.demo.jenkins.builds import Build
 from poller.demo.jenkins.error_pages import SESSION
 from poller.demo.jenkins.item_exports import FOLDER_EXPORTS, HUDSON, MULTIBRANCH_EXPORTS
-from poller.demo.jenkins.job_kinds import KINDS, Kind
+from poller.demo.jenkins.job_kinds import KINDS, JobKind
 from poller.demo.jenkins.stages import Json, Stages
 from poller.demo.jenkins.tree_query import Getter
 
-FOLDER = "com.cloudbees.hudson.plugins.folder.Folder"
 MULTIBRANCH = "org.jenkinsci.plugins.workflow.multibranch.WorkflowMultiBranchProject"
 
 
@@ -88,14 +87,14 @@ class Folder(Item):
 class Job(Item):
     """A job with its builds, by number, oldest first."""
 
-    def __init__(self, jenkins: Jenkins, name: str, parent: Folder, kind: Kind) -> None:
+    def __init__(self, jenkins: Jenkins, name: str, parent: Folder, kind: JobKind) -> None:
         super().__init__(name, parent)
         self.jenkins = jenkins
-        self.take_kind(kind)
+        self.set_kind(kind)
         self.builds: dict[int, Build] = {}
         self.next_build_number = 1
 
-    def take_kind(self, kind: Kind) -> None:
+    def set_kind(self, kind: JobKind) -> None:
         """What sort of job it is."""
         self.kind = kind
         self.class_name = kind.job_class

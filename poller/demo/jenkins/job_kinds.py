@@ -13,7 +13,7 @@ WORKFLOW = "org.jenkinsci.plugins.workflow.job."
 
 
 @dataclass(frozen=True)
-class Kind:
+class JobKind:
     """What sets one kind of job apart."""
 
     job_class: str
@@ -25,7 +25,7 @@ class Kind:
 
 
 KINDS = {
-    "pipeline": Kind(
+    "pipeline": JobKind(
         f"{WORKFLOW}WorkflowJob",
         f"{WORKFLOW}WorkflowRun",
         WORKFLOW_JOB,
@@ -33,20 +33,20 @@ KINDS = {
         pipeline=True,
         flyweight=True,
     ),
-    "freestyle": Kind(
+    "freestyle": JobKind(
         "hudson.model.FreeStyleProject",
         "hudson.model.FreeStyleBuild",
         PROJECT,
         ABSTRACT_BUILD,
     ),
-    "matrix": Kind(
+    "matrix": JobKind(
         "hudson.matrix.MatrixProject",
         "hudson.matrix.MatrixBuild",
         MATRIX_PROJECT,
         MATRIX_BUILD,
         flyweight=True,
     ),
-    "maven": Kind(
+    "maven": JobKind(
         "hudson.maven.MavenModuleSet",
         "hudson.maven.MavenModuleSetBuild",
         PROJECT,

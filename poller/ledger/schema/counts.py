@@ -1,4 +1,4 @@
-"""What m004_page makes: results by day and deliveries by hour, kept by triggers.
+"""What m005_page makes: results by day and deliveries by hour, kept by triggers.
 
 The status page shows a week of a ledger of millions of builds without counting them. The statements
 are part of a migration: once released they never change.

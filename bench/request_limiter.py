@@ -1,6 +1,6 @@
 """What a controller is asked while it is well, away, and starting, and while it is slow.
 
-    python -m bench.manners [SECONDS]
+    python -m bench.request_limiter [SECONDS]
 
 One service polls a simulated Jenkins of 200 jobs once a second for SECONDS (60) in each state; then
 a client of four connections asks it while every answer takes 50 ms, 200 ms, and 50 ms again.
@@ -41,7 +41,7 @@ def states(seconds: float) -> None:
             print("well:    ", counted(site, seconds))
             site.jenkins.fail(status=502)
             print("away:    ", counted(site, seconds))
-            site.jenkins.heal()
+            site.jenkins.clear_faults()
             site.jenkins.fail(status=503, body=STARTING.decode())
             print("starting:", counted(site, seconds))
             end(service)
@@ -51,7 +51,7 @@ async def slow(site: Site) -> None:
     """Requests at once, and answers a second, in each phase."""
     api = JenkinsClient("main", Connection(site.jenkins_server.url, 5_000, 4), "reader", TOKEN)
     for delay in (0.05, 0.2, 0.05):
-        site.jenkins.heal()
+        site.jenkins.clear_faults()
         site.jenkins.fail(status=None, delay=delay)
         began, limits = time.monotonic(), []
         for _ in range(10):

@@ -8,7 +8,7 @@ import sys
 from tests.support.site import clean_environ
 
 
-def test_the_story_ends_with_balanced_books() -> None:
+def test_sei_has_all_that_jenkins_has_in_the_end() -> None:
     """In under 30 s, exit code 0, and a line that says how to go on."""
     result = subprocess.run(
         [sys.executable, "-m", "poller", "demo"],
