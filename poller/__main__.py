@@ -11,8 +11,11 @@ from typing import Annotated, Any
 
 import typer
 
-from poller.cli import executions, maintain, run, setup, show
-from poller.cli.app import app, end, handle_errors
+# isort: off
+from poller.cli import run, show, maintain, setup, executions  # in the order of --help
+
+# isort: on
+from poller.cli.app import app
 from poller.core.errors import sanitize
 
 __all__ = ["app", "executions", "maintain", "run", "setup", "show"]
@@ -28,11 +31,11 @@ def demo(
     serve: Annotated[
         bool, typer.Option("--serve", help="Leave the simulated servers running at the end.")
     ] = False,
-) -> None:
+) -> int:
     """A simulated Jenkins and SEI on loopback, and a walkthrough on them."""
     from poller.demo.walkthrough import run_walkthrough
 
-    end(handle_errors(lambda: run_walkthrough(serve=serve)))
+    return run_walkthrough(serve=serve)
 
 
 def main(command: Callable[..., Any] = app) -> None:

@@ -13,6 +13,7 @@ import httpx
 from poller.config.network import Trust, proxy_of, trust
 from poller.config.secrets import read_secret
 from poller.config.servers import (
+    DEFAULT_BODY_LIMIT,
     DEFAULT_RESULTS,
     AnyServer,
     ControllerConfig,
@@ -41,8 +42,6 @@ from poller.mapping.redaction import Redactor
 from poller.polling.console_log import LogCollector
 from poller.polling.controller import Controller
 from poller.polling.upstream import UpstreamCauses
-
-DEFAULT_BODY_LIMIT = 480_000
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from poller.context import AppContext
 from poller.core.errors import RemoteError
-from poller.core.events import Events, WakeOnCollected
+from poller.core.events import WakeOnCollected
 from poller.core.patterns import Globs
 from poller.core.tasks import together
 from poller.delivery.flush import flush_while
@@ -21,18 +21,18 @@ from poller.polling.controller import Controller
 
 @dataclass
 class BackfillAllResult:
-    """What a backfill did. ``stopped``: by a signal;"""
+    """What a backfill did. ``stopped``: by a signal."""
 
     controllers: list[BackfillResult] = field(default_factory=list)
     errors: list[RemoteError] = field(default_factory=list)
-    drains: dict[str, PassResult] = field(default_factory=dict)
+    passes: dict[str, PassResult] = field(default_factory=dict)
     queued: int = 0
     stopped: bool = False
 
     @property
     def another_process_sends(self) -> bool:
         """Another process, as the service, sends what is queued."""
-        return any(drain.another_process_sends for drain in self.drains.values())
+        return any(one.another_process_sends for one in self.passes.values())
 
     @property
     def exit_code(self) -> int:
@@ -60,11 +60,10 @@ class EstimateAllResult:
 
 
 async def backfill_all(
+    context: AppContext,
     controllers: Sequence[Controller],
-    line: AppContext,
     window: Window,
     globs: Globs,
-    events: Events,
 ) -> BackfillAllResult:
     """Backfill and deliver side by side. SIGINT and SIGTERM end it where it can be gone on with."""
     stop = asyncio.Event()
@@ -80,12 +79,13 @@ async def backfill_all(
             done.errors.append(error)
 
     async def collect(queued: Callable[[], None]) -> None:
-        waking = WakeOnCollected(events, queued)
-        await together(one(dataclasses.replace(c, events=waking)) for c in controllers)
+        await together(
+            one(dataclasses.replace(c, events=WakeOnCollected(c.events, queued)))
+            for c in controllers
+        )
 
-    senders = [dataclasses.replace(one, events=events) for one in line.senders]
-    done.drains = await flush_while(collect, senders, stop.is_set)
-    done.queued, done.stopped = line.ledger.outbox.count_queued(), stop.is_set()
+    done.passes = await flush_while(collect, context.senders, stop.is_set)
+    done.queued, done.stopped = context.ledger.outbox.count_queued(), stop.is_set()
     return done
 
 

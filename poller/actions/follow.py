@@ -3,76 +3,56 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 
+from poller.actions.find_build import find_build
 from poller.actions.logs import last_lines
-from poller.core.errors import NoSuchBuild, NotFound, Unreachable, UsageError
+from poller.core.errors import Unreachable
 from poller.jenkins.console import ConsoleLog, LogPart
 from poller.jenkins.console_text import ConsoleCleaner
-from poller.jenkins.models import Build
 from poller.mapping.params import redactor_of
 from poller.mapping.redaction import RedactingStream
 from poller.polling.controller import Controller
 
 FOLLOW_SECONDS = 1.0
-"""Between two looks at a log that is being written."""
+"""Between two requests for a log that is being written."""
 
 FOLLOW_TRIES = 5
-"""Looks in a row that Jenkins does not answer before following ends."""
+"""Requests in a row that Jenkins does not answer before following ends."""
 
 FOLLOW_TIMEOUT = 600.0
-"""Seconds that one look may take: the first one may be at a large log."""
+"""Seconds that one request may take: the first one may be for a large log."""
 
 
 async def follow(
     controllers: Sequence[Controller],
     full_name: str,
     number: int,
+    controller: str | None,
     write: Callable[[bytes], None],
     *,
     tail: int | None = None,
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
     """Write the log of a build as it grows, until the build is done. Clean and redacted, too.
 
     Raises NoSuchBuild; UsageError when several of the controllers have the build; RemoteError.
     """
-    one, build = await _find(controllers, full_name, number)
+    one, build = await find_build(controllers, full_name, number, controller)
     log = ConsoleLog(one.client, full_name, number)
     text = ConsoleCleaner(RedactingStream(redactor_of(build, one.mapping.redactor)).feed)
-    seen = _Tail(write, tail)
+    out = _Tail(write, tail)
     if build.completed:
-        await log.read(lambda raw: seen.add(text.feed(raw)), seconds=FOLLOW_TIMEOUT)
+        await log.read(lambda raw: out.add(text.feed(raw)), seconds=FOLLOW_TIMEOUT)
     else:
-        await _grow(log, text, seen, sleep)
-    seen.add(text.end())
-    seen.caught_up()
-
-
-async def _find(
-    controllers: Sequence[Controller], full_name: str, number: int
-) -> tuple[Controller, Build]:
-    found: list[tuple[Controller, Build]] = []
-    for one in controllers:
-        with contextlib.suppress(NotFound):
-            found.append((one, await one.client.build(full_name, number)))
-    if not found:
-        raise NoSuchBuild(
-            f"{full_name} #{number} is not there, or not to be seen with this token",
-            "JOB is the full name with its folders, as Jenkins shows it in fullName",
-        )
-    if len(found) > 1:
-        names = ", ".join(one.name for one, _ in found)
-        raise UsageError(f"{full_name} #{number} is on {names}", "say which with --controller NAME")
-    return found[0]
+        await _grow(log, text, out)
+    out.add(text.end())
+    out.caught_up()
 
 
 async def _grow(
     log: ConsoleLog,
     text: ConsoleCleaner,
-    seen: _Tail,
-    sleep: Callable[[float], Awaitable[None]],
+    out: _Tail,
 ) -> None:
     start, failures = 0, 0
     while True:
@@ -83,18 +63,18 @@ async def _grow(
             failures += 1
             if failures == FOLLOW_TRIES:
                 raise
-            await sleep(FOLLOW_SECONDS * failures)
+            await asyncio.sleep(FOLLOW_SECONDS * failures)
             continue
         failures = 0
         for chunk in raw:
-            seen.add(text.feed(chunk))
+            out.add(text.feed(chunk))
         grown = _grown(part, start)
         start = start if part.size is None else part.size
         if not part.more:
             return
         if not grown:
-            seen.caught_up()
-            await sleep(FOLLOW_SECONDS)
+            out.caught_up()
+            await asyncio.sleep(FOLLOW_SECONDS)
 
 
 def _grown(part: LogPart, start: int) -> bool:

@@ -7,6 +7,7 @@ credential.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +17,14 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ValidationError
 
 from poller.actions.check import jenkins, sei
-from poller.actions.check.finding import CONFIG_CODE, UNAVAILABLE, CheckResult, exit_code
+from poller.actions.check.finding import CONFIG_CODE, CheckResult, exit_code, unavailable, wrong
 from poller.actions.check.network import reach
 from poller.actions.config_file import ETC, Answers, tables
 from poller.config.secrets import read_secret
 from poller.config.servers import BASES, ControllerConfig, SeiConfig
 from poller.context import connection_to
 from poller.core.errors import ConfigError, RemoteError, UsageError
+from poller.core.times import Clock
 from poller.jenkins.client import JenkinsClient
 
 M = TypeVar("M", bound=BaseModel)
@@ -80,9 +82,9 @@ def ask_all(
     asked: list[Question],
     given: Answers,
     environ: Mapping[str, str],
-    clock: Callable[[], int],
+    clock: Clock,
     ask: Callable[[Question, str], str] | None,
-    tell: Callable[[CheckResult], None],
+    show: Callable[[CheckResult], None],
 ) -> tuple[int, Answers]:
     """Have every answer, and try it; 0 and the answers when all are good, else an exit code.
 
@@ -110,10 +112,10 @@ def ask_all(
                     answers[one.key] = given.pop(one.key)
                 else:
                     answers[one.key] = default if ask is None else ask(one, default)
-            findings = _tried(question.try_answer, answers, environ, clock())
-            for finding in findings:
-                tell(finding)
-            code = exit_code(findings)
+            results = _tried(question.try_answer, answers, environ, clock())
+            for result in results:
+                show(result)
+            code = exit_code(results)
             if not code:
                 break
             if ask is None:
@@ -134,35 +136,31 @@ def _tried(
     try:
         return asyncio.run(trial())
     except ConfigError as error:
-        return [
-            CheckResult("wrong", "answer", why, error.hint, CONFIG_CODE) for why in error.findings
-        ]
+        return [wrong("answer", why, error.hint, CONFIG_CODE) for why in error.findings]
     except RemoteError as error:
-        return [CheckResult("wrong", "answer", str(error), error.hint, UNAVAILABLE)]
+        return [unavailable("answer", str(error), error.hint)]
 
 
 async def _try_url(
     controller: ControllerConfig, _sei: SeiConfig, _environ: Mapping[str, str], now: int
 ) -> list[CheckResult]:
     reached = await reach("Jenkins", controller, now)
-    return reached.findings + jenkins.answers("Jenkins", reached)
+    return reached.results + jenkins.answers("Jenkins", reached)
 
 
 async def _try_token(
     controller: ControllerConfig, _sei: SeiConfig, environ: Mapping[str, str], _now: int
 ) -> list[CheckResult]:
     token = read_secret(controller, environ).get_secret_value()
-    api = JenkinsClient(controller.name, connection_to(controller), controller.user, token)
-    try:
-        return await jenkins.login(api, controller, token)
-    finally:
-        await api.aclose()
+    client = JenkinsClient(controller.name, connection_to(controller), controller.user, token)
+    async with contextlib.aclosing(client):
+        return await jenkins.login(client, controller, token)
 
 
 async def _try_place(
     _controller: ControllerConfig, receiver: SeiConfig, _environ: Mapping[str, str], now: int
 ) -> list[CheckResult]:
-    return (await reach("SEI", receiver, now)).findings
+    return (await reach("SEI", receiver, now)).results
 
 
 async def _try_key(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from poller.core.errors import NoSuchBuild, UsageError
+from poller.actions.find_build import check_only_one
+from poller.core.errors import NoSuchBuild
 from poller.ledger import Ledger
 from poller.ledger.logs import LogRow
 
@@ -22,11 +23,7 @@ def archived(
             f"no console log of {full_name} #{number} is kept",
             'is it a build that `logs = "failed"` or "all" keeps? --follow reads it from Jenkins',
         )
-    names = sorted({row.controller for row in rows})
-    if len(names) > 1:
-        raise UsageError(
-            f"{full_name} #{number} is on {', '.join(names)}", "say which with --controller NAME"
-        )
+    check_only_one(sorted(row.controller for row in rows), full_name, number)
     return rows[0], ledger.logs.text(rows[0].build)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from poller.context import AppContext
 from poller.core.errors import Unauthorized
-from poller.core.events import NO_EVENTS, Events, WakeOnCollected
+from poller.core.events import WakeOnCollected
 from poller.core.tasks import together
 from poller.delivery.flush import flush_while
 from poller.delivery.outcome import PassResult
@@ -18,10 +18,10 @@ from poller.polling.cycle import PollResult, poll
 
 @dataclass
 class OnceResult:
-    """What it did: one cycle a controller, one drain a sink, and what is still queued."""
+    """What it did: one cycle a controller, one pass a sink, and what is still queued."""
 
     cycles: list[PollResult] = field(default_factory=list)
-    drains: dict[str, PassResult] = field(default_factory=dict)
+    passes: dict[str, PassResult] = field(default_factory=dict)
     queued: int = 0
 
     @property
@@ -35,18 +35,19 @@ class OnceResult:
         return 0
 
 
-async def once(line: AppContext, *, events: Events = NO_EVENTS) -> OnceResult:
+async def once(
+    context: AppContext,
+) -> OnceResult:
     """Poll every controller, send beside it, and then the rest. Raises LedgerError."""
     done = OnceResult()
 
     async def collect(queued: Callable[[], None]) -> None:
-        waking = WakeOnCollected(events, queued)
         done.cycles = await together(
-            poll(dataclasses.replace(one, events=waking)) for one in line.controllers
+            poll(dataclasses.replace(one, events=WakeOnCollected(one.events, queued)))
+            for one in context.controllers
         )
 
-    senders = [dataclasses.replace(one, events=events) for one in line.senders]
-    done.drains = await flush_while(collect, senders)
-    apply_retention(line.ledger, line.settings.ledger, line.clock())
-    done.queued = line.ledger.outbox.count_queued()
+    done.passes = await flush_while(collect, context.senders)
+    apply_retention(context.ledger, context.settings.ledger, context.clock())
+    done.queued = context.ledger.outbox.count_queued()
     return done

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import msgspec
-
-from poller.core.errors import BadAnswer, NoSuchBuild, NotFound, UsageError
-from poller.jenkins.discovery import in_multibranch
+from poller.actions.find_build import find_build
+from poller.core.errors import NoSuchBuild
 from poller.ledger.records import JobState
-from poller.mapping.evidence import EnrichedBuild
 from poller.mapping.iacm_execution import NewExecution, NoExecution, encode, new_execution
 from poller.mapping.job_run import MappedRun, Skip, map_build
 from poller.mapping.size_limit import limit_size
 from poller.polling.controller import Controller
-from poller.polling.enrich import EnrichFailure, enrich
+from poller.polling.enrich import fetch_enriched
 
 
 @dataclass(frozen=True)
@@ -57,49 +54,16 @@ async def preview(
 
     Raises NoSuchBuild; UsageError when several controllers have the build; RemoteError.
     """
-    found: list[Preview] = []
-    for one in controllers:
-        if controller in (None, one.name):
-            try:
-                found.append(await _of(one, job, number))
-            except NotFound:
-                continue
-    if not found:
-        raise NoSuchBuild(
-            f"{job} #{number} is not there, or not to be seen with this token",
-            "JOB is the full name with its folders, as Jenkins shows it in fullName",
-        )
-    if len(found) > 1:
-        names = ", ".join(one.controller for one in found)
-        raise UsageError(f"{job} #{number} is on {names}", "say which with --controller NAME")
-    return found[0]
-
-
-async def _of(one: Controller, job: str, number: int) -> Preview:
-    build = await one.client.build(job, number)
+    one, build = await find_build(controllers, job, number, controller)
     if not build.completed:
         raise NoSuchBuild(f"{job} #{number} still runs", "it is sent when it is completed")
-    (made,) = await enrich(one.for_rules_only(), job, [build])
-    enriched = made if isinstance(made, EnrichedBuild) else _fallback(one, job, made)
+    enriched, multibranch = await fetch_enriched(one, job, build, may_be_incomplete=True)
     row = one.ledger.controllers.find(one.name)
     jobs = one.ledger.jobs.states(row.id, job) if row else {}
-    state = jobs.get(job, JobState(job))
-    facts = one.job_info(job, state, multibranch=await in_multibranch(one.client, job))
+    facts = one.job_info(job, jobs.get(job, JobState(job)), multibranch=multibranch)
     done = map_build(one.instance, facts, enriched, one.mapping)
     if isinstance(done, Skip):
         return Preview(one.name, done)
     body, left_out = limit_size(done.run, one.mapping.body_limit)
     execution = new_execution(done.run, enriched.tree, facts.rule.settings)
     return Preview(one.name, done, body, left_out, enriched.incomplete, execution)
-
-
-def _fallback(one: Controller, job: str, failure: EnrichFailure) -> EnrichedBuild:
-    """What the run is made of when trying again is no use. Raises BadAnswer: there is nothing."""
-    if failure.fallback is None:
-        raise BadAnswer(one.client.where, f"{job} #{failure.build.number}", failure.why)
-    return failure.fallback
-
-
-def pretty(body: bytes) -> str:
-    """The payload, indented."""
-    return msgspec.json.format(body, indent=2).decode()

@@ -39,8 +39,8 @@ class ReconcileResult:
 
     @property
     def exit_code(self) -> int:
-        """69: a controller did not answer. 1: a finding, that was not repaired. 75: a job could not
-        be compared, or something is still queued after a repair. Else 0."""
+        """69: a controller did not answer. 1: a difference that was not repaired. 75: a job was not
+        compared, or something is still queued after a repair. Else 0."""
         if self.errors:
             return 69
         if self.repairing:
@@ -50,23 +50,29 @@ class ReconcileResult:
         return 75 if self.problems else 0
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """What to compare: builds since then (epoch ms; None is where each ledger begins) of the jobs
+    that ``globs`` select, at most ``rate`` jobs a second. ``repair``: collect or queue again what
+    is missing. ``on_difference`` gets a controller's name and what was found there."""
+
+    since: int | None
+    globs: Globs
+    repair: bool
+    rate: float
+    on_difference: Callable[[str, Difference], None]
+
+
 async def reconcile_all(
-    controllers: Sequence[Controller],
-    line: AppContext,
-    since: int | None,
-    globs: Globs,
-    *,
-    repair: bool,
-    rate: float,
-    on_finding: Callable[[str, Difference], None],
+    context: AppContext, controllers: Sequence[Controller], comparison: Comparison
 ) -> ReconcileResult:
-    """Compare, and with ``repair`` mend and deliver. ``since`` None is where each controller's
-    ledger begins; ``rate`` is in jobs a second; ``on_finding`` is told a controller's name and what
-    was found there."""
+    """Compare Jenkins with the ledger."""
+    since, repair = comparison.since, comparison.repair
     done = ReconcileResult(repairing=repair)
     for controller in controllers:
-        pace = RateLimit(rate, asyncio.get_running_loop().time)
-        names, note = selected(controller, globs), partial(on_finding, controller.name)
+        pace = RateLimit(comparison.rate, asyncio.get_running_loop().time)
+        names = selected(controller, comparison.globs)
+        note = partial(comparison.on_difference, controller.name)
         try:
             async for checked in reconcile(controller, names, since, pace, note):
                 _note(done, checked)
@@ -75,8 +81,8 @@ async def reconcile_all(
         except RemoteError as error:
             done.errors.append(error)
     if repair:
-        await flush_all(line.senders)
-        done.queued = line.ledger.outbox.count_queued()
+        await flush_all(context.senders)
+        done.queued = context.ledger.outbox.count_queued()
     return done
 
 

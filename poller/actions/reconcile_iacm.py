@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
-from poller.actions.reconcile import ReconcileResult
+from poller.actions.reconcile import Comparison, ReconcileResult
+from poller.context import AppContext
 from poller.core.errors import RemoteError
-from poller.core.patterns import Globs
-from poller.delivery.flush import flush
-from poller.delivery.iacm_client import Execution, IacmClient, executions
+from poller.core.times import DAY_MS
+from poller.delivery.flush import flush_all
+from poller.delivery.iacm_client import Execution, executions
 from poller.delivery.iacm_sink import NAME
-from poller.delivery.sender import Sender
 from poller.ledger import Ledger
 from poller.ledger.executions import RecordedExecution
 from poller.mapping.iacm_execution import NewExecution
 from poller.polling.controller import Controller
 from poller.polling.reconciliation import QUEUED, Difference
 
-SKEW_MS = 86_400_000
+SKEW_MS = DAY_MS
 """How far IaCM's clock may be from Jenkins': it is asked for so much more than is compared."""
 
 Known = dict[tuple[str, str], tuple[str, RecordedExecution, NewExecution]]
@@ -27,33 +27,28 @@ Known = dict[tuple[str, str], tuple[str, RecordedExecution, NewExecution]]
 
 
 async def reconcile_iacm(
-    controllers: Sequence[Controller],
-    api: IacmClient,
-    sender: Sender,
-    since: int | None,
-    globs: Globs,
-    *,
-    repair: bool,
-    on_finding: Callable[[str, Difference], None],
+    context: AppContext, controllers: Sequence[Controller], comparison: Comparison
 ) -> ReconcileResult:
-    """Read what IaCM has since then, page by page, and compare. With ``repair`` what is missing
-    there is queued again, the same to the byte, and sent.
+    """Read what IaCM has since then, page by page, and compare. What is missing there is queued
+    again by a repair, the same to the byte, and sent.
 
-    ``since`` (epoch ms, of the start of a build) None is all that the ledger has. Executions that
-    others recorded are none of ours. Jenkins is not asked.
+    ``since`` None is all that the ledger has. Executions that others recorded are none of ours.
+    Jenkins is not asked.
     """
+    assert context.iacm is not None  # noqa: S101 - for the type checker
+    since, repair, ledger = comparison.since, comparison.repair, context.ledger
     done = ReconcileResult(repairing=repair)
-    ledger = sender.ledger
-    known = _known(controllers, ledger, since, globs, done)
+    known = _known(controllers, ledger, comparison, done)
 
     def note(controller: str, build: RecordedExecution, why: str, *, differs: bool = False) -> None:
         done.missing += not differs
         done.differing += differs
-        on_finding(controller, Difference(build.full_name, build.number, why, differs, build.build))
+        found = Difference(build.full_name, build.number, why, differs, build.build)
+        comparison.on_difference(controller, found)
 
     filters = {} if not since else {"start_time": str(max(0, since - SKEW_MS))}
     try:
-        async for execution in executions(api, filters):
+        async for execution in executions(context.iacm, filters):
             key = (execution.pipeline_execution_id, execution.pipeline_stage_id)
             if key not in known:
                 continue
@@ -73,10 +68,10 @@ async def reconcile_iacm(
         elif build.state == "delivered":
             note(controller, build, "delivered, and not on record at IaCM")
             if repair:
-                ledger.executions.queue_again(build.build, sender.clock())
+                ledger.executions.queue_again(build.build, context.clock())
                 done.repaired += 1
     if repair:
-        await flush(sender)
+        await flush_all([one for one in context.senders if one.name == NAME])
         done.queued = ledger.outbox.count_queued(NAME)
     return done
 
@@ -93,16 +88,17 @@ def difference(execution: Execution, sent: NewExecution) -> str:
 def _known(
     controllers: Sequence[Controller],
     ledger: Ledger,
-    since: int | None,
-    globs: Globs,
+    comparison: Comparison,
     done: ReconcileResult,
 ) -> Known:
     known: Known = {}
     jobs = set()
     for controller in controllers:
         row = ledger.controllers.find(controller.name)
-        for build in ledger.executions.recorded(row.id, since or 0) if row is not None else ():
-            if build.state != "rejected" and globs.selects(build.full_name):
+        for build in (
+            ledger.executions.recorded(row.id, comparison.since or 0) if row is not None else ()
+        ):
+            if build.state != "rejected" and comparison.globs.selects(build.full_name):
                 sent = msgspec.json.decode(build.body, type=NewExecution)
                 known[sent.pipeline_execution_id, sent.pipeline_stage_id] = (
                     controller.name, build, sent,

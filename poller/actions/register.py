@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import uuid
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from poller.config.servers import ControllerConfig, SeiConfig
 from poller.config.settings import Settings
 from poller.context import sei_client
 from poller.core.errors import BadAnswer, ConfigError, UsageError
+from poller.core.escape import clip
 from poller.core.known_secrets import mask
 from poller.delivery.sei import WHERE
 from poller.http.errors import HttpResponse, raise_for_status
@@ -69,12 +71,8 @@ async def register(
         "name": controller.effective_instance_name,
         "type": "jenkins",
     }
-    api = sei_client(sei, environ)
-    try:
-        answer = await api.new_instance(json.dumps(body).encode())
-    finally:
-        await api.aclose()
-    return guid_of(answer)
+    async with contextlib.aclosing(sei_client(sei, environ)) as client:
+        return guid_of(await client.new_instance(json.dumps(body).encode()))
 
 
 def guid_of(answer: HttpResponse) -> str:
@@ -103,9 +101,8 @@ def guid_of(answer: HttpResponse) -> str:
 
 
 def words(body: bytes) -> str:
-    """The beginning of an answer, on one line and printable."""
-    text = mask(" ".join(body.decode("utf-8", "replace").split()))[:WORDS_SHOWN]
-    return "".join(letter if letter.isprintable() else "?" for letter in text) or "no words"
+    """The beginning of an answer, on one line."""
+    return clip(mask(" ".join(body.decode("utf-8", "replace").split())), WORDS_SHOWN) or "no words"
 
 
 def line_for(guid: str) -> str:
@@ -113,7 +110,7 @@ def line_for(guid: str) -> str:
     return f'instance_guid = "{guid}"'
 
 
-MOST_BYTES = 64 * 1024
+LARGEST_SATELLITE = 64 * 1024
 LONGEST_ID = 100
 SATELLITE_CURE = "download it anew from SEI's integration, or give --integration-id"
 
@@ -155,11 +152,11 @@ def is_id(text: str) -> bool:
 def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            raw = file.read(MOST_BYTES + 1)
+            raw = file.read(LARGEST_SATELLITE + 1)
     except OSError as error:
         raise UsageError(f"{path}: can't read it: {error.strerror}", SATELLITE_CURE) from None
-    if len(raw) > MOST_BYTES:
+    if len(raw) > LARGEST_SATELLITE:
         raise UsageError(
-            f"{path}: larger than {MOST_BYTES} bytes: no satellite.yml", SATELLITE_CURE
+            f"{path}: larger than {LARGEST_SATELLITE} bytes: no satellite.yml", SATELLITE_CURE
         )
     return raw

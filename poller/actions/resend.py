@@ -1,18 +1,18 @@
-"""Runs that were refused, or that Jenkins tells otherwise now: mapped anew and queued again."""
+"""Runs that were refused, or that are otherwise in Jenkins now: mapped anew, queued again."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from poller.actions.find_build import check_only_one
 from poller.context import AppContext
-from poller.core.errors import NoSuchBuild, NotFound, RemoteError, UsageError
-from poller.jenkins.discovery import in_multibranch
+from poller.core.errors import NoSuchBuild, NotFound, RemoteError
 from poller.ledger.executions import SINK as IACM
 from poller.ledger.outbox import SentBuild
 from poller.ledger.records import BuildRow
 from poller.mapping.job_run import JobInfo
 from poller.polling.controller import Controller
-from poller.polling.enrich import EnrichFailure, enrich
+from poller.polling.enrich import fetch_enriched
 from poller.polling.recording import mapped
 
 
@@ -58,18 +58,14 @@ async def _anew(controller: Controller, sent: SentBuild) -> BuildRow | None:
         return None
     if not build.key.is_same(sent.key):
         return None
-    (enriched,) = await enrich(controller.for_rules_only(), name, [build])
-    if isinstance(enriched, EnrichFailure):
-        raise RemoteError(controller.client.where, f"{name} #{number}", enriched.why)
-    multibranch = await in_multibranch(controller.client, name)
+    enriched, multibranch = await fetch_enriched(controller, name, build, may_be_incomplete=False)
     rule = controller.rule_of(name)
-    return mapped(
-        controller, JobInfo(name, sent.generation, sent.number_offset, multibranch, rule), enriched
-    )
+    job = JobInfo(name, sent.generation, sent.number_offset, multibranch, rule)
+    return mapped(controller, job, enriched)
 
 
 async def resend_all(
-    line: AppContext,
+    context: AppContext,
     wanted: tuple[str, int] | None,
     controller: str | None,
 ) -> list[ResendResult]:
@@ -79,7 +75,7 @@ async def resend_all(
     """
     rows = [
         row
-        for row in line.ledger.outbox.rejected()
+        for row in context.ledger.outbox.rejected()
         if (wanted is None or (row["job"], row["number"]) == wanted)
         and controller in (None, row["controller"])
     ]
@@ -87,12 +83,9 @@ async def resend_all(
         raise NoSuchBuild(
             f"{wanted[0]} #{wanted[1]}: no refused run", "`sei-poller rejected` lists them"
         )
-    names = sorted({row["controller"] for row in rows})
-    if wanted is not None and len(names) > 1:
-        raise UsageError(
-            f"{wanted[0]} #{wanted[1]} is on {', '.join(names)}", "say which with --controller NAME"
-        )
-    controllers = {one.name: one for one in line.controllers}
+    if wanted is not None:
+        check_only_one(sorted(row["controller"] for row in rows), *wanted)
+    controllers = {one.name: one for one in context.controllers}
     builds = {row["build"]: row for row in rows}
     done = []
     for build, row in builds.items():

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
-import time
 from collections.abc import Callable, Coroutine
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+from typer.core import TyperGroup
 
 from poller import __version__
 from poller.cli.output import emit, say
@@ -19,10 +19,29 @@ from poller.core.errors import ConfigError, PollerError, UsageError
 if TYPE_CHECKING:
     from poller.config.settings import Settings
     from poller.context import AppContext
+    from poller.core.events import Events
+
+
+class Commands(TyperGroup):
+    """The commands: each returns its exit code, None for 0, or raises what went wrong."""
+
+    def invoke(self, ctx: Any) -> None:
+        """Run one; an error of ours is one line, with its cure and exit code."""
+        try:
+            code = super().invoke(ctx)
+        except PollerError as error:
+            say(f"sei-poller: {error}", err=True)
+            if error.hint:
+                say(f"  {error.hint}", err=True)
+            code = error.exit_code
+        except KeyboardInterrupt:
+            code = 130
+        ctx.exit(code or 0)
 
 
 app = typer.Typer(
     name="sei-poller",
+    cls=Commands,
     help="Sends every completed Jenkins build to Harness SEI.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -45,7 +64,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ControllerName = Annotated[
     str | None, typer.Option("--controller", metavar="NAME", help="Needed where two share the job.")
 ]
-
+When = Annotated[str | None, typer.Option(metavar="WHEN", help="An ISO 8601 time, or 90d, or all.")]
 SinkName = Annotated[
     str, typer.Option("--sink", metavar="NAME", help="sei, or iacm: what Harness IaCM gets.")
 ]
@@ -53,15 +72,13 @@ SinkName = Annotated[
 
 def _version(show: bool) -> None:
     if show:
-        from poller.cli.app import version_lines
-
         emit(version_lines())
         raise typer.Exit
 
 
 @app.callback()
 def options(
-    context: typer.Context,
+    ctx: typer.Context,
     config: Annotated[
         Path | None,
         typer.Option(
@@ -82,24 +99,19 @@ def options(
 ) -> None:
     """Options of every command."""
     del version
-    context.obj = config
+    ctx.obj = config
 
 
-def clock() -> int:
-    """Now, in epoch milliseconds."""
-    return time.time_ns() // 1_000_000
+def read_settings(ctx: typer.Context, *, secrets: bool = True) -> Settings:
+    """The config, with every secret readable where they are needed. Raises ConfigError."""
+    return reader(ctx, secrets=secrets)()
 
 
-def read_settings(context: typer.Context, *, secrets: bool = True) -> Settings:
-    """The config, with every secret readable where they are needed; else why not, and exit 78."""
-    return handle_errors(reader(context, secrets=secrets))
-
-
-def reader(context: typer.Context, *, secrets: bool = True) -> Callable[[], Settings]:
+def reader(ctx: typer.Context, *, secrets: bool = True) -> Callable[[], Settings]:
     """Reads the config, and raises ConfigError for it and for each secret that can't be read."""
     from poller.config.load import check_secrets, load
 
-    path = config_path(context)
+    path = config_path(ctx)
 
     def read() -> Settings:
         settings = load(path, os.environ)
@@ -110,11 +122,11 @@ def reader(context: typer.Context, *, secrets: bool = True) -> Callable[[], Sett
     return read
 
 
-def config_path(context: typer.Context) -> Path:
+def config_path(ctx: typer.Context) -> Path:
     """The config file, absolute. By hand, its credentials are the files beside it."""
     from poller.config.load import find
 
-    path = handle_errors(lambda: find(context.find_root().obj, os.environ)).absolute()
+    path = find(ctx.find_root().obj, os.environ).absolute()
     os.environ.setdefault("CREDENTIALS_DIRECTORY", str(path.parent))
     return path
 
@@ -128,66 +140,47 @@ def is_iacm(settings: Settings, sink: str) -> bool:
     return sink == "iacm"
 
 
-def refuse(message: str, hint: str = "") -> None:
-    raise UsageError(message, hint)
-
-
-def moment(text: str, option: str, now: int) -> int:
+def moment(text: str | None, option: str, now: int) -> int | None:
     """A WHEN in epoch milliseconds. Raises UsageError, naming its option."""
     from poller.core.times import parse_when
 
     try:
-        return parse_when(text, now)
+        return None if text is None else parse_when(text, now)
     except ValueError as error:
         raise UsageError(f"{option} {text}: {error}") from None
 
 
-def locked(settings: Settings, work: Callable[[AppContext], Coroutine[Any, Any, int]]) -> int:
-    from poller.ledger.locks import only_one
-
-    def held() -> int:
-        path = Path(settings.ledger.path)
-        with only_one(path):
-            return with_context(settings, work, share=1.0)
-
-    return handle_errors(held)
+def window(since: str | None, until: str | None, now: int) -> tuple[int | None, int | None]:
+    """Both ends in epoch milliseconds. Raises UsageError, also where nothing is between them."""
+    start, end = moment(since, "--since", now), moment(until, "--until", now)
+    if start is not None and end is not None and start >= end:
+        raise UsageError("--since is not before --until")
+    return start, end
 
 
 def with_context(
     settings: Settings,
-    work: Callable[[AppContext], Coroutine[Any, Any, int]],
+    work: Callable[[AppContext], Coroutine[Any, Any, T]],
     *,
+    events: Events | None = None,
     share: float = BESIDE_THE_SERVICE,
-) -> int:
+) -> T:
+    """What ``work`` returns, with all that the config names opened for it."""
     import asyncio
 
     from poller.context import open_context
+    from poller.core.events import NO_EVENTS
     from poller.core.log_output import configure
 
     configure()
 
-    async def main() -> int:
-        async with open_context(settings, os.environ, clock=clock, share=share) as line:
-            return await work(line)
+    async def main() -> T:
+        async with open_context(
+            settings, os.environ, events=events or NO_EVENTS, share=share
+        ) as context:
+            return await work(context)
 
-    return handle_errors(lambda: asyncio.run(main()))
-
-
-def handle_errors(work: Callable[[], T]) -> T:
-    """What ``work`` returns; an error of ours is told in one line, with its cure and exit code."""
-    try:
-        return work()
-    except PollerError as error:
-        say(f"sei-poller: {error}", err=True)
-        if error.hint:
-            say(f"  {error.hint}", err=True)
-        raise typer.Exit(error.exit_code) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
-
-
-def end(code: int) -> NoReturn:
-    raise typer.Exit(code)
+    return asyncio.run(main())
 
 
 PACKAGES = ("APScheduler", "httpx", "python-jenkins", "sqlite-utils")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import textwrap
@@ -10,18 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from poller.cli.app import AsJson, app, clock, end, handle_errors, read_settings
-from poller.cli.output import say
-from poller.core.errors import ConfigError
+from poller.cli.app import AsJson, When, app, read_settings, window
+from poller.cli.output import emit, say
+from poller.core.errors import ConfigError, NoSuchBuild, NotFound
 from poller.core.escape import TEXT, clip
-from poller.core.times import iso
-from poller.delivery.iacm_client import Execution
+from poller.core.times import iso, now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from poller.config.settings import Settings
-    from poller.delivery.iacm_client import IacmClient
+    from poller.delivery.iacm_client import Execution, IacmClient
 
 
 executions_app = typer.Typer(
@@ -29,12 +29,10 @@ executions_app = typer.Typer(
 )
 app.add_typer(executions_app, name="executions")
 
-When = Annotated[str | None, typer.Option(metavar="WHEN", help="An ISO 8601 time, or 90d.")]
-
 
 @executions_app.command("list")
 def list_executions(
-    context: typer.Context,
+    ctx: typer.Context,
     workspace: Annotated[str | None, typer.Option(metavar="ID", help="Of this one.")] = None,
     pipeline: Annotated[str | None, typer.Option(metavar="NAME", help="Of this one.")] = None,
     execution: Annotated[
@@ -49,23 +47,27 @@ def list_executions(
         int | None, typer.Option(metavar="N", min=1, help="At most so many; default: all.")
     ] = None,
     as_json: AsJson = False,
-) -> None:
+) -> int:
     """Executions in IaCM's order, each page asked for when it is needed."""
-    settings = read_settings(context, secrets=False)
+    settings = read_settings(ctx, secrets=False)
+    start, end = window(since, until, now_ms())
+    given = {
+        "workspace": workspace,
+        "pipeline_execution_id": execution,
+        "status": ",".join(status or ()) or None,
+        "pipeline_name": pipeline,
+        "start_time": start,
+        "end_time": end,
+    }
+    filters = {name: str(value) for name, value in given.items() if value is not None}
 
-    async def show(api: IacmClient) -> int:
-        from poller.actions.executions import filters
-        from poller.cli.executions import execution_line, execution_text
+    async def show(client: IacmClient) -> int:
         from poller.delivery.iacm_client import executions
 
-        chosen = filters(
-            clock(), workspace=workspace, pipeline=pipeline, execution=execution,
-            status=status or [], since=since, until=until,
-        )  # fmt: skip
         count = 0
         if as_json:
             say("[", nl=False)
-        async for one in executions(api, chosen, limit):
+        async for one in executions(client, filters, limit):
             say(
                 execution_text(one, first=count == 0) if as_json else execution_line(one),
                 nl=not as_json,
@@ -77,43 +79,40 @@ def list_executions(
             say("none found", err=True)
         return 0
 
-    end(_asked(settings, show))
+    return _with_client(settings, show)
 
 
 @executions_app.command("get")
 def get_execution(
-    context: typer.Context,
+    ctx: typer.Context,
     pipeline_execution_id: Annotated[
         str, typer.Argument(metavar="PIPELINE_EXECUTION_ID", help="SEI's execution_id, if ours.")
     ],
     stage_id: Annotated[str, typer.Argument(metavar="STAGE_ID", help="The stage's own id.")],
     as_json: AsJson = False,
-) -> None:
+) -> int:
     """One execution. Exit 65 when IaCM has none of these ids."""
-    settings = read_settings(context, secrets=False)
+    settings = read_settings(ctx, secrets=False)
 
-    async def show(api: IacmClient) -> int:
-        from poller.cli.executions import execution_json, execution_lines
-        from poller.core.errors import NoSuchBuild, NotFound
-
+    async def show(client: IacmClient) -> int:
         try:
-            found = await api.get(pipeline_execution_id, stage_id)
+            found = await client.get(pipeline_execution_id, stage_id)
         except NotFound as error:
             raise NoSuchBuild(
                 f"IaCM has no execution {pipeline_execution_id} {stage_id}", error.hint
             ) from None
         if as_json:
-            import json
-
-            say(json.dumps(execution_json(found), indent=2, ensure_ascii=False))
+            emit(execution_json(found))
         else:
             say("\n".join(execution_lines(found)))
         return 0
 
-    end(_asked(settings, show))
+    return _with_client(settings, show)
 
 
-def _asked(settings: Settings, work: Callable[[IacmClient], Coroutine[object, object, int]]) -> int:
+def _with_client(
+    settings: Settings, work: Callable[[IacmClient], Coroutine[object, object, int]]
+) -> int:
     import asyncio
 
     from poller.context import iacm_client
@@ -123,13 +122,10 @@ def _asked(settings: Settings, work: Callable[[IacmClient], Coroutine[object, ob
             raise ConfigError(
                 ["[harness] is missing"], "it names url, account, org, project and the API key"
             )
-        api = iacm_client(settings.harness, os.environ)
-        try:
-            return await work(api)
-        finally:
-            await api.aclose()
+        async with contextlib.aclosing(iacm_client(settings.harness, os.environ)) as client:
+            return await work(client)
 
-    return handle_errors(lambda: asyncio.run(main()))
+    return asyncio.run(main())
 
 
 LAST_MS = 253_402_300_799_000
@@ -158,8 +154,8 @@ def execution_line(execution: Execution) -> str:
 
 def execution_lines(execution: Execution) -> list[str]:
     """A line a field."""
-    told = execution_json(execution)
-    return [f"{name}: {_one_line(str(value))}" for name, value in told.items() if value]
+    fields = execution_json(execution)
+    return [f"{name}: {_one_line(str(value))}" for name, value in fields.items() if value]
 
 
 def _one_line(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The commands that look after the books: backfill, reconcile, rejected, retry."""
+"""The commands that collect and send what is missing: backfill, reconcile, rejected, retry."""
 
 from __future__ import annotations
 
@@ -12,30 +12,26 @@ from poller.cli.app import (
     AsJson,
     ControllerName,
     SinkName,
+    When,
     app,
-    clock,
-    end,
-    handle_errors,
     is_iacm,
     moment,
     read_settings,
-    refuse,
+    window,
     with_context,
 )
 from poller.cli.output import emit
 from poller.core.errors import UsageError
+from poller.core.times import now_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from poller.actions.reconcile import ReconcileResult
+    from poller.actions.backfill import BackfillAllResult
     from poller.context import AppContext
     from poller.core.patterns import Globs
     from poller.polling.controller import Controller
     from poller.polling.reconciliation import Difference
 
 
-When = Annotated[str | None, typer.Option(metavar="WHEN", help="An ISO 8601 time, or 90d, or all.")]
 Jobs = Annotated[
     list[str] | None, typer.Option("--job", metavar="GLOB", help="Over fullName; may be repeated.")
 ]
@@ -46,7 +42,7 @@ OneController = Annotated[
 
 @app.command()
 def backfill(
-    context: typer.Context,
+    ctx: typer.Context,
     since: Annotated[str, typer.Option(metavar="WHEN", help="An ISO 8601 time, or 90d, or all.")],
     until: When = None,
     controller: OneController = None,
@@ -55,36 +51,37 @@ def backfill(
         bool, typer.Option("--dry-run", help="Say how many builds it would be.")
     ] = False,
     as_json: AsJson = False,
-) -> None:
+) -> int:
     """A bounded walk through history; may run beside the service, and be stopped and started."""
-    settings = read_settings(context)
+    settings = read_settings(ctx)
 
-    async def work(line: AppContext) -> int:
-        from poller.actions.backfill import backfill_all, estimate_all
-        from poller.cli.progress import BackfillBar
-        from poller.cli.render import backfill_json, backfill_lines, estimate_json, estimate_lines
-        from poller.polling.backfill import Window
+    from poller.actions.backfill import backfill_all, estimate_all
+    from poller.cli.progress import ProgressBar
+    from poller.cli.render import backfill_json, backfill_lines, estimate_json, estimate_lines
+    from poller.polling.backfill import Window
 
-        now = clock()
-        window = Window(moment(since, "--since", now), moment(until or "0s", "--until", now))
-        if window.since >= window.until:
-            raise UsageError("--since is not before --until")
-        ours = _chosen(line, controller)
-        if dry_run:
-            found = await estimate_all(ours, window, _globs(job))
-            emit(estimate_json(found) if as_json else estimate_lines(found))
-            return found.exit_code
-        with BackfillBar(sys.stderr) as bar:
-            done = await backfill_all(ours, line, window, _globs(job), bar)
-        emit(backfill_json(done) if as_json else backfill_lines(done))
-        return done.exit_code
+    start, end = window(since, until or "0s", now_ms())
+    bounds, globs = Window(start or 0, end or 0), _globs(job)
 
-    end(with_context(settings, work))
+    async def count(context: AppContext) -> int:
+        found = await estimate_all(_chosen(context, controller), bounds, globs)
+        emit(estimate_json(found) if as_json else estimate_lines(found))
+        return found.exit_code
+
+    async def collect(context: AppContext) -> BackfillAllResult:
+        return await backfill_all(context, _chosen(context, controller), bounds, globs)
+
+    if dry_run:
+        return with_context(settings, count)
+    with ProgressBar(sys.stderr) as bar:
+        done = with_context(settings, collect, events=bar)
+    emit(backfill_json(done) if as_json else backfill_lines(done))
+    return done.exit_code
 
 
 @app.command()
 def reconcile(
-    context: typer.Context,
+    ctx: typer.Context,
     since: When = None,
     controller: OneController = None,
     job: Jobs = None,
@@ -94,108 +91,80 @@ def reconcile(
     ] = 5.0,
     sink: SinkName = "sei",
     as_json: AsJson = False,
-) -> None:
+) -> int:
     """Jenkins against the ledger, build by build: what is missing and why. Exit 1 on a finding.
     With --sink iacm, what Harness IaCM has on record against the ledger."""
-    settings = read_settings(context)
-    iacm = handle_errors(lambda: is_iacm(settings, sink))
+    settings = read_settings(ctx)
+    iacm = is_iacm(settings, sink)
 
-    async def work(line: AppContext) -> int:
-        from poller.actions.reconcile import reconcile_all
-        from poller.cli.render import (
-            reconcile_iacm_lines,
-            reconcile_json,
-            reconcile_line,
-            reconcile_lines,
+    from poller.actions.reconcile import Comparison, reconcile_all
+    from poller.actions.reconcile_iacm import reconcile_iacm
+    from poller.cli.render import (
+        reconcile_iacm_lines,
+        reconcile_json,
+        reconcile_line,
+        reconcile_lines,
+    )
+
+    found: list[tuple[str, Difference]] = []
+
+    def show(controller: str, difference: Difference) -> None:
+        if as_json:
+            found.append((controller, difference))
+        else:
+            emit([reconcile_line(controller, difference)])
+
+    comparison = Comparison(moment(since, "--since", now_ms()), _globs(job), repair, rate, show)
+
+    async def work(context: AppContext) -> int:
+        compare, lines = (
+            (reconcile_iacm, reconcile_iacm_lines) if iacm else (reconcile_all, reconcile_lines)
         )
-
-        start = None if since is None else moment(since, "--since", clock())
-        found: list[tuple[str, Difference]] = []
-
-        def show(controller: str, finding: Difference) -> None:
-            if as_json:
-                found.append((controller, finding))
-            else:
-                emit([reconcile_line(controller, finding)])
-
-        if iacm:
-            done = await _with_iacm(line, start, controller, job, show, repair=repair)
-            emit(reconcile_json(done, found) if as_json else reconcile_iacm_lines(done))
-            return done.exit_code
-        done = await reconcile_all(
-            _chosen(line, controller), line, start, _globs(job),
-            repair=repair, rate=rate, on_finding=show,
-        )  # fmt: skip
-        emit(reconcile_json(done, found) if as_json else reconcile_lines(done))
+        done = await compare(context, _chosen(context, controller), comparison)
+        emit(reconcile_json(done, found) if as_json else lines(done))
         return done.exit_code
 
-    end(with_context(settings, work))
-
-
-async def _with_iacm(
-    line: AppContext,
-    since: int | None,
-    controller: str | None,
-    jobs: list[str] | None,
-    show: Callable[[str, Difference], None],
-    *,
-    repair: bool,
-) -> ReconcileResult:
-    from poller.actions.reconcile_iacm import reconcile_iacm
-
-    assert line.iacm is not None  # noqa: S101 - for the type checker
-    (sender,) = [one for one in line.senders if one.name == "iacm"]
-    return await reconcile_iacm(
-        _chosen(line, controller), line.iacm, sender, since, _globs(jobs),
-        repair=repair, on_finding=show,
-    )  # fmt: skip
+    return with_context(settings, work)
 
 
 @app.command()
-def rejected(context: typer.Context, as_json: AsJson = False) -> None:
-    """What SEI refused, or IaCM, with their own words."""
-    settings = read_settings(context)
+def rejected(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """What SEI or IaCM refused, with their own words."""
+    from poller.cli.render import rejected_json, rejected_lines
+    from poller.ledger import Ledger
 
-    def show() -> int:
-        from poller.cli.render import rejected_json, rejected_lines
-        from poller.ledger import Ledger
-
-        with Ledger(Path(settings.ledger.path), read_only=True) as ledger:
-            rows = ledger.outbox.rejected()
-        emit(rejected_json(rows) if as_json else rejected_lines(rows))
-        return 0
-
-    end(handle_errors(show))
+    settings = read_settings(ctx)
+    with Ledger(Path(settings.ledger.path), read_only=True) as ledger:
+        rows = ledger.outbox.rejected()
+    emit(rejected_json(rows) if as_json else rejected_lines(rows))
 
 
 @app.command()
 def retry(
-    context: typer.Context,
+    ctx: typer.Context,
     job: Annotated[str | None, typer.Argument(metavar="[JOB", help="As in fullName.")] = None,
     number: Annotated[int | None, typer.Argument(metavar="NUMBER]", min=1)] = None,
     every: Annotated[bool, typer.Option("--all", help="All that was refused.")] = False,
     controller: ControllerName = None,
     as_json: AsJson = False,
-) -> None:
+) -> int:
     """What was refused, back to the queue: mapped anew from Jenkins, else as it was kept."""
-    settings = read_settings(context)
+    settings = read_settings(ctx)
     if every == (job is not None) or (job is None) != (number is None):
-        handle_errors(
-            lambda: refuse("retry JOB NUMBER, or retry --all", "see `sei-poller retry -h`")
-        )
+        raise UsageError("retry JOB NUMBER, or retry --all", "see `sei-poller retry -h`")
 
-    async def work(line: AppContext) -> int:
+    async def work(context: AppContext) -> int:
         from poller.actions.resend import resend_all
         from poller.cli.render import retried_lines
         from poller.delivery.flush import flush_all
 
         wanted = None if job is None or number is None else (job, number)
-        done = await resend_all(line, wanted, controller)
-        await flush_all(line.senders)
+        done = await resend_all(context, wanted, controller)
+        await flush_all(context.senders)
         emit(done if as_json else retried_lines(done))
-        return 75 if line.ledger.outbox.count_queued() or not all(d.queued for d in done) else 0
+        return 75 if context.ledger.outbox.count_queued() or not all(d.queued for d in done) else 0
 
-    end(with_context(settings, work))
+    return with_context(settings, work)
 
 
 def _globs(jobs: list[str] | None) -> Globs:
@@ -204,9 +173,9 @@ def _globs(jobs: list[str] | None) -> Globs:
     return Globs(jobs or ["**"])
 
 
-def _chosen(line: AppContext, controller: str | None) -> list[Controller]:
-    ours = [one for one in line.controllers if controller in (None, one.name)]
+def _chosen(context: AppContext, controller: str | None) -> list[Controller]:
+    ours = [one for one in context.controllers if controller in (None, one.name)]
     if not ours:
-        names = ", ".join(one.name for one in line.controllers)
+        names = ", ".join(one.name for one in context.controllers)
         raise UsageError(f"no controller {controller!r} in the config", f"there are: {names}")
     return ours

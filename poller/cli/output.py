@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+from typing import Any
 
 import typer
 
@@ -13,12 +14,16 @@ from poller.core.known_secrets import mask
 
 
 def emit(what: object) -> None:
-    """Lines, or a JSON document, in which a dataclass is an object, to stdout."""
+    """Lines, or a JSON document, to stdout: a dataclass is an object, an error its text."""
     if isinstance(what, list) and what and all(isinstance(line, str) for line in what):
         for line in what:
             say(escape_line(line))
     else:
-        say(json.dumps(what, indent=2, ensure_ascii=False, default=dataclasses.asdict))
+        say(json.dumps(what, indent=2, ensure_ascii=False, default=_plain))
+
+
+def _plain(value: Any) -> object:
+    return str(value) if isinstance(value, Exception) else dataclasses.asdict(value)
 
 
 def say(text: str, *, err: bool = False, nl: bool = True) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from poller.actions.backfill import BackfillAllResult, EstimateAllResult
@@ -11,6 +12,8 @@ from poller.actions.resend import ResendResult
 from poller.core.times import iso
 from poller.delivery.iacm_client import meaning
 from poller.delivery.outcome import PassResult
+from poller.polling.backfill import BackfillResult, Estimate
+from poller.polling.cycle import PollResult
 from poller.polling.reconciliation import Difference
 
 
@@ -26,32 +29,40 @@ def once_lines(done: OnceResult) -> list[str]:
             f" {cycle.collected} builds collected, {cycle.skipped} skipped"
         )
         lines += [f"  not collected, tried again later: {problem}" for problem in cycle.problems]
-    return lines + _drain_lines(done.drains, done.queued)
+    return lines + _pass_lines(done.passes, done.queued)
 
 
-def _drain_lines(drains: dict[str, PassResult], queued: int) -> list[str]:
+def _pass_lines(passes: dict[str, PassResult], queued: int) -> list[str]:
     lines = []
-    for name, drained in drains.items():
-        if drained.another_process_sends:
+    for name, one in passes.items():
+        if one.another_process_sends:
             lines.append(f"{name}: another process delivers")
             continue
-        lines.append(f"{name}: {drained.delivered} delivered, {drained.rejected} rejected")
-        if not drained.clean:
-            lines.append(f"  stopped: {drained.stopped or drained.last_failure}")
+        lines.append(f"{name}: {one.delivered} delivered, {one.rejected} rejected")
+        if not one.clean:
+            lines.append(f"  stopped: {one.stopped or one.last_failure}")
     if queued:
         lines.append(f"{queued} still queued; the next run sends them")
     return lines
 
 
-def _drains_json(drains: dict[str, PassResult]) -> dict[str, Any]:
+def _passes_json(passes: dict[str, PassResult]) -> dict[str, Any]:
     return {
         name: {
-            "delivered": drained.delivered,
-            "rejected": drained.rejected,
-            "stopped": drained.stopped or drained.last_failure or None,
+            "delivered": one.delivered,
+            "rejected": one.rejected,
+            "stopped": one.stopped or one.last_failure or None,
         }
-        for name, drained in drains.items()
+        for name, one in passes.items()
     }
+
+
+def _controllers_json(
+    results: Sequence[PollResult | BackfillResult | Estimate],
+) -> list[dict[str, Any]]:
+    """What was done, a controller: the fields are the keys, but for its ``name``."""
+    fields = [dict(vars(one)) for one in results]
+    return [{"name": one.pop("controller"), **one} for one in fields]
 
 
 def once_hints(done: OnceResult) -> list[str]:
@@ -61,25 +72,14 @@ def once_hints(done: OnceResult) -> list[str]:
         for cycle in done.cycles
         if cycle.error is not None and cycle.error.hint
     ]
-    return hints + [f"{name}: {d.hint}" for name, d in done.drains.items() if d.hint]
+    return hints + [f"{name}: {one.hint}" for name, one in done.passes.items() if one.hint]
 
 
 def once_json(done: OnceResult) -> dict[str, Any]:
     """The object that `once --json` prints; its keys are a promise."""
     return {
-        "controllers": [
-            {
-                "name": cycle.controller,
-                "jobs": cycle.jobs,
-                "asked": cycle.asked,
-                "collected": cycle.collected,
-                "skipped": cycle.skipped,
-                "problems": cycle.problems,
-                "error": None if cycle.error is None else str(cycle.error),
-            }
-            for cycle in done.cycles
-        ],
-        "sinks": _drains_json(done.drains),
+        "controllers": _controllers_json(done.cycles),
+        "sinks": _passes_json(done.passes),
         "queued": done.queued,
     }
 
@@ -97,7 +97,7 @@ def backfill_lines(done: BackfillAllResult) -> list[str]:
     if done.another_process_sends:
         lines.append(f"{done.queued} queued; another process delivers them")
     else:
-        lines += _drain_lines(done.drains, done.queued)
+        lines += _pass_lines(done.passes, done.queued)
     if done.stopped:
         lines.append("stopped; the same command goes on from here")
     return lines
@@ -106,22 +106,16 @@ def backfill_lines(done: BackfillAllResult) -> list[str]:
 def backfill_json(done: BackfillAllResult) -> dict[str, Any]:
     """The object that `backfill --json` prints; its keys are a promise."""
     return {
-        "controllers": [
-            {
-                "name": one.controller, "jobs": one.jobs, "done": one.done,
-                "collected": one.collected, "skipped": one.skipped, "problems": one.problems,
-            }
-            for one in done.controllers
-        ],
-        "errors": [str(error) for error in done.errors],
-        "sinks": _drains_json(done.drains),
+        "controllers": _controllers_json(done.controllers),
+        "errors": done.errors,
+        "sinks": _passes_json(done.passes),
         "queued": done.queued,
         "stopped": done.stopped,
-    }  # fmt: skip
+    }
 
 
 def estimate_lines(found: EstimateAllResult) -> list[str]:
-    """A line a controller, and the whole."""
+    """A line a controller."""
     lines = []
     for one in found.controllers:
         lines.append(f"controller {one.controller}: {one.builds} builds of {one.jobs} jobs")
@@ -132,23 +126,16 @@ def estimate_lines(found: EstimateAllResult) -> list[str]:
 
 def estimate_json(found: EstimateAllResult) -> dict[str, Any]:
     """The object that `backfill --dry-run --json` prints; its keys are a promise."""
-    return {
-        "controllers": [
-            {"name": one.controller, "jobs": one.jobs, "builds": one.builds,
-             "problems": one.problems}
-            for one in found.controllers
-        ],
-        "errors": [str(error) for error in found.errors],
-    }  # fmt: skip
+    return {"controllers": _controllers_json(found.controllers), "errors": found.errors}
 
 
-def reconcile_line(controller: str, finding: Difference) -> str:
-    """One finding."""
-    return f"{controller}: {finding.job} #{finding.number}: {finding.why}"
+def reconcile_line(controller: str, difference: Difference) -> str:
+    """One difference."""
+    return f"{controller}: {difference.job} #{difference.number}: {difference.why}"
 
 
 def reconcile_lines(done: ReconcileResult) -> list[str]:
-    """What comes after the findings."""
+    """What comes after the differences."""
     lines = [f"not compared: {problem}" for problem in done.problems]
     lines += [str(error) for error in done.errors]
     lines.append(
@@ -163,7 +150,7 @@ def reconcile_lines(done: ReconcileResult) -> list[str]:
 
 
 def reconcile_iacm_lines(done: ReconcileResult) -> list[str]:
-    """What comes after the findings about IaCM."""
+    """What comes after the differences about IaCM."""
     if done.errors:
         return [f"not compared: {error}" for error in done.errors]
     lines = [f"not repaired: {problem}" for problem in done.problems]
@@ -206,8 +193,8 @@ def rejected_lines(rows: list[dict[str, Any]]) -> list[str]:
             f" HTTP {row['status']} at {iso(row['at'])}"
         )
         lines += [f"  {line}" for line in (row["answer"] or "").splitlines()[:5]]
-        if row["sink"] == "iacm" and (told := meaning(row["status"])):
-            lines.append(f"  {told}")
+        if row["sink"] == "iacm" and (cure := meaning(row["status"])):
+            lines.append(f"  {cure}")
     return lines or ["nothing was refused"]
 
 

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from poller.actions.preview import Preview
     from poller.ledger.log_search import LogHit
     from poller.ledger.logs import LogRow
-    from poller.status.snapshot import ControllerState, Deliveries, Incomplete, Snapshot
+    from poller.status.snapshot import ControllerState, Deliveries, IncompleteRuns, Snapshot
 
 
 WIDEST = 60
 """Characters of a value that are shown."""
 
 
-def status_json(state: Snapshot, incomplete: Mapping[str, Incomplete]) -> dict[str, Any]:
+def status_json(state: Snapshot, incomplete: Mapping[str, IncompleteRuns]) -> dict[str, Any]:
     """The object that `status --json` prints; its keys are a promise. Times are ISO 8601.
 
     ``lag_seconds`` is the time since the last poll that Jenkins answered; null before the first.
@@ -43,7 +43,9 @@ def status_json(state: Snapshot, incomplete: Mapping[str, Incomplete]) -> dict[s
     }
 
 
-def _controller(one: ControllerState, state: Snapshot, incomplete: Incomplete) -> dict[str, Any]:
+def _controller(
+    one: ControllerState, state: Snapshot, incomplete: IncompleteRuns
+) -> dict[str, Any]:
     lag = one.lag(state.now)
     return {
         "name": one.name,
@@ -63,15 +65,15 @@ def _controller(one: ControllerState, state: Snapshot, incomplete: Incomplete) -
 
 
 def _deliveries(sink: str, found: Deliveries) -> dict[str, Any]:
-    told: dict[str, Any] = {
+    counts: dict[str, Any] = {
         "queued": found.queued,
         "delivered": found.delivered,
         "rejected": found.rejected,
         "oldest_queued": _time(found.oldest),
     }
     if sink == IACM:  # the only sink that takes some builds and not others
-        told |= {"skipped": sum(found.skipped.values()), "skipped_because": found.skipped}
-    return told
+        counts |= {"skipped": sum(found.skipped.values()), "skipped_because": found.skipped}
+    return counts
 
 
 def _breaker(breaker: Breaker) -> dict[str, Any]:
@@ -100,7 +102,7 @@ def status_lines(status: dict[str, Any]) -> list[str]:
         )
         if row["last_error"]:
             out.append(f"  problem: {row['last_error']}")
-        out += [f"  {line}" for line in _alone(row["breaker"])]
+        out += [f"  {line}" for line in _open_circuit(row["breaker"])]
         if row["incomplete"]["count"]:
             out.append(f"  {row['incomplete']['count']} runs went without something; the newest:")
         out += [
@@ -120,12 +122,12 @@ def status_lines(status: dict[str, Any]) -> list[str]:
             out.append(
                 f"{name}: not taking runs since {sink['last_error_at']}: {sink['last_error']}"
             )
-        out += [f"{name}: {line}" for line in _alone(sink["breaker"])]
+        out += [f"{name}: {line}" for line in _open_circuit(sink["breaker"])]
     return out
 
 
-def _alone(breaker: dict[str, Any]) -> list[str]:
-    """That a server is left alone, as text."""
+def _open_circuit(breaker: dict[str, Any]) -> list[str]:
+    """An open circuit as text."""
     if breaker["state"] == BreakerState.CLOSED:
         return []
     tried = f"tried again at {breaker['next_try']}" if breaker["next_try"] else "tried just now"
@@ -204,16 +206,16 @@ def explain_json(preview: Preview) -> dict[str, Any]:
 
 def explain_lines(preview: Preview) -> list[str]:
     """The same, a line a field."""
-    told = explain_json(preview)
-    if "skip" in told:
-        return [f"skipped: {told['skip']}"]
-    lines = [told["rule"] or "no rule matches"]
-    for field, one in told["fields"].items():
+    explained = explain_json(preview)
+    if "skip" in explained:
+        return [f"skipped: {explained['skip']}"]
+    lines = [explained["rule"] or "no rule matches"]
+    for field, one in explained["fields"].items():
         value = _short(one["value"]) if "value" in one else "(left out)"
         lines.append(f"{field}: {value}  <- {one['source']}")
-    if told["left_out"]:
-        lines.append(f"left out, as the payload is too large: {told['left_out']}")
-    return lines + [f"goes without: {why}" for why in told["lacking"]]
+    if explained["left_out"]:
+        lines.append(f"left out, as the payload is too large: {explained['left_out']}")
+    return lines + [f"goes without: {why}" for why in explained["lacking"]]
 
 
 def _short(value: Any) -> str:

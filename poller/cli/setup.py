@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from poller.cli.app import AsJson, app, clock, config_path, end, handle_errors, read_settings
+from poller.cli.app import AsJson, app, config_path, read_settings
 from poller.cli.output import emit, say
+from poller.core.times import now_ms
 
 if TYPE_CHECKING:
     from poller.actions.init import Question
@@ -30,7 +31,7 @@ def _flag(name: str, metavar: str, text: str) -> typer.models.OptionInfo:
 
 @app.command()
 def init(
-    context: typer.Context,
+    ctx: typer.Context,
     url: Annotated[str | None, _flag("--url", "URL", "Jenkins' url.")] = None,
     user: Annotated[str | None, _flag("--user", "NAME", "Jenkins user to read with.")] = None,
     token_env: Annotated[str | None, _flag("--token-env", "NAME", "Variable: its token.")] = None,
@@ -62,7 +63,7 @@ def init(
     allow_http: Annotated[
         bool, typer.Option("--allow-http", help="Send secrets to an http:// url, in clear.")
     ] = False,
-) -> None:
+) -> int:
     """Write a config: asks for what is not given, and tries each answer."""
     flags = {
         "url": url,
@@ -77,29 +78,28 @@ def init(
         "allow_http": "true" if allow_http else None,
     }
 
-    def make() -> int:
-        from poller.actions.config_file import ledger_for, target, text_of, write
-        from poller.actions.init import ask_all, questions
+    return _write_config(
+        ctx.find_root().obj, {key: value for key, value in flags.items() if value is not None}
+    )
 
-        path = target(context.find_root().obj, os.environ, root=os.geteuid() == 0)
-        os.environ.setdefault("CREDENTIALS_DIRECTORY", str(path.parent))
-        given = {key: value for key, value in flags.items() if value is not None}
-        code, answers = ask_all(
-            questions(path),
-            given,
-            os.environ,
-            clock,
-            _ask if sys.stdin.isatty() and sys.stderr.isatty() else None,
-            lambda finding: say(finding.text(), err=True),
-        )
-        if code == 0:
-            write(path, text_of(answers, ledger_for(path)))
-            say(f"wrote {path}")
-            unit = "sei-poller" if path.stem == "poller" else f"sei-poller@{path.stem}"
-            say(NEXT_STEPS.format(path=path, unit=unit), err=True)
-        return code
 
-    end(handle_errors(make))
+def _write_config(given: Path | None, flags: dict[str, str]) -> int:
+    from poller.actions.config_file import ledger_for, target, text_of, write
+    from poller.actions.init import ask_all, questions
+
+    path = target(given, os.environ, root=os.geteuid() == 0)
+    os.environ.setdefault("CREDENTIALS_DIRECTORY", str(path.parent))
+    code, answers = ask_all(
+        questions(path), flags, os.environ, now_ms,
+        _ask if sys.stdin.isatty() and sys.stderr.isatty() else None,
+        lambda result: say(result.text(), err=True),
+    )  # fmt: skip
+    if code == 0:
+        write(path, text_of(answers, ledger_for(path)))
+        say(f"wrote {path}")
+        unit = "sei-poller" if path.stem == "poller" else f"sei-poller@{path.stem}"
+        say(NEXT_STEPS.format(path=path, unit=unit), err=True)
+    return code
 
 
 def _one_of(*, bare: bool = False, **flags: str | None) -> str | None:
@@ -131,14 +131,14 @@ def _ask(question: Question, default: str) -> str:
         secret = typer.prompt(
             f"{path} is not there yet; paste the secret", hide_input=True, err=True
         )
-        handle_errors(lambda: write_secret(path, secret, anew=path in _made))
+        write_secret(path, secret, anew=path in _made)
         _made.add(path)
     return answer
 
 
 @app.command()
 def register(
-    context: typer.Context,
+    ctx: typer.Context,
     controller: Annotated[
         str | None,
         typer.Option("--controller", metavar="NAME", help="Needed where there are several."),
@@ -154,21 +154,14 @@ def register(
     as_json: AsJson = False,
 ) -> None:
     """Get a controller's instance GUID from SEI, and the line to put into the config."""
-    settings = read_settings(context, secrets=False)
-    path = config_path(context)
+    settings = read_settings(ctx, secrets=False)
+    import asyncio
 
-    def get() -> int:
-        import asyncio
+    from poller.actions.register import choose, integration, line_for
+    from poller.actions.register import register as get_guid
 
-        from poller.actions.register import choose, integration, line_for
-        from poller.actions.register import register as get_guid
-
-        one, sei = choose(settings, controller)
-        chosen = integration(integration_id, satellite)
-        guid = asyncio.run(get_guid(one, sei, chosen, os.environ))
-        emit({"controller": one.name, "instance_guid": guid} if as_json else [line_for(guid)])
-        hint = f'put it into the [[controllers]] table "{one.name}" of {path}; then: check'
-        say(hint, err=True)
-        return 0
-
-    end(handle_errors(get))
+    one, sei = choose(settings, controller)
+    guid = asyncio.run(get_guid(one, sei, integration(integration_id, satellite), os.environ))
+    emit({"controller": one.name, "instance_guid": guid} if as_json else [line_for(guid)])
+    table = f'the [[controllers]] table "{one.name}" of {config_path(ctx)}'
+    say(f"put it into {table}; then: sei-poller check", err=True)

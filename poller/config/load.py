@@ -14,12 +14,8 @@ from poller.config.secrets import read_secret
 from poller.config.servers import ServerConfig
 from poller.config.settings import Settings
 from poller.core.errors import ConfigError
-from poller.core.times import size_text, span_text
-from poller.core.urls import without_password
 
 DEFAULT_PATHS = (Path("config/poller.toml"), Path("/etc/sei-poller/poller.toml"))
-SPANS = frozenset({"every", "timeout", "keep_payloads", "keep_logs"})
-SIZES = frozenset({"log_limit"})
 
 
 def find(given: Path | None, environ: Mapping[str, str]) -> Path:
@@ -44,7 +40,7 @@ def find(given: Path | None, environ: Mapping[str, str]) -> Path:
 def load(path: Path, environ: Mapping[str, str]) -> Settings:
     """The settings of a file. Raises ConfigError with all that is wrong in it.
 
-    ``environ`` tells where the ledger lies when the file doesn't.
+    ``environ`` says where the ledger lies when the file doesn't.
     """
     try:
         text = path.read_text("utf-8")
@@ -93,10 +89,7 @@ def check_secrets(settings: Settings, environ: Mapping[str, str]) -> list[str]:
 
 def show(settings: Settings) -> dict[str, Any]:
     """The effective settings as the file would have them. Where secrets come from, never they."""
-    shown: dict[str, Any] = _written(
-        settings.model_dump(mode="json", exclude_none=True, by_alias=True)
-    )
-    return shown
+    return settings.model_dump(mode="json", exclude_none=True, by_alias=True)
 
 
 def schema() -> dict[str, Any]:
@@ -115,15 +108,3 @@ def _as_python(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(_as_python(item) for item in value)
     return value
-
-
-def _written(value: Any, key: str = "") -> Any:
-    if isinstance(value, dict):
-        return {name: _written(item, name) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_written(item) for item in value]
-    if key == "proxy":
-        return without_password(value)
-    if key in SPANS:
-        return span_text(value)
-    return size_text(value) if key in SIZES else value

@@ -12,6 +12,7 @@ from poller.core.errors import ConfigError
 from poller.core.known_secrets import remember
 
 MOST_BYTES = 64 * 1024
+"""Of a file that holds a secret."""
 
 
 def read_secret(server: ServerConfig, environ: Mapping[str, str]) -> SecretStr:
@@ -51,7 +52,7 @@ def file_of(server: ServerConfig, environ: Mapping[str, str]) -> Path | None:
 
 def _what(server: ServerConfig, field: str) -> str:
     """Table and key, as in the file."""
-    name = type(server).__name__.lower()
+    name = type(server).__name__.removesuffix("Config").lower()
     table = f'controller "{server.name}"' if isinstance(server, ControllerConfig) else f"[{name}]"
     return f"{table}: {type(server).model_fields[field].alias}"
 

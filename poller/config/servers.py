@@ -20,6 +20,8 @@ DEFAULT_RESULTS = {
 }
 """Jenkins' results → the two that SEI documents."""
 
+DEFAULT_BODY_LIMIT = 480_000
+
 BASES = {
     "PROD1": "https://app.harness.io/prod1/sei/api/v1",
     "PROD2": "https://app.harness.io/gratis/sei/api/v1",
@@ -149,7 +151,9 @@ class SeiConfig(ServerConfig):
         None, alias="base_url", description="Instead: the URL before /custom-cicd."
     )
     request_rate: float = Field(6.0, gt=0, description="Most requests a second.")
-    body_limit: int = Field(480_000, ge=10_000, description="Most characters of a payload.")
+    body_limit: int = Field(
+        DEFAULT_BODY_LIMIT, ge=10_000, description="Most characters of a payload."
+    )
     max_connections: int = Field(4, ge=1, le=32, description="Requests to SEI at once.")
     ignore_repos: tuple[Name, ...] = Field(
         (), description="Globs over repository URLs that a build is never about: shared libraries."

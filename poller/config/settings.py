@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from poller.config.rules import Extract, Rule
 from poller.config.servers import ControllerConfig, HarnessConfig, JsonlConfig, SeiConfig
 from poller.config.types import Interval, Name, Regex, Span, Table
+from poller.core.times import DAY_MS, HOUR_MS
 
 
 class RedactConfig(Table):
@@ -29,15 +30,15 @@ class LedgerConfig(Table):
     path: str = Field(
         "", description="Default: $STATE_DIRECTORY, else $XDG_STATE_HOME/sei-poller: ledger.db."
     )
-    keep_payloads: Span = Field(1_209_600_000, description="How long after they are settled.")
-    keep_logs: Span = Field(7_776_000_000, description="How long console logs are kept.")
+    keep_payloads: Span = Field(14 * DAY_MS, description="How long after they are settled.")
+    keep_logs: Span = Field(90 * DAY_MS, description="How long console logs are kept.")
 
 
 class ReconcileConfig(Table):
-    """What the service compares by itself, so that a hole heals without anyone asking."""
+    """What the service compares by itself: what it finds missing, it collects."""
 
     enabled: bool = Field(True, description="Compare a few jobs with Jenkins now and then.")
-    every: Interval = Field(3_600_000, description="How often, at least 1s.")
+    every: Interval = Field(HOUR_MS, description="How often, at least 1s.")
     jobs: int = Field(10, ge=1, le=1_000, description="How many jobs each time: a request each.")
 
 

@@ -7,10 +7,19 @@ from collections.abc import Callable, Collection
 from typing import Annotated, Any
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
 
 from poller.core.patterns import compile_regex
-from poller.core.times import SIZE_FORM, SPAN_FORM, parse_size, parse_span
+from poller.core.times import SIZE_FORM, SPAN_FORM, parse_size, parse_span, size_text, span_text
+from poller.core.urls import without_password
 
 ARTIFACT_GROUPS = ("location", "name", "qualifier", "hash")
 """The named groups of a pattern for artifacts; SEI needs the first three."""
@@ -86,6 +95,7 @@ def _guid(text: str) -> str:
 Span = Annotated[
     int,
     BeforeValidator(_text(parse_span, SPAN_FORM)),
+    PlainSerializer(span_text, when_used="json"),
     WithJsonSchema({"type": "string", "pattern": r"^\d+ ?(ms|s|m|h|d|w)$"}),
 ]
 Interval = Annotated[Span, AfterValidator(_at_least_a_second)]
@@ -93,10 +103,11 @@ Interval = Annotated[Span, AfterValidator(_at_least_a_second)]
 Size = Annotated[
     int,
     BeforeValidator(_text(parse_size, SIZE_FORM)),
+    PlainSerializer(size_text, when_used="json"),
     WithJsonSchema({"type": "string", "pattern": r"^\d+ ?(B|KiB|MiB|GiB)$"}),
 ]
 Address = Annotated[str, AfterValidator(_web_address)]
-Proxy = Annotated[str, AfterValidator(_proxy)]
+Proxy = Annotated[str, AfterValidator(_proxy), PlainSerializer(without_password, when_used="json")]
 Regex = Annotated[str, AfterValidator(_regex)]
 Guid = Annotated[str, AfterValidator(_guid)]
 NAME_LENGTH = 250

@@ -1,4 +1,4 @@
-"""What tells one build from another."""
+"""The key of a build: what distinguishes it from every other one."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 
 class BuildKey(NamedTuple):
-    """What tells a build from every other one: its number, when it started (epoch milliseconds; 0
-    where Jenkins loaded it broken), and its place in Jenkins' queue (0 where it is not known).
+    """A build's number, when it started (epoch milliseconds; 0 where Jenkins loaded it broken), and
+    its place in Jenkins' queue (0 where it is not known).
 
     ``queueId`` counts through the life of a controller; builds of before core 1.601 have -1.
     """

@@ -5,10 +5,10 @@ PollerError
 ├── UsageError           the command line can't be used                    exit 64
 ├── NoSuchBuild          the named job or build does not exist             exit 65
 ├── LedgerError          the ledger can't be opened or written             exit 73
-│   └── LedgerUnwritable     … now: no room, a failing disk, another program
+│   └── LedgerUnwritable     … now: a full or failing disk, another program
 └── RemoteError          a server did not give what was asked              exit 69
     ├── Unreachable      no answer: refused, timed out, broken off, 5xx, 429
-    ├── LeftAlone        not asked: it did not answer others
+    ├── CircuitOpen      not asked: it did not answer others
     ├── Unauthorized     401, 403: the credentials are wrong or not enough
     ├── NotFound         404
     └── BadAnswer        an answer that can't be used

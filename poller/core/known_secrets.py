@@ -13,7 +13,7 @@ from urllib.parse import quote
 HIDDEN = "****"
 
 SHORTEST = 8
-"""Characters: to take a shorter one out of every text would tell more of it than it hides."""
+"""Characters: to take a shorter one out of every text would show more of it than it hides."""
 
 _known: dict[str, None] = {}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 def open_private(path: Path, flags: int) -> int:
     """A descriptor of the file, made with its folders where they are not there. Raises OSError.
 
-    What is there keeps its mode: somebody chose it, and ``check`` tells of it.
+    What is there keeps its mode: somebody chose it, and ``check`` warns of it.
     """
     make_folder(path.parent)
     return os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, 0o600)

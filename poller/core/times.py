@@ -14,8 +14,10 @@ Clock: TypeAlias = Callable[[], int]
 Stopping: TypeAlias = Callable[[], bool]
 """Whether to take nothing new on."""
 
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+
 UNITS_MS = {
-    "ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000,
+    "ms": 1, "s": 1_000, "m": 60_000, "h": HOUR_MS, "d": DAY_MS, "w": 7 * DAY_MS,
 }  # fmt: skip
 SIZES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from poller.actions.once import once
-from poller.cli.progress import DeliveryBar
+from poller.cli.progress import ProgressBar
 from poller.config.load import load
 from poller.context import AppContext, open_context
 from poller.core.log_output import configure
@@ -89,8 +89,8 @@ def run_walkthrough(*, serve: bool) -> int:
 async def _run_parts(
     console: Console, path: Path, jenkins: Jenkins, sei: Sei, samples: SampleJobs
 ) -> None:
+    await _first_poll(console, jenkins, path)
     async with open_context(load(path, ENVIRON), ENVIRON) as line:
-        await _first_poll(console, jenkins, line)
         stop = Stop()
         service = run(line, Metrics(line.settings), Scheduler(), Systemd({}), stop)
         running = asyncio.create_task(service)
@@ -101,25 +101,27 @@ async def _run_parts(
         await running
 
 
-async def _first_poll(console: Console, jenkins: Jenkins, line: AppContext) -> None:
+async def _first_poll(console: Console, jenkins: Jenkins, path: Path) -> None:
     console.rule("1. first poll: one cycle, as `sei-poller once` does it", align="left")
     jenkins.requests.clear()
-    with DeliveryBar(sys.stdout) as progress:
-        done = await once(line, events=progress)
-    (cycle,) = done.cycles
-    delivered = done.drains["sei"].delivered
-    asked = len(jenkins.requests)
-    console.print(
-        f"{cycle.jobs} jobs, {cycle.collected} builds collected in {asked} requests to Jenkins"
-        f" ({asked / max(1, cycle.collected):.2f} a build), {delivered} accepted by SEI"
-    )
-    jenkins.requests.clear()
-    loaded = jenkins.builds_loaded
-    await once(line)
-    console.print(
-        f"again, with builds running and nothing new: {len(jenkins.requests)} requests,"
-        f" {jenkins.builds_loaded - loaded} builds loaded by Jenkins, nothing sent"
-    )
+    bar = ProgressBar(sys.stdout)
+    async with open_context(load(path, ENVIRON), ENVIRON, events=bar) as context:
+        with bar:
+            done = await once(context)
+        (cycle,) = done.cycles
+        delivered = done.passes["sei"].delivered
+        asked = len(jenkins.requests)
+        console.print(
+            f"{cycle.jobs} jobs, {cycle.collected} builds collected in {asked} requests to Jenkins"
+            f" ({asked / max(1, cycle.collected):.2f} a build), {delivered} accepted by SEI"
+        )
+        jenkins.requests.clear()
+        loaded = jenkins.builds_loaded
+        await once(context)
+        console.print(
+            f"again, with builds running and nothing new: {len(jenkins.requests)} requests,"
+            f" {jenkins.builds_loaded - loaded} builds loaded by Jenkins, nothing sent"
+        )
 
 
 async def _live(console: Console, jenkins: Jenkins, sei: Sei, samples: SampleJobs) -> None:

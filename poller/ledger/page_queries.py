@@ -12,8 +12,8 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
+from poller.core.times import DAY_MS, HOUR_MS
 from poller.ledger.file import LedgerFile
-from poller.ledger.schema.counts import DAY_MS, HOUR_MS
 
 STEPS_BETWEEN_LOOKS = 10_000
 """Steps of SQLite's machine, well under a millisecond, between two looks at the clock."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from poller.config.settings import LedgerConfig
+from poller.core.times import DAY_MS
 from poller.ledger import Ledger
 
-COUNTS_KEPT_MS = 35 * 86_400_000
+COUNTS_KEPT_MS = 35 * DAY_MS
 """How long the ledger keeps its counts by day and hour: the status page shows a week of them."""
 
 

@@ -107,8 +107,8 @@ def map_build(
     result = result_or_skip(job.rule, enriched.build, config)
     if isinstance(result, Skip):
         return result
-    fields, sources = _named(instance, job, enriched)
-    more, more_sources = _found(job, enriched, config, fields["web_url"])
+    fields, sources = _given(instance, job, enriched)
+    more, more_sources = _found_out(job, enriched, config, fields["web_url"])
     run = JobRun(result=clip(result[0], NAME), **fields, **more)
     return MappedRun(
         run,
@@ -117,7 +117,7 @@ def map_build(
     )
 
 
-def _named(
+def _given(
     instance: SeiInstance, job: JobInfo, enriched: EnrichedBuild
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """The half that the config and the job's name give, and where each field of it is from."""
@@ -143,7 +143,7 @@ def _named(
     return {**fields, **ruled}, {**sources, **ruled_sources}
 
 
-def _found(
+def _found_out(
     job: JobInfo, enriched: EnrichedBuild, config: MappingConfig, url: str
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """The half that the build and its evidence give, and where each field of it is from."""

@@ -6,6 +6,7 @@ milliseconds.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import msgspec
@@ -93,6 +94,13 @@ class JobRun(Struct, frozen=True, kw_only=True):
     cd: bool = False
     artifacts: list[Artifact] | UnsetType = UNSET
     trigger_chain: list[Trigger] | UnsetType = UNSET
+
+
+def pretty(body: bytes) -> str:
+    """A payload as indented JSON; as it is, where it is none."""
+    with contextlib.suppress(msgspec.DecodeError):
+        body = msgspec.json.format(body, indent=2)
+    return body.decode("utf-8", "replace")
 
 
 def encode(run: JobRun) -> bytes:

@@ -20,7 +20,7 @@ from poller.polling.enrich import EnrichFailure, enrich
 from poller.polling.lineage import is_recreated, start_generation, unsettled
 from poller.polling.watermark import (
     count_to_ask,
-    covered_mark,
+    covered_number,
     due_numbers,
     gaps,
     gone_numbers,
@@ -179,7 +179,7 @@ async def _history(
         asked = min(max(asked * 2, needed), BUILDS_PER_PAGE)
         builds = await client.builds(item.full_name, asked)
         keys = {build.number: build.key for build in builds}
-    covered = covered_mark(item.next_build_number, before, keys, another=another)
+    covered = covered_number(item.next_build_number, before, keys, another=another)
     if not reaches_back(keys, job.progress, since, asked):
         keys |= {head.number: head for head in await client.heads(item.full_name)}
     return JobHistory(job, source, {build.number: build for build in builds}, keys, covered)

@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from poller.core.errors import CircuitOpen, RemoteError
+from poller.core.errors import BadAnswer, CircuitOpen, RemoteError
 from poller.core.tasks import together
+from poller.jenkins.discovery import in_multibranch
 from poller.jenkins.models import Build, StageTree
 from poller.jenkins.stage_trees import (
     NEWEST_RUNS,
@@ -74,6 +75,23 @@ async def enrich(
         return await _with_evidence(controller, full_name, build, tree)
 
     return await together(one(build) for build in builds)
+
+
+async def fetch_enriched(
+    controller: Controller, full_name: str, build: Build, *, may_be_incomplete: bool
+) -> tuple[EnrichedBuild, bool]:
+    """One completed build for a command: enriched, but for a log to keep; and whether its job is
+    part of a multibranch project. With ``may_be_incomplete``, it goes without what can't be had
+    now.
+
+    Raises RemoteError.
+    """
+    (found,) = await enrich(controller.for_rules_only(), full_name, [build])
+    if isinstance(found, EnrichFailure):
+        if not may_be_incomplete or found.fallback is None:
+            raise BadAnswer(controller.client.where, f"{full_name} #{build.number}", found.why)
+        found = found.fallback
+    return found, await in_multibranch(controller.client, full_name)
 
 
 async def _with_evidence(

@@ -72,9 +72,7 @@ def start_generation(
         ), source
     if source is not None and source.moved and not job.number_offset and before is not None:
         # The name is new: the numbers that the job had go on under it.
-        return dataclasses.replace(
-            job, number_offset=before.number_offset, progress=progress
-        ), source
+        job = dataclasses.replace(job, number_offset=before.number_offset)
     return dataclasses.replace(job, progress=progress), source
 
 

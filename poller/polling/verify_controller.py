@@ -45,11 +45,10 @@ async def ensure_reachable(controller: Controller, *, keep: bool = False) -> Non
 
 
 def record_breaker(controller: Controller) -> None:
-    """Keep the controller's breaker for `status`, and for the next process. For the process
-    that polls: another one would not come to close it again."""
-    controller.ledger.breakers.keep(
-        "controller", controller.name, controller.client.limiter.breaker
-    )
+    """Keep the controller's breaker for `status`, and for the next process. Only polls and their
+    like do so: a command may end before the breaker closes again."""
+    breaker = controller.client.limiter.breaker
+    controller.ledger.breakers.keep("controller", controller.name, breaker)
 
 
 async def identity_of(

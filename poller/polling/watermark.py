@@ -50,7 +50,7 @@ def reaches_back(
     return oldest <= progress.examined + 1 or 0 < keys[oldest].timestamp < since
 
 
-def covered_mark(
+def covered_number(
     next_build_number: int, progress: JobProgress, keys: Collection[int], *, another: bool
 ) -> int:
     """The highest number up to which an answer shows all builds. ``next_build_number`` was asked

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +11,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from poller.ledger import Ledger
-from poller.mapping.payload import RunStage, RunStages, RunStep
+from poller.mapping.payload import RunStage, RunStages, RunStep, pretty
 from poller.status.chart import Span, span
 
 SHOWN = 128 * 1024
@@ -71,14 +70,6 @@ def build_page(ledger: Ledger, number: int) -> BuildPage | None:
         cut=len(text) > SHOWN,
         characters=len(text),
     )
-
-
-def pretty(body: bytes) -> str:
-    """A payload as indented JSON."""
-    try:
-        return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
-    except ValueError:
-        return body.decode("utf-8", "replace")
 
 
 def read(body: bytes) -> _Kept | None:

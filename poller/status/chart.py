@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-HOUR_MS = 3_600_000
+from poller.core.times import HOUR_MS
+
 HOURS = 24
 HEIGHT = 96
 """Pixels of the tallest bar."""

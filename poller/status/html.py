@@ -79,7 +79,7 @@ def lasted(milliseconds: int) -> str:
 
 
 def tone(word: str | None) -> str:
-    """The colour class of a result or state: never the only thing that tells it."""
+    """The colour class of a result or state: never the only sign of it."""
     match word:
         case "SUCCESS" | "delivered" | "well":
             return "ok"

@@ -9,10 +9,10 @@ from poller.core.times import ago
 from poller.status.snapshot import ControllerState, SinkState, Snapshot
 
 OLD_MS = 900_000
-"""A build that is queued for longer deserves a word, whatever the sink says."""
+"""A build that is queued for longer is worth a warning, whatever the sink says."""
 
 LITTLE_ROOM = 2**30
-"""Bytes free on the ledger's disk, below which it deserves a word."""
+"""Bytes free on the ledger's disk, below which it is worth a warning."""
 
 CHECK, RETRY = "sei-poller check", "sei-poller retry --all"
 
@@ -38,11 +38,11 @@ def problems(snapshot: Snapshot) -> list[Problem]:
         cure = "it goes on by itself when the ledger can be written again; nothing is lost"
         found.insert(0, Problem("bad", text, snapshot.unwritable, cure))
     if free < LITTLE_ROOM:
-        room = f"{free // 2**20} MiB"
+        left = f"{free // 2**20} MiB"
         found.append(
             Problem(
                 "bad",
-                f"The ledger's disk has {room} left.",
+                f"The ledger's disk has {left} left.",
                 cure="make room: what can't be recorded waits in Jenkins",
             )
         )

@@ -14,7 +14,7 @@ from poller.ledger import Ledger
 T = TypeVar("T")
 
 SECONDS = 5.0
-"""The longest that one look at the ledger may take; a page is some milliseconds."""
+"""The longest that one read of the ledger may take; a page is some milliseconds."""
 
 
 class LedgerReader:
@@ -25,17 +25,17 @@ class LedgerReader:
         self._ledger: Ledger | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="status")
 
-    async def ask(self, look: Callable[[Ledger], T]) -> T:
-        """What ``look`` makes of one state of the ledger. Raises LedgerError."""
+    async def ask(self, read: Callable[[Ledger], T]) -> T:
+        """What ``read`` makes of one state of the ledger. Raises LedgerError."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._look, look)
+        return await loop.run_in_executor(self._thread, self._read, read)
 
-    def _look(self, look: Callable[[Ledger], T]) -> T:
+    def _read(self, read: Callable[[Ledger], T]) -> T:
         if self._ledger is None:
             self._ledger = Ledger(self._path, read_only=True)
         try:
             with self._ledger.page_queries.snapshot(SECONDS):
-                return look(self._ledger)
+                return read(self._ledger)
         except LedgerError:
             self._close()
             raise

@@ -17,8 +17,8 @@ from starlette.staticfiles import StaticFiles
 
 from poller.config.settings import Settings
 from poller.core.errors import LedgerError
+from poller.core.times import DAY_MS
 from poller.ledger import Ledger
-from poller.ledger.schema.counts import DAY_MS
 from poller.status.build_page import build_page
 from poller.status.chart import day_chart
 from poller.status.guard import HostGuard
@@ -75,27 +75,27 @@ class Handlers:
         """One job's newest builds."""
         now, number = self._clock(), _id(request)
 
-        def look(ledger: Ledger) -> bytes:
+        def page(ledger: Ledger) -> bytes:
             job = ledger.page_queries.job(number)
             if job is None:
                 raise HTTPException(404, "there is no such job in the ledger")
             builds = ledger.page_queries.of_job(number, PAGE)
             return render("job.html", now, job=job, builds=builds, page=PAGE)
 
-        return await self._page(look)
+        return await self._page(page)
 
     async def build(self, request: Request) -> Response:
         """One build."""
         now, number = self._clock(), _id(request)
 
-        def look(ledger: Ledger) -> bytes:
-            page = build_page(ledger, number)
-            if page is None:
+        def page(ledger: Ledger) -> bytes:
+            shown = build_page(ledger, number)
+            if shown is None:
                 raise HTTPException(404, "there is no such build in the ledger")
             log = kept_log(ledger, number)
-            return render("build.html", now, p=page, log=None if log is None else last_part(log))
+            return render("build.html", now, p=shown, log=None if log is None else last_part(log))
 
-        return await self._page(look)
+        return await self._page(page)
 
     async def payload(self, request: Request) -> Response:
         """A build's payload as it was sent, or will be."""
@@ -124,13 +124,13 @@ class Handlers:
         """Prometheus' text, or OpenMetrics where that is asked for."""
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
 
-        def look(_ledger: Ledger, state: Snapshot) -> bytes:
+        def text(_ledger: Ledger, state: Snapshot) -> bytes:
             registry = CollectorRegistry()  # for this one answer
             registry.register(LedgerMetrics(state, self._metrics.registry))
             return encode(registry)
 
-        text = await self._snapshot(self._probes, look)
-        return Response(text, headers={"Content-Type": content_type})
+        body = await self._snapshot(self._probes, text)
+        return Response(body, headers={"Content-Type": content_type})
 
     async def healthz(self, _request: Request) -> Response:
         """200 when the ledger can be written and every controller was polled within three of its
@@ -149,19 +149,19 @@ class Handlers:
 
     async def no_ledger(self, _request: Request, error: LedgerError) -> Response:
         """503, and why: what the service itself came upon, or else the page."""
-        told = f"{error}. {error.hint}" if error.hint else str(error)
-        text = self._metrics.unwritable or told
+        why = f"{error}. {error.hint}" if error.hint else str(error)
+        text = self._metrics.unwritable or why
         body = render("error.html", 0, title="The ledger does not answer", text=text)
         return Response(body, 503, media_type="text/html; charset=utf-8")
 
-    async def _page(self, look: Callable[[Ledger], bytes]) -> Response:
-        return Response(await self._reader.ask(look), media_type="text/html; charset=utf-8")
+    async def _page(self, page: Callable[[Ledger], bytes]) -> Response:
+        return Response(await self._reader.ask(page), media_type="text/html; charset=utf-8")
 
-    async def _snapshot(self, reader: LedgerReader, look: Callable[[Ledger, Snapshot], T]) -> T:
-        """What ``look`` makes of a snapshot, and of the ledger in the same state."""
+    async def _snapshot(self, reader: LedgerReader, read: Callable[[Ledger, Snapshot], T]) -> T:
+        """What ``read`` makes of a snapshot, and of the ledger in the same state."""
         now, live = self._clock(), self._metrics.live()
         return await reader.ask(
-            lambda ledger: look(ledger, snapshot(ledger, self._settings, now, live))
+            lambda ledger: read(ledger, snapshot(ledger, self._settings, now, live))
         )
 
 

@@ -1,6 +1,6 @@
 """Serves the status page inside the service's own loop, for as long as the service runs.
 
-Polling never depends on it: a port that is in use is told of, and tried again until it is free.
+Polling never depends on it: a port that is in use is logged, and tried again until it is free.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class TimeoutProtocol(H11Protocol):
         self._allow(self.request_seconds)
 
     def data_received(self, data: bytes) -> None:
-        """Part of a request, or what makes it whole."""
+        """Part of a request, or its end."""
         super().data_received(data)
         answering = self.cycle is not None and not self.cycle.response_complete
         if answering and not self._answering:
@@ -141,20 +141,20 @@ def _config(app: object, protocol: type[TimeoutProtocol]) -> uvicorn.Config:
 
 async def _serve(server: uvicorn.Server, listen: str, again_seconds: float) -> None:
     log = structlog.get_logger()
-    told = False
+    logged = False
     while True:
         try:
             listener = await asyncio.to_thread(bind, listen)
             break
         except OSError as error:
-            if not told:
+            if not logged:
                 log.error(
                     "status_page_unavailable",
                     listen=listen,
                     problem=error.strerror or str(error),
                     hint="polling goes on, and the port is tried again; is another program on it?",
                 )
-            told = True
+            logged = True
             await asyncio.sleep(again_seconds)
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host

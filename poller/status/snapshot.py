@@ -13,16 +13,16 @@ from typing import Any, Literal
 from poller.config.servers import ControllerConfig
 from poller.config.settings import Settings
 from poller.core.errors import LedgerError
+from poller.core.times import DAY_MS
 from poller.http.breaker import Breaker
 from poller.ledger import Ledger
-from poller.ledger.schema.counts import DAY_MS
 from poller.status.health import Overdue, every_words, interval, overdue
 
 SKIPPED = "skipped: "
 """The states of skipped builds begin with it; the reason follows."""
 
 NEWEST = 3
-"""Incomplete runs that are named."""
+"""IncompleteRuns runs that are named."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
-class Incomplete:
+class IncompleteRuns:
     """What the ledger lacks of a controller: ``gaps`` are numbers without a build, ``count`` the
     runs that went without something, ``newest`` the last of those: job, number, why."""
 
@@ -180,12 +180,12 @@ def snapshot(ledger: Ledger, settings: Settings, now: int, live: Live | None = N
     )  # fmt: skip
 
 
-def incomplete(ledger: Ledger, settings: Settings) -> dict[str, Incomplete]:
+def incomplete(ledger: Ledger, settings: Settings) -> dict[str, IncompleteRuns]:
     """By controller of the config: a walk over all jobs, so no part of a snapshot.
     Raises LedgerError."""
     gaps = ledger.controllers.gaps()
     return {
-        one.name: Incomplete(
+        one.name: IncompleteRuns(
             gaps.get(one.name, 0),
             ledger.incomplete.count(one.name),
             ledger.incomplete.newest(one.name, NEWEST),

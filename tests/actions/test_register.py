@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from poller.actions.register import MOST_BYTES, guid_of, ids_of, integration_id
+from poller.actions.register import LARGEST_SATELLITE, guid_of, ids_of, integration_id
 from poller.core.errors import BadAnswer, RemoteError, Unauthorized, UsageError
 from poller.http.errors import HttpResponse
 from tests.support.site import GUID, Site
@@ -163,7 +163,7 @@ def test_hostile_answers(status: int, body: bytes, error: type[RemoteError]) -> 
         "a: " + "[" * 5000,
         "!!python/object/apply:os.system ['true']",
         "a: 2026-99-99",
-        "x" * (MOST_BYTES + 1),
+        "x" * (LARGEST_SATELLITE + 1),
     ],
 )
 def test_hostile_satellite_files(tmp_path: Path, text: str) -> None:

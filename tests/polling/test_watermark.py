@@ -10,7 +10,7 @@ from poller.ledger.builds import watermark
 from poller.ledger.records import JobProgress
 from poller.polling.watermark import (
     count_to_ask,
-    covered_mark,
+    covered_number,
     due_numbers,
     gaps,
     gone_numbers,
@@ -128,8 +128,8 @@ def test_numbers_without_a_build_are_counted() -> None:
 def test_an_answer_covers_what_was_counted_before_it_was_asked() -> None:
     """And what began since; of a job created anew in between, only what it shows."""
     mark = JobProgress(5, 6)
-    assert covered_mark(8, mark, {6, 7, 8, 9}, another=False) == 9
-    assert covered_mark(8, mark, {6}, another=False) == 7
-    assert covered_mark(8, mark, {1, 2}, another=True) == 2
-    assert covered_mark(3, mark, {1}, another=True) == 2
-    assert covered_mark(1, mark, (), another=True) == 0
+    assert covered_number(8, mark, {6, 7, 8, 9}, another=False) == 9
+    assert covered_number(8, mark, {6}, another=False) == 7
+    assert covered_number(8, mark, {1, 2}, another=True) == 2
+    assert covered_number(3, mark, {1}, another=True) == 2
+    assert covered_number(1, mark, (), another=True) == 0

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from poller.core.times import HOUR_MS
 from poller.status.build_page import bars, read, web_address, whole_length
-from poller.status.chart import HEIGHT, HOUR_MS, day_chart, nice_top, span
+from poller.status.chart import HEIGHT, day_chart, nice_top, span
 from poller.status.health import Overdue
 from poller.status.html import clock_time, lasted, render, short, when
 from poller.status.problems import all_well, problems

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from poller.actions.check.finding import CONFIG, LEDGER, CheckResult
+from poller.actions.check.finding import CONFIG, LEDGER, CheckResult, ok, warning, wrong
 from poller.config.load import owners
 from poller.config.secrets import file_of
 from poller.config.settings import Settings
@@ -21,7 +21,7 @@ SUBJECT = "ledger"
 
 
 def ledger(path: Path) -> CheckResult:
-    """One finding about the ledger and its folder."""
+    """One line about the ledger and its folder."""
     folder = next(parent for parent in (path.parent, *path.parents) if parent.exists())
     free = shutil.disk_usage(folder).free
     saw = f"{path}, {free // 2**20:,} MiB free"
@@ -30,20 +30,18 @@ def ledger(path: Path) -> CheckResult:
         saw += ", none yet"
     for one in (folder, path) if there else (folder,):
         if not os.access(one, os.W_OK | (os.X_OK if one == folder else 0)):
-            return CheckResult(
-                "wrong", SUBJECT, f"{path}: {one} can't be written by this user",
-                "run as the service's user, or check the [ledger] path and its owner",
-                LEDGER,
-            )  # fmt: skip
+            saw = f"{path}: {one} can't be written by this user"
+            cure = "run as the service's user, or check the [ledger] path and its owner"
+            return wrong(SUBJECT, saw, cure, LEDGER)
     if free < LEAST_FREE:
-        return CheckResult("wrong", SUBJECT, saw, "make room on its disk")
+        return wrong(SUBJECT, saw, "make room on its disk")
     if there:
         try:
             Ledger(path, read_only=True).close()
         except LedgerError as error:
-            return CheckResult("wrong", SUBJECT, str(error), error.hint, LEDGER)
+            return wrong(SUBJECT, str(error), error.hint, LEDGER)
         saw += f", {path.stat().st_size // 2**10:,} KiB"
-    return CheckResult("ok", SUBJECT, saw)
+    return ok(SUBJECT, saw)
 
 
 def exposed(config: Path, settings: Settings, environ: Mapping[str, str]) -> list[CheckResult]:
@@ -64,9 +62,7 @@ def exposed(config: Path, settings: Settings, environ: Mapping[str, str]) -> lis
 
 def _readable(paths: Iterable[Path], why: str) -> list[CheckResult]:
     return [
-        CheckResult(
-            "warning", CONFIG, f"{path}: every user can read it, and {why}", f"chmod o= {path}"
-        )
+        warning(CONFIG, f"{path}: every user can read it, and {why}", f"chmod o= {path}")
         for path in dict.fromkeys(paths)
         if _mode(path) & stat.S_IROTH
     ]
@@ -76,8 +72,8 @@ def _writable(paths: Iterable[Path]) -> list[CheckResult]:
     """Files that others may change, and folders where they may put a file or a link in our way."""
     every = dict.fromkeys(place for path in paths for place in (path, path.absolute().parent))
     return [
-        CheckResult(
-            "warning", CONFIG, f"{place}: every user can write to it",
+        warning(
+            CONFIG, f"{place}: every user can write to it",
             "give the program a folder of its own" if place.is_dir() else f"chmod o= {place}",
         )
         for place in every

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, get_args
+
+from poller.core.errors import ConfigError
 
 CheckState = Literal["ok", "warning", "wrong"]
 
@@ -38,6 +41,15 @@ class CheckResult:
         return fields
 
 
-def exit_code(findings: Sequence[CheckResult]) -> int:
+ok, warning, wrong = (partial(CheckResult, state) for state in get_args(CheckState))
+unavailable = partial(wrong, code=UNAVAILABLE)
+
+
+def not_usable(error: ConfigError) -> list[CheckResult]:
+    """What is wrong with the config, a line each."""
+    return [wrong(CONFIG, why, error.hint, CONFIG_CODE) for why in error.findings]
+
+
+def exit_code(results: Iterable[CheckResult]) -> int:
     """0 when nothing is wrong, else the most telling code."""
-    return max((one.code for one in findings if one.state == "wrong"), default=0)
+    return max((one.code for one in results if one.state == "wrong"), default=0)

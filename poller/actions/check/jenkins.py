@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 
-from poller.actions.check.finding import UNAVAILABLE, WRONG, CheckResult
+from poller.actions.check.finding import (
+    UNAVAILABLE,
+    WRONG,
+    CheckResult,
+    exit_code,
+    ok,
+    unavailable,
+    warning,
+    wrong,
+)
 from poller.actions.check.network import Reached, reach
 from poller.actions.login import whoami
 from poller.config.secrets import read_secret
@@ -16,57 +25,46 @@ from poller.core.errors import BadAnswer, NotFound, RemoteError, Unauthorized
 from poller.core.known_secrets import mask
 from poller.core.patterns import Globs, matches
 from poller.jenkins.client import JenkinsClient
-from poller.jenkins.discovery import ItemTree, fetch_items
+from poller.jenkins.discovery import PIPELINE_JOB, ItemTree, fetch_items
 from poller.jenkins.request_limiter import RequestLimiter
 
-PIPELINE_JOB = "org.jenkinsci.plugins.workflow.job.WorkflowJob"
 MOST_UNREAD = 5
 REFUSED = "make an API token for that user in Jenkins (user menu, Security) and put it there"
 SIGHT = "give the user Overall/Read"
 
 
-@dataclass
-class ControllerCheck:
-    """What was found, and the names of the watched jobs; None where they could not be seen."""
-
-    findings: list[CheckResult] = field(default_factory=list)
-    jobs: list[str] | None = None
-
-
 async def controller(
-    settings: ControllerConfig, environ: Mapping[str, str], now: int
-) -> ControllerCheck:
-    """Look at one controller; it is asked a handful of small questions. ``now`` is epoch ms.
+    settings: ControllerConfig, environ: Mapping[str, str], now: int, jobs: dict[str, list[str]]
+) -> list[CheckResult]:
+    """Look at one controller; it is asked a handful of small questions. ``now`` is epoch ms. The
+    names of the jobs that it watches go into ``jobs``, where they can be seen.
 
     Raises ConfigError when its token or CA bundle can't be read.
     """
     where = f"controller {settings.name}"
     token = read_secret(settings, environ).get_secret_value()
     reached = await reach(where, settings, now)
-    seen = ControllerCheck(reached.findings + answers(where, reached))
-    if any(finding.state == "wrong" for finding in seen.findings):
-        return seen
-    api = JenkinsClient(
-        settings.name,
-        connection_to(settings),
-        settings.user,
-        token,
+    results = reached.results + answers(where, reached)
+    if exit_code(results):
+        return results
+    client = JenkinsClient(
+        settings.name, connection_to(settings), settings.user, token,
         RequestLimiter(where, settings.max_connections, request_rate=settings.request_rate),
-    )
-    try:
-        seen.findings += await login(api, settings, token)
-        if not any(finding.state == "wrong" for finding in seen.findings):
-            look = await fetch_items(api, None, first=False)
-            globs = Globs(settings.include, settings.exclude)
-            seen.jobs = [name for name in look.items if globs.selects(name)]
-            seen.findings += jobs(settings, look, len(seen.jobs))
-            seen.findings.append(await _running(api))
-            seen.findings.append(await _stages(api, look, seen.jobs))
-    except RemoteError as error:
-        seen.findings.append(_unreached(where, error))
-    finally:
-        await api.aclose()
-    return seen
+    )  # fmt: skip
+    async with contextlib.aclosing(client):
+        try:
+            results += await login(client, settings, token)
+            if not exit_code(results):
+                tree = await fetch_items(client, None, first=False)
+                globs = Globs(settings.include, settings.exclude)
+                watched = jobs[settings.name] = [name for name in tree.items if globs.selects(name)]
+                results += _jobs(settings, tree, len(watched))
+                results.append(await _running(client))
+                results.append(await _stages(client, tree, watched))
+        except RemoteError as error:
+            code = WRONG if isinstance(error, BadAnswer) else UNAVAILABLE
+            results.append(wrong(where, _message(where, error), error.hint, code))
+    return results
 
 
 def answers(where: str, reached: Reached) -> list[CheckResult]:
@@ -75,113 +73,90 @@ def answers(where: str, reached: Reached) -> list[CheckResult]:
         return []
     version = mask(reached.headers.get("X-Jenkins", ""))[:40]
     if version:
-        return [CheckResult("ok", where, f"Jenkins {version}")]
+        return [ok(where, f"Jenkins {version}")]
     if 300 <= reached.status < 400:
         target = mask(reached.headers.get("Location", ""))[:200]
-        return [
-            CheckResult(
-                "wrong", where, f"HTTP {reached.status} sends us to {target}, not followed",
-                "set the url to the final address, with its context path", code=UNAVAILABLE,
-            )
-        ]  # fmt: skip
+        saw = f"HTTP {reached.status} sends us to {target}, not followed"
+        cure = "set the url to the final address, with its context path"
+        return [unavailable(where, saw, cure)]
     if reached.status >= 500:
-        return [
-            CheckResult(
-                "wrong", where, f"HTTP {reached.status}: is it starting, or down behind a proxy?",
-                "try again in a minute", code=UNAVAILABLE,
-            )
-        ]  # fmt: skip
-    return [CheckResult("warning", where, "no X-Jenkins header", "is it Jenkins' own url?")]
+        saw = f"HTTP {reached.status}: is it starting, or down behind a proxy?"
+        return [unavailable(where, saw, "try again in a minute")]
+    return [warning(where, "no X-Jenkins header", "is it Jenkins' own url?")]
 
 
-async def login(api: JenkinsClient, settings: ControllerConfig, token: str) -> list[CheckResult]:
+async def login(client: JenkinsClient, settings: ControllerConfig, token: str) -> list[CheckResult]:
     """User, token and Overall/Read. Raises RemoteError for what is no question of rights."""
+    where, name = client.where, settings.user
     try:
-        user = await asyncio.to_thread(
-            whoami, api.where, connection_to(settings), settings.user, token
-        )
-        await api.headers()
+        user = await asyncio.to_thread(whoami, where, connection_to(settings), name, token)
+        await client.headers()
     except Unauthorized as error:
         if error.status == 403:
-            return [
-                CheckResult(
-                    "wrong", api.where, f"HTTP 403: user {settings.user} may not look inside",
-                    "give the user Overall/Read and Job/Read", code=UNAVAILABLE,
-                )
-            ]  # fmt: skip
-        return [
-            CheckResult(
-                "wrong", api.where, f"HTTP {error.status}: user {settings.user} or its token"
-                " is refused", REFUSED, code=UNAVAILABLE,
-            )
-        ]  # fmt: skip
-    return [CheckResult("ok", api.where, f"user {user}, token accepted, Overall/Read")]
+            saw = f"HTTP 403: user {name} may not look inside"
+            return [unavailable(where, saw, "give the user Overall/Read and Job/Read")]
+        saw = f"HTTP {error.status}: user {name} or its token is refused"
+        return [unavailable(where, saw, REFUSED)]
+    return [ok(where, f"user {user}, token accepted, Overall/Read")]
 
 
-def jobs(settings: ControllerConfig, look: ItemTree, selected: int) -> list[CheckResult]:
+def _jobs(settings: ControllerConfig, tree: ItemTree, selected: int) -> list[CheckResult]:
     """How many jobs there are to watch, the globs that match none, and the folders not readable."""
-    where, names = f"controller {settings.name}", list(look.items)
+    where, names = f"controller {settings.name}", list(tree.items)
     saw = f"{selected} of {len(names)} jobs to watch"
     if selected:
-        findings = [CheckResult("ok", where, saw)]
+        results = [ok(where, saw)]
     elif names:
         cure = "do include and exclude leave any? they are globs over fullName"
-        findings = [CheckResult("wrong", where, saw, cure)]
+        results = [wrong(where, saw, cure)]
     else:
         cure = "give the user Job/Read; is there a job at all?"
-        findings = [CheckResult("wrong", where, "the user sees no job", cure)]
+        results = [wrong(where, "the user sees no job", cure)]
     for key, globs in (("include", settings.include), ("exclude", settings.exclude)):
-        findings += [
-            CheckResult("warning", where, f"{key} {glob!r} matches no job", "is it as in fullName?")
+        results += [
+            warning(where, f"{key} {glob!r} matches no job", "is it as in fullName?")
             for glob in globs
             if names and not any(matches(name, glob) for name in names)
         ]
-    findings += [
-        CheckResult("warning", where, f"not readable: {why}", "give the user Job/Read there")
-        for why in list(look.unread.values())[:MOST_UNREAD]
+    results += [
+        warning(where, f"not readable: {why}", "give the user Job/Read there")
+        for why in list(tree.unread.values())[:MOST_UNREAD]
     ]
-    if (more := len(look.unread) - MOST_UNREAD) > 0:
-        findings.append(CheckResult("warning", where, f"{more} more folders are not readable"))
-    if look.malformed:
-        saw = f"{look.malformed} items are not as Jenkins exports them, and left out"
-        findings.append(CheckResult("warning", where, saw))
-    return findings
+    if (more := len(tree.unread) - MOST_UNREAD) > 0:
+        results.append(warning(where, f"{more} more folders are not readable"))
+    if tree.malformed:
+        saw = f"{tree.malformed} items are not as Jenkins exports them, and left out"
+        results.append(warning(where, saw))
+    return results
 
 
-async def _running(api: JenkinsClient) -> CheckResult:
+async def _running(client: JenkinsClient) -> CheckResult:
     try:
-        await api.running()
+        await client.running()
     except RemoteError as error:
-        return CheckResult(
-            "warning", api.where, f"can't see which builds run ({error})",
-            f"a job with a build in flight costs a request a poll; {SIGHT}",
-        )  # fmt: skip
-    return CheckResult("ok", api.where, "sees which builds run")
+        cure = f"a job with a build in flight costs a request a poll; {SIGHT}"
+        return warning(client.where, f"can't see which builds run ({error})", cure)
+    return ok(client.where, "sees which builds run")
 
 
-async def _stages(api: JenkinsClient, look: ItemTree, watched: Iterable[str]) -> CheckResult:
+async def _stages(client: JenkinsClient, tree: ItemTree, watched: Iterable[str]) -> CheckResult:
     """Ask for one stage tree of a pipeline that has builds, to see that wfapi is there."""
     for name in watched:
-        item = look.items[name]
+        item = tree.items[name]
         if item.cls != PIPELINE_JOB or item.next_build_number <= 1:
             continue
         try:
-            builds = await api.builds(name, 1)
+            builds = await client.builds(name, 1)
             if not builds:
                 continue
-            await api.stage_tree(name, builds[0].number)
+            await client.stage_tree(name, builds[0].number)
         except NotFound:
             cure = "install the plugin Pipeline: REST API (pipeline-rest-api); runs have no stages"
-            return CheckResult("warning", api.where, "no stage trees (wfapi)", cure)
+            return warning(client.where, "no stage trees (wfapi)", cure)
         except RemoteError as error:
-            return CheckResult("wrong", api.where, _message(api.where, error), error.hint)
-        return CheckResult("ok", api.where, "stage trees (wfapi)")
-    return CheckResult("ok", api.where, "no pipeline with builds: stage trees (wfapi) not tried")
-
-
-def _unreached(where: str, error: RemoteError) -> CheckResult:
-    code = WRONG if isinstance(error, BadAnswer) else UNAVAILABLE
-    return CheckResult("wrong", where, _message(where, error), error.hint, code)
+            return wrong(client.where, _message(client.where, error), error.hint)
+        return ok(client.where, "stage trees (wfapi)")
+    return ok(client.where, "no pipeline with builds: stage trees (wfapi) not tried")
 
 
 def _message(where: str, error: RemoteError) -> str:

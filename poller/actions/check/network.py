@@ -16,24 +16,24 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from poller.actions.check.finding import UNAVAILABLE, CheckResult
+from poller.actions.check.finding import CheckResult, exit_code, ok, unavailable, warning, wrong
 from poller.config.servers import AnyServer
 from poller.context import connection_to
 from poller.core.errors import ConfigError
+from poller.core.times import DAY_MS
 from poller.core.urls import goes_in_clear, without_password
 from poller.http.client import Client, open_client
 from poller.http.errors import DNS_HINT, untrusted
 
 SKEW_MS = 60_000
 RENEW_DAYS = 14
-DAY_MS = 86_400_000
 
 
 @dataclass
 class Reached:
     """What was seen on the way. ``status`` is None where no answer came."""
 
-    findings: list[CheckResult] = field(default_factory=list)
+    results: list[CheckResult] = field(default_factory=list)
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -44,53 +44,42 @@ async def reach(where: str, server: AnyServer, now: int) -> Reached:
     try:
         connection = connection_to(server)
     except ConfigError as error:
-        reached.findings.append(CheckResult("wrong", where, str(error), error.hint))
+        reached.results.append(wrong(where, str(error), error.hint))
         return reached
     if proxy := connection.proxy:
         source = "" if server.proxy else ", of the environment"
-        reached.findings.append(
-            CheckResult("ok", where, f"through the proxy {without_password(proxy)}{source}")
-        )
+        reached.results.append(ok(where, f"through the proxy {without_password(proxy)}{source}"))
     host = urlsplit(proxy or connection.url).hostname or ""
     named = await _name(where, host, connection.timeout / 1000)
-    reached.findings += named
-    if any(finding.state == "wrong" for finding in named):
+    reached.results += named
+    if exit_code(named):
         return reached
     try:
         async with contextlib.aclosing(open_client(connection)) as client:
             await _ask(where, client, server, now, reached)
     except (httpx.HTTPError, TimeoutError) as error:
-        reached.findings.append(unreached(where, error, server, proxy=bool(proxy)))
+        reached.results.append(unavailable(where, *_reason(error, server, proxy=bool(proxy))))
     return reached
 
 
-async def _ask(
-    where: str,
-    client: Client,
-    server: AnyServer,
-    now: int,
-    reached: Reached,
-) -> None:
+async def _ask(where: str, client: Client, server: AnyServer, now: int, reached: Reached) -> None:
     async with asyncio.timeout(server.timeout / 1000):
         response = await client.send(client.request("GET", server.base))
     await response.aclose()
     reached.status, reached.headers = response.status_code, response.headers
     tls = response.extensions.get("tls")
     if tls is not None:
-        reached.findings.append(certificate(where, tls, server.ca_file, now))
+        reached.results.append(certificate(where, tls, server.ca_file, now))
     elif goes_in_clear(server.base):
         saw = "no TLS: token or API key go in clear, as allow_http lets them"
-        reached.findings.append(CheckResult("warning", where, saw, "use https://"))
-    reached.findings.append(clocks(where, reached.headers.get("Date", ""), now))
+        reached.results.append(warning(where, saw, "use https://"))
+    reached.results.append(clocks(where, reached.headers.get("Date", ""), now))
 
 
 async def _name(where: str, host: str, seconds: float) -> list[CheckResult]:
     """What the name resolves to; nothing where it is an address."""
-    try:
+    with contextlib.suppress(ValueError):
         ipaddress.ip_address(host)
-    except ValueError:
-        pass
-    else:
         return []
     try:
         async with asyncio.timeout(seconds):
@@ -99,15 +88,10 @@ async def _name(where: str, host: str, seconds: float) -> list[CheckResult]:
             )
     except (OSError, UnicodeError, TimeoutError) as error:
         reason = getattr(error, "strerror", None) or "no answer in time"
-        return [
-            CheckResult(
-                "wrong", where, f"{host} does not resolve: {reason}",
-                DNS_HINT, code=UNAVAILABLE,
-            )
-        ]  # fmt: skip
+        return [unavailable(where, f"{host} does not resolve: {reason}", DNS_HINT)]
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     more = f" and {len(addresses) - 3} more" if len(addresses) > 3 else ""
-    return [CheckResult("ok", where, f"{host} is {', '.join(addresses[:3])}{more}")]
+    return [ok(where, f"{host} is {', '.join(addresses[:3])}{more}")]
 
 
 def certificate(where: str, tls: Any, ca_file: str | None, now: int) -> CheckResult:
@@ -119,8 +103,8 @@ def certificate(where: str, tls: Any, ca_file: str | None, now: int) -> CheckRes
     trust = f"ca_file {ca_file}" if ca_file else "this machine's CAs"
     saw = f"{tls.version()}, certificate good until {until} ({days} d), trusted by {trust}"
     if days < RENEW_DAYS:
-        return CheckResult("warning", where, saw, "have it renewed")
-    return CheckResult("ok", where, saw)
+        return warning(where, saw, "have it renewed")
+    return ok(where, saw)
 
 
 def clocks(where: str, date: str, now: int) -> CheckResult:
@@ -128,22 +112,17 @@ def clocks(where: str, date: str, now: int) -> CheckResult:
     try:
         theirs = int(parsedate_to_datetime(date).timestamp() * 1000)
     except (ValueError, OverflowError):
-        return CheckResult("ok", where, "no Date header: clocks not compared")
+        return ok(where, "no Date header: clocks not compared")
     skew = now - theirs
     if abs(skew) > SKEW_MS:
         side = "ahead of" if skew > 0 else "behind"
         saw = f"our clock is {abs(skew) // 1000} s {side} the server's"
-        return CheckResult("warning", where, saw, "is NTP running on both?")
-    return CheckResult("ok", where, "clocks agree")
-
-
-def unreached(where: str, error: Exception, server: AnyServer, *, proxy: bool) -> CheckResult:
-    """Why no answer came, and the cure."""
-    saw, cure = _reason(error, server, proxy=proxy)
-    return CheckResult("wrong", where, saw, cure, code=UNAVAILABLE)
+        return warning(where, saw, "is NTP running on both?")
+    return ok(where, "clocks agree")
 
 
 def _reason(error: Exception, server: AnyServer, *, proxy: bool) -> tuple[str, str]:
+    """Why no answer came, and the cure."""
     causes = list(_chain(error))
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
@@ -157,14 +136,11 @@ def _reason(error: Exception, server: AnyServer, *, proxy: bool) -> tuple[str, s
         saw = f"no answer in {server.timeout / 1000:g} s"
         return saw, "is it up, and reachable from here? a firewall, or a proxy to be named?"
     end = "the proxy" if proxy else "it"
-    return f"{_words(causes)}", f"is the url right, is {end} up, and reachable from here?"
+    words = next((text for cause in reversed(causes) if (text := str(cause))), "no answer")
+    return words, f"is the url right, is {end} up, and reachable from here?"
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
-
-
-def _words(causes: list[BaseException]) -> str:
-    return next((text for cause in reversed(causes) if (text := str(cause))), "no answer")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from poller.actions.check.finding import CheckResult
+from poller.actions.check.finding import CheckResult, warning
 from poller.core.patterns import matches
 
 CURE = "is it as in fullName, and watched?"
@@ -12,16 +12,16 @@ CURE = "is it as in fullName, and watched?"
 
 def rules(globs: Sequence[str], jobs: Iterable[str]) -> list[CheckResult]:
     """``[[rules]]``, of which the first that matches a job wins."""
-    left, findings, names = set(jobs), [], set(jobs)
+    left, results, names = set(jobs), [], set(jobs)
     for number, glob in enumerate(globs):
         taken = {name for name in names if matches(name, glob)}
         if not taken:
-            findings.append(_never("rules", number, glob, "matches no job", CURE))
+            results.append(_never("rules", number, glob, "matches no job", CURE))
         elif not taken & left:
             saw = "matches only jobs that an earlier rule takes"
-            findings.append(_never("rules", number, glob, saw, "put it before that one"))
+            results.append(_never("rules", number, glob, saw, "put it before that one"))
         left -= taken
-    return findings
+    return results
 
 
 def extracts(globs: Sequence[str], jobs: Iterable[str]) -> list[CheckResult]:
@@ -35,4 +35,4 @@ def extracts(globs: Sequence[str], jobs: Iterable[str]) -> list[CheckResult]:
 
 
 def _never(table: str, number: int, glob: str, saw: str, cure: str) -> CheckResult:
-    return CheckResult("warning", f"{table}[{number}]", f"match {glob!r} {saw}", cure)
+    return warning(f"{table}[{number}]", f"match {glob!r} {saw}", cure)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import uuid
 from collections.abc import Mapping
 
-from poller.actions.check.finding import UNAVAILABLE, CheckResult
+from poller.actions.check.finding import (
+    UNAVAILABLE,
+    CheckResult,
+    exit_code,
+    ok,
+    unavailable,
+    warning,
+)
 from poller.actions.check.network import reach
 from poller.config.servers import ControllerConfig, SeiConfig
 from poller.context import sei_client
@@ -28,12 +36,12 @@ async def sei(
     now: int,
 ) -> list[CheckResult]:
     """Look at SEI. Raises ConfigError when the API key or CA bundle can't be read."""
-    findings = (await reach(WHERE, settings, now)).findings
+    results = (await reach(WHERE, settings, now)).results
     for controller in controllers:
-        if any(finding.code == UNAVAILABLE for finding in findings if finding.state == "wrong"):
+        if exit_code(results) == UNAVAILABLE:
             break
-        findings.append(await instance(settings, controller, environ))
-    return findings
+        results.append(await instance(settings, controller, environ))
+    return results
 
 
 async def key_accepted(settings: SeiConfig, environ: Mapping[str, str]) -> CheckResult:
@@ -41,7 +49,7 @@ async def key_accepted(settings: SeiConfig, environ: Mapping[str, str]) -> Check
     answer = await _ask(settings, NOBODY, environ, WHERE)
     if isinstance(answer, CheckResult):
         return answer
-    return CheckResult("ok", WHERE, "API key accepted")
+    return ok(WHERE, "API key accepted")
 
 
 async def instance(
@@ -53,29 +61,24 @@ async def instance(
     if isinstance(answer, CheckResult):
         return answer
     if controller.instance_guid is None:
-        return CheckResult(
-            "warning", where, "key accepted; no instance_guid yet",
-            f"sei-poller register --controller {controller.name} --satellite satellite.yml",
-        )  # fmt: skip
+        cure = f"sei-poller register --controller {controller.name} --satellite satellite.yml"
+        return warning(where, "key accepted; no instance_guid yet", cure)
     if answer.status in (404, 405):
-        return CheckResult(
-            "warning", where, f"HTTP {answer.status} for instance GUID {controller.instance_guid}",
-            "SEI takes runs of a GUID it doesn't know and drops them: is it your integration's?",
-        )  # fmt: skip
-    return CheckResult("ok", where, f"key accepted, instance GUID {controller.instance_guid} known")
+        saw = f"HTTP {answer.status} for instance GUID {controller.instance_guid}"
+        cure = "SEI takes runs of a GUID it doesn't know and drops them: is it your integration's?"
+        return warning(where, saw, cure)
+    return ok(where, f"key accepted, instance GUID {controller.instance_guid} known")
 
 
 async def _ask(
     settings: SeiConfig, guid: str, environ: Mapping[str, str], where: str
 ) -> HttpResponse | CheckResult:
     """The answer about a GUID, or why it is none."""
-    api = sei_client(settings, environ)
-    try:
-        answer = await api.instance(guid)
-    except RemoteError as error:
-        return CheckResult("wrong", where, str(error), error.hint, UNAVAILABLE)
-    finally:
-        await api.aclose()
+    async with contextlib.aclosing(sei_client(settings, environ)) as client:
+        try:
+            answer = await client.instance(guid)
+        except RemoteError as error:
+            return unavailable(where, str(error), error.hint)
     return refusal(answer, where, settings) or answer
 
 
@@ -84,13 +87,13 @@ def refusal(answer: HttpResponse, where: str, settings: SeiConfig) -> CheckResul
     status = answer.status
     if status in (401, 403):
         saw = f"HTTP {status}: the API key is refused"
-        return CheckResult("wrong", where, saw, KEY, code=UNAVAILABLE)
+        return unavailable(where, saw, KEY)
     if status not in (404, 405) and not 200 <= status < 300:
         saw = f"HTTP {status} from {settings.base}"
-        return CheckResult("wrong", where, saw, PLACE, code=UNAVAILABLE)
+        return unavailable(where, saw, PLACE)
     if 200 <= status < 300 and not _is_json(answer.body):
         saw = f"no JSON from {settings.base}: a page, and not the API"
-        return CheckResult("wrong", where, saw, PLACE, code=UNAVAILABLE)
+        return unavailable(where, saw, PLACE)
     return None
 
 

@@ -6,7 +6,7 @@ are part of a migration: once released they never change.
 
 from __future__ import annotations
 
-HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+from poller.core.times import DAY_MS, HOUR_MS
 
 _LAST_MS = 4_102_444_800_000
 """The year 2100: what a Jenkins with a broken clock says beyond that is not counted."""

@@ -1,0 +1,40 @@
+"""Which controller has a build: full names and numbers are only unique within one."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Sequence
+
+from poller.core.errors import NoSuchBuild, NotFound, UsageError
+from poller.jenkins.models import Build
+from poller.polling.controller import Controller
+
+
+async def find_build(
+    controllers: Sequence[Controller], full_name: str, number: int, controller: str | None
+) -> tuple[Controller, Build]:
+    """Ask all controllers for a build, or the one that is named.
+
+    Raises NoSuchBuild; UsageError when several controllers have it; RemoteError.
+    """
+    found: list[tuple[Controller, Build]] = []
+    for one in controllers:
+        if controller in (None, one.name):
+            with contextlib.suppress(NotFound):
+                found.append((one, await one.client.build(full_name, number)))
+    if not found:
+        raise NoSuchBuild(
+            f"{full_name} #{number} is not there, or not to be seen with this token",
+            "JOB is the full name with its folders, as Jenkins shows it in fullName",
+        )
+    check_only_one((one.name for one, _ in found), full_name, number)
+    return found[0]
+
+
+def check_only_one(controllers: Iterable[str], full_name: str, number: int) -> None:
+    """Raise UsageError when a build is on several controllers."""
+    names = list(dict.fromkeys(controllers))
+    if len(names) > 1:
+        raise UsageError(
+            f"{full_name} #{number} is on {', '.join(names)}", "say which with --controller NAME"
+        )
