@@ -49,11 +49,7 @@ async def follow(
     out.caught_up()
 
 
-async def _grow(
-    log: ConsoleLog,
-    text: ConsoleCleaner,
-    out: _Tail,
-) -> None:
+async def _grow(log: ConsoleLog, text: ConsoleCleaner, out: _Tail) -> None:
     start, failures = 0, 0
     while True:
         raw: list[bytes] = []

@@ -19,7 +19,7 @@ from poller.polling.enrich import fetch_enriched
 class Preview:
     """What would go out of a build: its encoded run, or why there is none.
 
-    ``left_out`` is what was cut for its size, ``lacking`` what could not be had, one line each.
+    ``left_out`` is what was cut for its size, ``incomplete`` what could not be had, one line each.
     ``execution`` is what IaCM gets of it, None where no rule names a workspace for its job.
     """
 
@@ -27,7 +27,7 @@ class Preview:
     done: MappedRun | Skip
     body: bytes = b""
     left_out: str | None = None
-    lacking: tuple[str, ...] = ()
+    incomplete: tuple[str, ...] = ()
     execution: NewExecution | NoExecution | None = None
 
     @property
@@ -57,13 +57,13 @@ async def preview(
     one, build = await find_build(controllers, job, number, controller)
     if not build.completed:
         raise NoSuchBuild(f"{job} #{number} still runs", "it is sent when it is completed")
-    enriched, multibranch = await fetch_enriched(one, job, build, may_be_incomplete=True)
+    enriched, multibranch = await fetch_enriched(one, job, build, use_fallback=True)
     row = one.ledger.controllers.find(one.name)
     jobs = one.ledger.jobs.states(row.id, job) if row else {}
-    facts = one.job_info(job, jobs.get(job, JobState(job)), multibranch=multibranch)
-    done = map_build(one.instance, facts, enriched, one.mapping)
+    info = one.job_info(job, jobs.get(job, JobState(job)), multibranch=multibranch)
+    done = map_build(one.instance, info, enriched, one.mapping)
     if isinstance(done, Skip):
         return Preview(one.name, done)
     body, left_out = limit_size(done.run, one.mapping.body_limit)
-    execution = new_execution(done.run, enriched.tree, facts.rule.settings)
+    execution = new_execution(done.run, enriched.tree, info.rule.settings)
     return Preview(one.name, done, body, left_out, enriched.incomplete, execution)

@@ -58,7 +58,7 @@ async def _anew(controller: Controller, sent: SentBuild) -> BuildRow | None:
         return None
     if not build.key.is_same(sent.key):
         return None
-    enriched, multibranch = await fetch_enriched(controller, name, build, may_be_incomplete=False)
+    enriched, multibranch = await fetch_enriched(controller, name, build, use_fallback=False)
     rule = controller.rule_of(name)
     job = JobInfo(name, sent.generation, sent.number_offset, multibranch, rule)
     return mapped(controller, job, enriched)

@@ -200,7 +200,7 @@ def explain_json(preview: Preview) -> dict[str, Any]:
             for field, source in sorted(preview.done.sources.items())
         },
         "left_out": preview.left_out,
-        "lacking": list(preview.lacking),
+        "lacking": list(preview.incomplete),
     }
 
 

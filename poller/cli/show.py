@@ -75,7 +75,7 @@ def preview(
         elif not iacm and (explain or isinstance(found.done, Skip)):
             emit(explain_json(found) if as_json else explain_lines(found))
         else:
-            for why in () if iacm else found.lacking:
+            for why in () if iacm else found.incomplete:
                 say(f"goes without: {why}", err=True)
             say(body.decode() if as_json else pretty(body))
         return 0

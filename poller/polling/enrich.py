@@ -78,17 +78,16 @@ async def enrich(
 
 
 async def fetch_enriched(
-    controller: Controller, full_name: str, build: Build, *, may_be_incomplete: bool
+    controller: Controller, full_name: str, build: Build, *, use_fallback: bool
 ) -> tuple[EnrichedBuild, bool]:
     """One completed build for a command: enriched, but for a log to keep; and whether its job is
-    part of a multibranch project. With ``may_be_incomplete``, it goes without what can't be had
-    now.
+    part of a multibranch project. With ``use_fallback``, it goes without what can't be had now.
 
     Raises RemoteError.
     """
     (found,) = await enrich(controller.for_rules_only(), full_name, [build])
     if isinstance(found, EnrichFailure):
-        if not may_be_incomplete or found.fallback is None:
+        if not use_fallback or found.fallback is None:
             raise BadAnswer(controller.client.where, f"{full_name} #{build.number}", found.why)
         found = found.fallback
     return found, await in_multibranch(controller.client, full_name)

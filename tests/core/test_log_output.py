@@ -67,7 +67,7 @@ def test_a_terminal_gets_key_value(site: Site) -> None:
     """For people."""
     site.jenkins.job("app").build()
     with Terminal(site, "run") as terminal:
-        terminal.expect("level=info event=polled controller=main jobs=1")
+        terminal.expect("level=info event=poll_finished controller=main jobs=1")
         terminal.interrupt()
     assert terminal.code == 0
 

@@ -209,7 +209,7 @@ async def _iacm(here: Site, line: AppContext) -> None:
 
 async def _preview(here: Site, line: AppContext) -> None:
     found = await preview(line.controllers, "team/app", 2, None)
-    here.outputs += [found.body.decode(), *found.lacking]
+    here.outputs += [found.body.decode(), *found.incomplete]
 
 
 async def _check(here: Site, _line: AppContext) -> None:

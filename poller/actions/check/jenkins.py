@@ -47,10 +47,8 @@ async def controller(
     results = reached.results + answers(where, reached)
     if exit_code(results):
         return results
-    client = JenkinsClient(
-        settings.name, connection_to(settings), settings.user, token,
-        RequestLimiter(where, settings.max_connections, request_rate=settings.request_rate),
-    )  # fmt: skip
+    limiter = RequestLimiter(where, settings.max_connections, request_rate=settings.request_rate)
+    client = JenkinsClient(settings.name, connection_to(settings), settings.user, token, limiter)
     async with contextlib.aclosing(client):
         try:
             results += await login(client, settings, token)
