@@ -93,5 +93,5 @@ audit: ## known vulnerabilities of what is installed (asks PyPI), and bandit ove
 	rm -rf .audit-venv
 
 clean: ## take back all that the targets made
-	rm -rf $(VENV) .lock-venv .sbom-venv .audit-venv .bench .demo dist \
+	rm -rf $(VENV) .venv-* .lock-venv .sbom-venv .audit-venv .bench .demo dist \
 		.mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
