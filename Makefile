@@ -43,10 +43,12 @@ test-all: test campaigns ## the same, then the long campaigns: kills, crashes, f
 campaigns: $(READY)
 	$(BIN)/pytest --numprocesses=2 --dist=loadfile -m campaign
 
-check: $(READY) ## style and types
+check: $(READY) ## style, types, layers and sizes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m tools.sizes
 	@command -v systemd-analyze >/dev/null && systemd/verify || echo "no systemd-analyze: units not verified"
 
 fix: $(READY) ## format, and mend what ruff can
@@ -91,5 +93,5 @@ audit: ## known vulnerabilities of what is installed (asks PyPI), and bandit ove
 	rm -rf .audit-venv
 
 clean: ## take back all that the targets made
-	rm -rf $(VENV) .lock-venv .sbom-venv .audit-venv .bench .demo dist \
+	rm -rf $(VENV) .venv-* .lock-venv .sbom-venv .audit-venv .bench .demo dist \
 		.mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -42,7 +42,7 @@ class Commands(TyperGroup):
 app = typer.Typer(
     name="sei-poller",
     cls=Commands,
-    help="Sends every completed Jenkins build to Harness SEI, exactly once.",
+    help="Sends every completed Jenkins build to Harness SEI.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

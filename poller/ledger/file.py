@@ -93,7 +93,8 @@ class LedgerFile:
 
     def _refuse_newer(self, db: Database) -> None:
         written = {migration.name for migration in migrations.applied(db)}
-        ours = {migration.name for migration in migrations.pending(Database(memory=True))}
+        with Database(memory=True) as empty:
+            ours = {migration.name for migration in migrations.pending(empty)}
         if written - ours:
             raise LedgerError(
                 f"ledger {self.path}: written by a newer version of this program",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,10 @@ BODY = b'{"pipeline":"app","pipeline_execution_id":"e","pipeline_stage_id":"6","
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
     """One of the test's own."""
-    return Ledger(tmp_path / "ledger.db")
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        yield ledger
 
 
 def record(ledger: Ledger, *builds: BuildRow, sinks: tuple[str, ...] = SINKS) -> int:

@@ -61,7 +61,7 @@ def test_the_bill_of_materials_is_the_lock() -> None:
 def test_each_threat_has_a_test_that_is_there() -> None:
     """By its name in docs/reliability.md."""
     whole = (ROOT / "docs" / "reliability.md").read_text()
-    text = whole.partition("## Threats")[2].partition("## Kind to Jenkins")[0]
+    text = whole.partition("## Threats")[2].partition("## Politeness to Jenkins")[0]
     named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", text)
     assert len(named) > 30
     for file, name in named:

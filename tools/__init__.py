@@ -1,0 +1,1 @@
+"""Scripts for developing; none is installed."""
