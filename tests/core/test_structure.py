@@ -22,7 +22,7 @@ def test_a_package_imports_only_what_is_below_it() -> None:
 
 
 def test_sizes_and_names() -> None:
-    """No file, function or package over its limit; the exceptions only get fewer."""
+    """No file, function or package over its limit."""
     assert sizes.problems() == []
 
 
