@@ -10,9 +10,10 @@ from bench.figure import Figure
 from bench.size import Say, Size
 from poller.config.rules import Rule
 from poller.config.servers import DEFAULT_RESULTS
-from poller.jenkins.models import Action, Build, FlowNode, Stage, StageTree
+from poller.jenkins.build import Action, Build
+from poller.jenkins.stage import FlowNode, Stage, StageTree
 from poller.mapping.evidence import EnrichedBuild
-from poller.mapping.job_run import JobInfo, MappingConfig, SeiInstance, map_build
+from poller.mapping.map_build import JobInfo, MappingConfig, SeiInstance, map_build
 from poller.mapping.params import redactor_of
 from poller.mapping.redaction import Redactor
 from poller.mapping.rules import first_match

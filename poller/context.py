@@ -37,7 +37,7 @@ from poller.jenkins.client import JenkinsClient
 from poller.jenkins.request_limiter import RequestLimiter
 from poller.ledger import Ledger
 from poller.mapping.extract import Extraction
-from poller.mapping.job_run import MappingConfig, SeiInstance
+from poller.mapping.map_build import MappingConfig, SeiInstance
 from poller.mapping.redaction import Redactor
 from poller.polling.console_log import LogCollector
 from poller.polling.controller import Controller

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterable, Sequence
 
 from poller.core.errors import NoSuchBuild, NotFound, UsageError
-from poller.jenkins.models import Build
+from poller.jenkins.build import Build
 from poller.polling.controller import Controller
 
 

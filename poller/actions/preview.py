@@ -9,7 +9,8 @@ from poller.actions.find_build import find_build
 from poller.core.errors import NoSuchBuild
 from poller.ledger.records import JobState
 from poller.mapping.iacm_execution import NewExecution, NoExecution, encode, new_execution
-from poller.mapping.job_run import MappedRun, Skip, map_build
+from poller.mapping.map_build import MappedRun, map_build
+from poller.mapping.rules import Skip
 from poller.mapping.size_limit import limit_size
 from poller.polling.controller import Controller
 from poller.polling.enrich import fetch_enriched

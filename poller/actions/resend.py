@@ -10,7 +10,7 @@ from poller.core.errors import NoSuchBuild, NotFound, RemoteError
 from poller.ledger.executions import SINK as IACM
 from poller.ledger.outbox import SentBuild
 from poller.ledger.records import BuildRow
-from poller.mapping.job_run import JobInfo
+from poller.mapping.map_build import JobInfo
 from poller.polling.controller import Controller
 from poller.polling.enrich import fetch_enriched
 from poller.polling.recording import mapped

@@ -187,7 +187,7 @@ def _log_json(log: LogRow) -> dict[str, Any]:
 def explain_json(preview: Preview) -> dict[str, Any]:
     """The object that `preview --explain --json` prints; its keys are a promise. A field that was
     left out has no ``value``."""
-    from poller.mapping.job_run import Skip
+    from poller.mapping.rules import Skip
 
     if isinstance(preview.done, Skip):
         return {"controller": preview.controller, "skip": preview.done.reason}

@@ -64,8 +64,8 @@ def preview(
     async def show(context: AppContext) -> int:
         from poller.actions.preview import preview as preview_run
         from poller.cli.render_status import explain_json, explain_lines
-        from poller.mapping.job_run import Skip
         from poller.mapping.payload import pretty
+        from poller.mapping.rules import Skip
 
         found = await preview_run(context.controllers, job, number, controller)
         body = found.execution_body if iacm else found.body

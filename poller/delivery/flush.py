@@ -8,15 +8,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from poller.core.tasks import end, first, together
-from poller.core.times import Stopping, backoff
+from poller.core.times import Stopping
 from poller.delivery.outcome import PassResult
+from poller.delivery.retry_wait import COMMAND_LONGEST_WAIT, COMMAND_TRIES, command_wait
 from poller.delivery.sender import Sender
-
-TRIES = 3
-"""Passes over the queue before the rest is left for the next time."""
-
-LONGEST_PAUSE = 5.0
-"""Seconds between two passes; a receiver that wants more is left for the next time."""
 
 
 class Collecting:
@@ -42,7 +37,7 @@ async def flush(
     sender: Sender, stopping: Stopping = lambda: False, collecting: Collecting | None = None
 ) -> PassResult:
     """Send what is queued for a sink: in passes while ``collecting`` goes on, and then in at most
-    ``TRIES``. A pass that failed just before the end of collecting is the first of them.
+    ``COMMAND_TRIES``. A pass that failed just before the end of collecting is the first of them.
 
     Raises LedgerError.
     """
@@ -64,14 +59,13 @@ async def flush(
         else:
             failed = failed + 1 if ended else 1
             jitter = random.random()  # noqa: S311 - spreads load, guards nothing
-            wait = backoff(failed, first=0.5, longest=LONGEST_PAUSE, jitter=jitter)
-            until = now() + max(wait, done.retry_after or 0)
+            until = now() + command_wait(failed, done.retry_after, jitter)
             if not ended:
-                least = max(LONGEST_PAUSE, done.wait(sender.clock())) if done.stopped else 0
+                least = max(COMMAND_LONGEST_WAIT, done.wait(sender.clock())) if done.stopped else 0
                 await first(collecting.ended, seconds=max(least, until - now()))
             if collecting.ended.is_set():
-                too_long = until - now() > LONGEST_PAUSE
-                if done.hint or failed == TRIES or too_long or stopping():
+                too_long = until - now() > COMMAND_LONGEST_WAIT
+                if done.hint or failed == COMMAND_TRIES or too_long or stopping():
                     return total
                 await asyncio.sleep(until - now())
         if stopping():

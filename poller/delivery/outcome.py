@@ -5,20 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from poller.delivery.retry_wait import POLICY
 from poller.delivery.sink import Receipt
-from poller.http.breaker import Breaker, BreakerFailure, BreakerPolicy, BreakerState
+from poller.http.breaker import Breaker, BreakerFailure, BreakerState
 
 REJECTIONS_TO_STOP = 10
 """Rejections in a row after which a setting is wrong and not a run."""
 
 ANSWER_KEPT = 2_000
 """Characters of a rejection that the ledger keeps."""
-
-FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
-"""Seconds between two tries on a sink that is down; ``Retry-After`` may make it longer."""
-
-POLICY = BreakerPolicy(failures=3, first=FIRST_WAIT, longest=LONGEST_WAIT, max_retry_after=3600.0)
-"""When a sink counts as down: failures in a row, without a delivery between."""
 
 
 class ResponseKind(Enum):

@@ -11,7 +11,7 @@ import msgspec
 from poller.core.errors import BadAnswer
 from poller.core.known_secrets import mask
 from poller.http.errors import HttpResponse
-from poller.jenkins.models import LAST_MS, LONG
+from poller.jenkins.build import LAST_MS, LONG
 
 T = TypeVar("T")
 

@@ -17,18 +17,10 @@ from poller.http.client import Connection, basic, fetch, open_client, stream
 from poller.http.errors import HttpResponse, raise_for_status
 from poller.http.retry import retry_after
 from poller.jenkins.answers import PAGE_HINT, Executable, decode, executables
-from poller.jenkins.models import (
-    BUILD_TREE,
-    CAUSES_TREE,
-    Build,
-    Millis,
-    Number,
-    Origin,
-    QueueId,
-    StageTree,
-)
+from poller.jenkins.build import BUILD_TREE, CAUSES_TREE, Build, Millis, Number, Origin, QueueId
 from poller.jenkins.paths import job_path
 from poller.jenkins.request_limiter import PROBE, RequestLimiter, is_starting
+from poller.jenkins.stage import StageTree
 
 T = TypeVar("T")
 

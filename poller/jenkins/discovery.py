@@ -14,8 +14,8 @@ from msgspec import Struct
 from poller.core.build_key import BuildKey
 from poller.core.errors import BadAnswer, NotFound, Unauthorized
 from poller.jenkins.answers import within
+from poller.jenkins.build import LAST_MS, LONG, MOST_BUILDS
 from poller.jenkins.client import JenkinsClient
-from poller.jenkins.models import LAST_MS, LONG, MOST_BUILDS
 from poller.jenkins.paths import is_name
 
 LEVELS = 4

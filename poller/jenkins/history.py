@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from msgspec import Struct
 
 from poller.core.build_key import BuildKey
+from poller.jenkins.build import Millis, Number, QueueId, is_completed
 from poller.jenkins.client import BUILDS_PER_PAGE, JenkinsClient
 from poller.jenkins.discovery import Item
-from poller.jenkins.models import Millis, Number, QueueId
 
 SUMMARY_TREE = "number,timestamp,queueId,duration,result,building,inProgress"
 PART = 1000
@@ -34,8 +34,8 @@ class Summary(Struct, frozen=True, gc=False):
 
     @property
     def completed(self) -> bool:
-        """Nothing of the build will change (see :class:`poller.jenkins.models.Build`)."""
-        return (self.building if self.inProgress is None else self.inProgress) is False
+        """Nothing of the build will change."""
+        return is_completed(self.building, self.inProgress)
 
 
 class _Summaries(Struct):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from poller.core.errors import BadAnswer, NotFound
+from poller.jenkins.build import Build
 from poller.jenkins.client import JenkinsClient
-from poller.jenkins.models import Build, StageTree
 from poller.jenkins.paths import MOST_DIGITS
+from poller.jenkins.stage import StageTree
 
 PIPELINE_RUN = "org.jenkinsci.plugins.workflow.job.WorkflowRun"
 """The one class of build that has stages; wfapi answers 404 for all others (measured)."""

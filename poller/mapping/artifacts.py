@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from poller.core.escape import NAME, TEXT, clip
 from poller.core.patterns import matches
-from poller.jenkins.models import Build
+from poller.jenkins.build import Build
 from poller.mapping.evidence import EnrichedBuild
 from poller.mapping.manifest import FILE_NAMES
 from poller.mapping.payload import Artifact

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from poller.core.escape import NAME, clip
-from poller.jenkins.models import MOST_BUILDS, Action, Build
+from poller.jenkins.build import MOST_BUILDS, Action, Build
 from poller.mapping.evidence import UpstreamBuild
 from poller.mapping.payload import Trigger
 

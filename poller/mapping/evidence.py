@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from poller.core.kept_log import KeptLog
-from poller.jenkins.models import Build, StageTree
+from poller.jenkins.build import Build
+from poller.jenkins.stage import StageTree
 from poller.mapping.extract import NOTHING_EXTRACTED, Extracted
 from poller.mapping.payload import Artifact
 from poller.mapping.redaction import Redactor

@@ -12,7 +12,7 @@ import msgspec
 
 from poller.config.rules import Rule
 from poller.core.escape import NAME, clip
-from poller.jenkins.models import Stage, StageTree
+from poller.jenkins.stage import Stage, StageTree
 from poller.mapping.payload import JobRun
 
 NO_TREE = "no stage tree"

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from poller.core.escape import NAME, TEXT, clip
-from poller.jenkins.models import Build
+from poller.jenkins.build import Build
 from poller.mapping.payload import Param
 from poller.mapping.redaction import Redactor, known_values
 

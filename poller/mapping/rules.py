@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from poller.config.rules import Rule, StageCondition
+from poller.core.escape import NAME, clip
 from poller.core.patterns import matches
-from poller.jenkins.models import Stage, StageTree
+from poller.jenkins.build import Build
+from poller.jenkins.stage import Stage, StageTree
 
 
 @dataclass(frozen=True)
@@ -64,3 +66,31 @@ def stages_that_ran(tree: StageTree) -> Iterator[Stage]:
             yield stage
         if stage.error is not None:
             errors.append(error)
+
+
+SKIP = "skip"
+
+
+@dataclass(frozen=True)
+class Skip:
+    """A build that is not sent, and why."""
+
+    reason: str
+
+
+def result_or_skip(
+    rule: MatchedRule, build: Build, results: Mapping[str, str]
+) -> tuple[str, str] | Skip:
+    """SEI's result and where it is from, or why the build is not sent. ``results`` are those of the
+    config: Jenkins' → SEI's, or ``skip``. Needs nothing but the
+    build's own answer, so that nothing more is asked for one that is not."""
+    if rule.settings.skip:
+        return Skip(rule.name)
+    own = build.result or "UNKNOWN"
+    source = f"result {clip(own, NAME)}"
+    result = rule.settings.results.get(own)
+    if result is None:
+        result = results.get(own, own)
+    else:
+        source += f", results of {rule.name}"
+    return Skip(source) if result == SKIP else (result, source)

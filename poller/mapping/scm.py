@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
 from poller.core.escape import NAME, TEXT, clip
-from poller.jenkins.models import Build, ChangeSet
+from poller.jenkins.build import Build, ChangeSet
 from poller.mapping.extract import Extracted
 
 BUILD_DATA = ("hudson.plugins.git.util.BuildData", "hudson.plugins.git.util.BuildDetails")

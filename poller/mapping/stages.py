@@ -12,7 +12,7 @@ from functools import lru_cache
 from msgspec import UNSET, UnsetType
 
 from poller.core.escape import NAME, TEXT, clip
-from poller.jenkins.models import FlowNode, Stage, StageTree
+from poller.jenkins.stage import FlowNode, Stage, StageTree
 from poller.mapping.payload import RunStage, RunStages, RunStep
 from poller.mapping.redaction import Redactor
 

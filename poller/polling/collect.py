@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from poller.core.build_key import BuildKey
 from poller.core.errors import NotFound
 from poller.core.tasks import together
+from poller.jenkins.build import Build
 from poller.jenkins.client import BUILDS_PER_PAGE, JenkinsClient
 from poller.jenkins.discovery import Item
-from poller.jenkins.models import Build
 from poller.ledger.controllers import ControllerRow
 from poller.ledger.records import JobProgress, JobState, Predecessor
 from poller.mapping.evidence import EnrichedBuild

@@ -8,10 +8,10 @@ from typing import Literal
 
 from poller.core.errors import BadAnswer, CircuitOpen, NotFound, RemoteError, Unreachable
 from poller.core.kept_log import HeadAndTail, KeptLog, pack
+from poller.jenkins.build import Build
 from poller.jenkins.client import JenkinsClient
 from poller.jenkins.console import ConsoleLog
 from poller.jenkins.console_text import ConsoleCleaner
-from poller.jenkins.models import Build
 from poller.mapping.extract import Extracted, Extraction, Extractor, Pattern
 from poller.mapping.redaction import RedactingStream, Redactor
 

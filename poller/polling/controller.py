@@ -12,7 +12,7 @@ from poller.jenkins.client import JenkinsClient
 from poller.ledger import Ledger
 from poller.ledger.controllers import ControllerRow
 from poller.ledger.records import JobState
-from poller.mapping.job_run import JobInfo, MappingConfig, SeiInstance
+from poller.mapping.map_build import JobInfo, MappingConfig, SeiInstance
 from poller.mapping.rules import MatchedRule, first_match
 from poller.polling.console_log import LogCollector
 from poller.polling.upstream import UpstreamCauses

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from poller.core.errors import BadAnswer, CircuitOpen, RemoteError
 from poller.core.tasks import together
+from poller.jenkins.build import Build
 from poller.jenkins.discovery import in_multibranch
-from poller.jenkins.models import Build, StageTree
+from poller.jenkins.stage import StageTree
 from poller.jenkins.stage_trees import (
     NEWEST_RUNS,
     PIPELINE_RUN,
@@ -19,8 +20,8 @@ from poller.jenkins.stage_trees import (
 )
 from poller.mapping.evidence import EnrichedBuild
 from poller.mapping.extract import NOTHING_EXTRACTED
-from poller.mapping.job_run import Skip, result_or_skip
 from poller.mapping.params import redactor_of
+from poller.mapping.rules import Skip, result_or_skip
 from poller.polling.controller import Controller
 from poller.polling.manifests import manifests
 
@@ -53,7 +54,7 @@ async def enrich(
     wanted = {
         build.number
         for build in builds
-        if not build.broken and not isinstance(result_or_skip(rule, build, config), Skip)
+        if not build.broken and not isinstance(result_or_skip(rule, build, config.results), Skip)
     }
     pipelines = [b.number for b in builds if b.cls == PIPELINE_RUN and b.number in wanted]
     ten = sorted(newest, reverse=True)[:NEWEST_RUNS]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from poller.core.errors import BadAnswer, CircuitOpen, NotFound, RemoteError, Unreachable
+from poller.jenkins.build import LISTED_FILES, Build
 from poller.jenkins.client import JenkinsClient
-from poller.jenkins.models import LISTED_FILES, Build
 from poller.mapping.evidence import Manifest
 from poller.mapping.manifest import FILE_NAMES, parse_manifest
 

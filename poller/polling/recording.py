@@ -9,13 +9,14 @@ import structlog
 
 from poller.core.build_key import BuildKey
 from poller.core.kept_log import KeptLog
+from poller.jenkins.build import Build
 from poller.jenkins.discovery import Item
-from poller.jenkins.models import Build
 from poller.ledger.controllers import ControllerRow
 from poller.ledger.records import GONE, Batch, BuildRow, BuildState, JobState, RecordResult
 from poller.mapping.evidence import EnrichedBuild
 from poller.mapping.iacm_execution import NewExecution, NoExecution, encode, new_execution
-from poller.mapping.job_run import JobInfo, Skip, map_build
+from poller.mapping.map_build import JobInfo, map_build
+from poller.mapping.rules import Skip
 from poller.mapping.size_limit import limit_size
 from poller.polling.collect import CollectedPage
 from poller.polling.controller import Controller

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from poller.core.errors import BadAnswer, CircuitOpen, RemoteError, Unreachable
+from poller.jenkins.build import Build, Origin
 from poller.jenkins.client import JenkinsClient
-from poller.jenkins.models import Build, Origin
 from poller.mapping.causes import causes, parents
 from poller.mapping.evidence import UpstreamBuild
 

@@ -8,8 +8,8 @@ import time
 
 import structlog
 
-from poller.core.times import backoff
-from poller.delivery.outcome import FIRST_WAIT, LONGEST_WAIT, PassResult
+from poller.delivery.outcome import PassResult
+from poller.delivery.retry_wait import service_wait
 from poller.delivery.sender import Sender
 from poller.service.log_events import log_pass
 from poller.service.parts import ServiceParts
@@ -73,5 +73,4 @@ class DeliveryLoop:
         if not done.breaker.closed:
             return done.wait(self._sender.clock())
         jitter = random.random()  # noqa: S311 - spreads load, guards nothing
-        wait = backoff(self._failures + 1, first=FIRST_WAIT, longest=LONGEST_WAIT, jitter=jitter)
-        return max(wait, done.retry_after or 0)
+        return service_wait(self._failures + 1, done.retry_after, jitter)

@@ -17,9 +17,9 @@ from poller.core.escape import escape_line
 from poller.core.patterns import Globs
 from poller.http.errors import HttpResponse, raise_for_status
 from poller.http.retry import retry_after
+from poller.jenkins.build import Build
 from poller.jenkins.discovery import PIPELINE_JOB, Item, fetch_items
 from poller.jenkins.history import summaries
-from poller.jenkins.models import Build
 from poller.jenkins.paths import build_of_url, job_path
 from poller.jenkins.running_builds import fetch_running
 from poller.jenkins.stage_trees import PIPELINE_RUN

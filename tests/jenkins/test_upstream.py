@@ -11,8 +11,8 @@ import pytest
 from poller.demo.jenkins.builds import Build
 from poller.demo.jenkins.items import Jenkins
 from poller.http.client import Connection
+from poller.jenkins.build import LISTED_FILES
 from poller.jenkins.client import JenkinsClient
-from poller.jenkins.models import LISTED_FILES
 from poller.polling.manifests import Manifests, manifests
 from poller.polling.upstream import DEEPEST, MOST, Ancestry, UpstreamCauses
 from tests.support.site import served

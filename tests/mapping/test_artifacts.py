@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from poller.config.rules import Rule
-from poller.jenkins.models import ArchivedFile, Build
+from poller.jenkins.build import ArchivedFile, Build
 from poller.mapping.artifacts import MOST, artifacts, ci_and_cd
 from poller.mapping.evidence import EnrichedBuild, Manifest
 from poller.mapping.extract import Extracted

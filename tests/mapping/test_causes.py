@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from poller.jenkins.models import Action, Build
+from poller.jenkins.build import Action, Build
 from poller.mapping.causes import MOST, cause_chain, is_scm, parents, trigger_chain, user_id
 from poller.mapping.evidence import UpstreamBuild
 

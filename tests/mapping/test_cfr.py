@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from poller.config.rules import StageCondition
-from poller.jenkins.models import FlowNode, NodeError, Stage, StageTree
+from poller.jenkins.stage import FlowNode, NodeError, Stage, StageTree
 from poller.mapping.rules import cfr_status
 from tests.support.replay import RECORDINGS
 

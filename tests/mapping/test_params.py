@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from poller.jenkins.models import Action, Build
+from poller.jenkins.build import Action, Build
 from poller.mapping.params import job_run_params
 from poller.mapping.payload import Param
 from poller.mapping.redaction import Redactor

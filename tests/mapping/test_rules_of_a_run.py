@@ -10,10 +10,11 @@ import pytest
 from poller.actions.preview import Preview
 from poller.cli.render_status import explain_json, explain_lines
 from poller.config.rules import Rule, StageCondition
-from poller.jenkins.models import Build, Stage, StageTree
+from poller.jenkins.build import Build
+from poller.jenkins.stage import Stage, StageTree
 from poller.mapping.evidence import UpstreamBuild
-from poller.mapping.job_run import JobInfo, MappedRun, Skip, result_or_skip
-from poller.mapping.rules import first_match
+from poller.mapping.map_build import JobInfo, MappedRun
+from poller.mapping.rules import Skip, first_match, result_or_skip
 from poller.mapping.size_limit import limit_size
 from tests.support.git_build import JOB, SHA, build, causes, git, map_one, policy
 
@@ -79,7 +80,7 @@ def test_without_a_rule() -> None:
 def test_skipped(rule: Rule, reason: str | None) -> None:
     """With the rule as the reason; known from the build's own answer alone."""
     done = map_one(build(), rules=(rule,))
-    early = result_or_skip(first_match((rule,), JOB.full_name), build(), policy())
+    early = result_or_skip(first_match((rule,), JOB.full_name), build(), policy().results)
     assert early == (("SUCCESS", "result SUCCESS") if reason is None else Skip(reason))
     assert isinstance(done, MappedRun) if reason is None else done == early
 

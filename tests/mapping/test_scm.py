@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from poller.jenkins.models import Action, Build, Change, ChangeSet
+from poller.jenkins.build import Action, Build, Change, ChangeSet
 from poller.mapping.extract import Extracted
 from poller.mapping.scm import BUILD_DATA, Checkout, commits_of, primary, without_credentials
 

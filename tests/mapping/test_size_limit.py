@@ -9,17 +9,9 @@ import pytest
 
 from poller.config.rules import Rule
 from poller.config.servers import SeiConfig
-from poller.jenkins.models import (
-    Action,
-    ArchivedFile,
-    Build,
-    Change,
-    ChangeSet,
-    FlowNode,
-    Stage,
-    StageTree,
-)
-from poller.mapping.job_run import JobInfo, MappedRun
+from poller.jenkins.build import Action, ArchivedFile, Build, Change, ChangeSet
+from poller.jenkins.stage import FlowNode, Stage, StageTree
+from poller.mapping.map_build import JobInfo, MappedRun
 from poller.mapping.payload import JobRun
 from poller.mapping.size_limit import characters, limit_size
 from tests.support.git_build import SHA, git, map_one

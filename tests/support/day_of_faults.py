@@ -18,8 +18,8 @@ from random import Random
 from typing import Any
 
 from poller.config.settings import Settings
-from poller.core.times import backoff
-from poller.delivery.outcome import FIRST_WAIT, LONGEST_WAIT, PassResult
+from poller.delivery.outcome import PassResult
+from poller.delivery.retry_wait import service_wait
 from poller.demo.jenkins.builds import Build
 from poller.demo.jenkins.items import Jenkins
 from poller.demo.sei import Sei
@@ -218,13 +218,8 @@ class Day:
         done = self.program.drained()
         self.failures = 0 if done.clean or done.delivered else self.failures + 1
         if not done.clean:
-            wait = backoff(
-                self.failures + 1,
-                first=FIRST_WAIT,
-                longest=LONGEST_WAIT,
-                jitter=self.chance.random(),
-            )
-            self.send_at = self.now + int(1000 * max(wait, done.retry_after or 0))
+            wait = service_wait(self.failures + 1, done.retry_after, self.chance.random())
+            self.send_at = self.now + int(1000 * wait)
         return left or not done.clean
 
     def _incomplete(self) -> set[tuple[str, int]]:

@@ -7,12 +7,13 @@ import uuid
 from typing import Any
 
 from poller.config.servers import DEFAULT_RESULTS
-from poller.jenkins.models import Action, Build, StageTree
+from poller.jenkins.build import Action, Build
+from poller.jenkins.stage import StageTree
 from poller.mapping.evidence import EnrichedBuild, UpstreamBuild
-from poller.mapping.job_run import JobInfo, MappedRun, MappingConfig, SeiInstance, Skip, map_build
+from poller.mapping.map_build import JobInfo, MappedRun, MappingConfig, SeiInstance, map_build
 from poller.mapping.params import redactor_of
 from poller.mapping.redaction import Redactor
-from poller.mapping.rules import first_match
+from poller.mapping.rules import Skip, first_match
 
 IDENTITY = SeiInstance("main", str(uuid.UUID(int=1)), "https://ci.example.com/")
 JOB = JobInfo("team/app", 0, 0, multibranch=False)

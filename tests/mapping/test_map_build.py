@@ -11,19 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poller.core.escape import clip
-from poller.jenkins.models import (
-    Action,
-    Build,
-    Change,
-    ChangeSet,
-    FlowNode,
-    NodeError,
-    Stage,
-    StageTree,
-)
-from poller.mapping.job_run import JobInfo, MappedRun, Skip
+from poller.jenkins.build import Action, Build, Change, ChangeSet
+from poller.jenkins.stage import FlowNode, NodeError, Stage, StageTree
+from poller.mapping.map_build import JobInfo, MappedRun
 from poller.mapping.payload import encode
 from poller.mapping.redaction import Redactor
+from poller.mapping.rules import Skip
 from poller.mapping.scm import without_credentials
 from poller.mapping.size_limit import limit_size
 from tests.support.git_build import JOB, SHA, build, causes, git, map_one

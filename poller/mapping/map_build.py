@@ -16,19 +16,19 @@ from msgspec import UNSET
 
 from poller.config.rules import Rule, StageCondition
 from poller.core.escape import FULL_NAME, NAME, TEXT, clip
-from poller.jenkins.models import Build, StageTree
+from poller.jenkins.build import Build
 from poller.jenkins.paths import shown_path
+from poller.jenkins.stage import StageTree
 from poller.mapping.artifacts import artifacts, ci_and_cd
 from poller.mapping.causes import cause_chain, trigger_chain, user_id
 from poller.mapping.evidence import EnrichedBuild, UpstreamBuild
 from poller.mapping.params import job_run_params, text_of
 from poller.mapping.payload import JobRun
 from poller.mapping.redaction import Redactor
-from poller.mapping.rules import NO_RULE, MatchedRule, cfr_status
+from poller.mapping.rules import NO_RULE, MatchedRule, Skip, cfr_status, result_or_skip
 from poller.mapping.scm import COMMIT_PARAMETER, Checkout, commits_of, primary, without_credentials
 from poller.mapping.stages import run_stages
 
-SKIP = "skip"
 MAVEN_MODULE_BUILD = "hudson.maven.MavenBuild"
 
 
@@ -67,13 +67,6 @@ class MappingConfig:
 
 
 @dataclass(frozen=True)
-class Skip:
-    """A build that is not sent, and why."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
 class MappedRun:
     """A job run, the rule that counted (empty: none), and by field where its value is from, in
     words: for `preview --explain`. A field that was left out is among them, with the reason."""
@@ -83,28 +76,11 @@ class MappedRun:
     sources: Mapping[str, str] = field(default_factory=dict)
 
 
-def result_or_skip(
-    rule: MatchedRule, build: Build, config: MappingConfig
-) -> tuple[str, str] | Skip:
-    """SEI's result and where it is from, or why the build is not sent. Needs nothing but the
-    build's own answer, so that nothing more is asked for one that is not."""
-    if rule.settings.skip:
-        return Skip(rule.name)
-    own = build.result or "UNKNOWN"
-    source = f"result {clip(own, NAME)}"
-    result = rule.settings.results.get(own)
-    if result is None:
-        result = config.results.get(own, own)
-    else:
-        source += f", results of {rule.name}"
-    return Skip(source) if result == SKIP else (result, source)
-
-
 def map_build(
     instance: SeiInstance, job: JobInfo, enriched: EnrichedBuild, config: MappingConfig
 ) -> MappedRun | Skip:
     """The job run of a completed build."""
-    result = result_or_skip(job.rule, enriched.build, config)
+    result = result_or_skip(job.rule, enriched.build, config.results)
     if isinstance(result, Skip):
         return result
     fields, sources = _given(instance, job, enriched)

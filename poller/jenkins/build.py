@@ -84,6 +84,14 @@ class Origin(Struct, frozen=True, gc=False):
     actions: list[Action | None] = []
 
 
+def is_completed(building: bool | None, in_progress: bool | None) -> bool:
+    """Whether nothing of a build will change: not ``inProgress``; before core 2.369, ``building``.
+
+    ``building`` alone is false already while run listeners work.
+    """
+    return (building if in_progress is None else in_progress) is False
+
+
 class Build(Struct, frozen=True, gc=False):
     """``job/…/N/api/json?tree=BUILD_TREE``. Times are epoch ms, durations ms."""
 
@@ -108,55 +116,10 @@ class Build(Struct, frozen=True, gc=False):
 
     @property
     def completed(self) -> bool:
-        """Nothing of the build will change: ``inProgress`` false; before core 2.369, ``building``.
-
-        ``building`` alone is false already while run listeners work.
-        """
-        running = self.building if self.inProgress is None else self.inProgress
-        return running is False
+        """Nothing of the build will change."""
+        return is_completed(self.building, self.inProgress)
 
     @property
     def broken(self) -> bool:
         """Jenkins could not load all of it: a completed build without a start or a result."""
         return self.completed and (self.timestamp <= 0 or not self.result)
-
-
-class NodeError(Struct, frozen=True, gc=False):
-    """``error`` of a stage or step; ``message`` may be null."""
-
-    message: str | None = None
-
-
-class FlowNode(Struct, frozen=True, gc=False):
-    """One of wfapi's ``stageFlowNodes[]``."""
-
-    id: str | None = None
-    name: str | None = None
-    status: str | None = None
-    parameterDescription: str | None = None
-    startTimeMillis: Millis | None = None
-    durationMillis: Millis | None = None
-    error: NodeError | None = None
-
-
-class Stage(Struct, frozen=True, gc=False):
-    """One of wfapi's ``stages[]``: a flat list in wfapi's own order."""
-
-    id: str | None = None
-    name: str | None = None
-    status: str | None = None
-    startTimeMillis: Millis | None = None
-    durationMillis: Millis | None = None
-    error: NodeError | None = None
-    stageFlowNodes: list[FlowNode] = []
-
-
-class StageTree(Struct, frozen=True, gc=False):
-    """``job/…/N/wfapi/describe?fullStages=true``; ``wfapi/runs?fullStages=true`` is a list of it.
-
-    ``id`` is the build's number, as text.
-    """
-
-    id: str
-    status: str | None = None
-    stages: list[Stage] = []
