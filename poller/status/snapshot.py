@@ -22,7 +22,7 @@ SKIPPED = "skipped: "
 """The states of skipped builds begin with it; the reason follows."""
 
 NEWEST = 3
-"""IncompleteRuns runs that are named."""
+"""Incomplete runs that are named."""
 
 
 @dataclass(frozen=True)
