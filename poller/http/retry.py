@@ -73,11 +73,11 @@ class RetryTransport(httpx.AsyncBaseTransport):
         wait = random.uniform(SHORTEST_WAIT, USUAL_WAIT)  # noqa: S311 - spreads load, guards nothing
         try:
             response = await self._attempt(request)
-        except httpx.ReadError as error:
+        except IdleConnectionDropped:
+            wait = 0.0  # a proxy drops them all at once: no sign of load, so no budget
+        except httpx.ReadError:
             if not self._budget.spend():
                 raise
-            if isinstance(error, IdleConnectionDropped):
-                wait = 0.0
         else:
             if response.status_code not in self._statuses:
                 return response

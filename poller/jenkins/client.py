@@ -73,6 +73,7 @@ class JenkinsClient:
     ) -> None:
         self.where = f"controller {name}"
         self.requests = 0
+        """That left: progress, for whoever watches over it."""
         self.session: str | None = None
         """``X-Jenkins-Session`` of the last answer: another one after each start of Jenkins."""
         self.root = urlsplit(connection.url).path
@@ -133,11 +134,11 @@ class JenkinsClient:
         """An answer of at most ``limit`` bytes that is read while it comes, whatever its status.
         Raises RemoteError."""
         request = self._request(path, params, headers)
-        async with (
-            self.limiter.slot(None, of_job=True),
-            stream(self._http, request, where=self.where, what=what, limit=limit) as streamed,
-        ):
-            yield streamed
+        async with self.limiter.slot(None, of_job=True):
+            self.requests += 1
+            streamed = stream(self._http, request, where=self.where, what=what, limit=limit)
+            async with streamed as answer:
+                yield answer
 
     async def page(self, full_name: str, first: int, last: int) -> list[Build]:
         """The builds at the places ``first`` to ``last`` - 1 of the whole history, newest first."""
@@ -226,6 +227,7 @@ class JenkinsClient:
     ) -> HttpResponse:
         request = self._request(path, params)
         async with self.limiter.slot(kind or kind_of(path, params), of_job=path.startswith("job/")):
+            self.requests += 1
             answer = await fetch(
                 self._http, request, where=self.where, what=what, limit=limit, seconds=self._seconds
             )
@@ -244,7 +246,6 @@ class JenkinsClient:
     def _request(
         self, path: str, params: dict[str, str], headers: dict[str, str] | None = None
     ) -> httpx.Request:
-        self.requests += 1
         query = f"?{urlencode(params)}" if params else ""
         try:
             return self._http.request("GET", f"{self._base}/{path}{query}", headers=headers)

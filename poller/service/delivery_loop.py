@@ -8,6 +8,7 @@ import time
 
 import structlog
 
+from poller.core.errors import LedgerError, sanitize
 from poller.delivery.outcome import PassResult
 from poller.delivery.retry_wait import service_wait
 from poller.delivery.sender import Sender
@@ -24,6 +25,9 @@ waits for is sent twice."""
 AFTER_THE_PAUSE = 0.01
 """Seconds: the scheduler goes by another clock, and must not be early."""
 
+LEAST_STOP_SECONDS = 20.0
+"""A run may also wait for its turn, as ``request_rate`` has it."""
+
 NO_SERVER_SECONDS = 10.0
 """How long a sink may take that is no server."""
 
@@ -37,15 +41,18 @@ class DeliveryLoop:
         self.id = f"{DELIVER}:{sender.name}"
         self.trigger = interval(EVERY_SECONDS)
         self.first = 0.0
-        self.stop_seconds = STOP_MARGIN + (server.timeout / 1000 if server else NO_SERVER_SECONDS)
+        answer = server.timeout / 1000 if server else NO_SERVER_SECONDS
+        self.stop_seconds = max(LEAST_STOP_SECONDS, answer) + STOP_MARGIN
         self._parts = parts
         self._sender = sender
         self._failures = 0
         self._paused_until = 0.0
+        self._again = False
 
     def wake(self) -> None:
-        """Something was collected. A pass that is under way takes it along."""
-        if self.id not in self._parts.scheduler.running and not self._paused:
+        """Something was collected. A pass that is under way may have read the queue already."""
+        self._again = self.id in self._parts.scheduler.running
+        if not self._again and not self._paused:
             self._parts.scheduler.run_soon(self.id)
 
     @property
@@ -57,20 +64,36 @@ class DeliveryLoop:
         if self._paused:
             return
         parts, sender = self._parts, self._sender
-        with parts.watchdog.track(f"delivering to {sender.name}", lambda: sender.answered):
-            done = await sender.run_pass(parts.stop)
+        self._again = False
+        try:
+            with parts.watchdog.track(f"delivering to {sender.name}", lambda: sender.answered):
+                done = await sender.run_pass(parts.stop)
+        except LedgerError:
+            raise
+        except Exception as error:  # a bug: this sink waits, the others and the polls go on
+            self._failures += 1
+            parts.watchdog.set_problem(sender.name, repr(sanitize(str(error))))
+            self._pause(service_wait(self._failures + 1, None, self._jitter()))
+            raise
         parts.metrics.pass_finished(sender.name, done)
         log_pass(structlog.get_logger(), sender.name, done)
         parts.watchdog.set_problem(sender.name, done.stopped or done.last_failure)
         self._failures = 0 if done.clean or done.delivered else self._failures + 1
         if not done.clean:
-            seconds = self._pause_after(done)
-            self._paused_until = time.monotonic() + seconds
-            parts.scheduler.run_soon(self.id, seconds + AFTER_THE_PAUSE)
+            self._pause(self._wait(done))
+        elif self._again:
+            parts.scheduler.run_soon(self.id, AFTER_THE_PAUSE)
 
-    def _pause_after(self, done: PassResult) -> float:
+    def _pause(self, seconds: float) -> None:
+        self._paused_until = time.monotonic() + seconds
+        self._parts.scheduler.run_soon(self.id, seconds + AFTER_THE_PAUSE)
+
+    def _wait(self, done: PassResult) -> float:
         """Seconds until the sink is tried again."""
         if not done.breaker.closed:
             return done.wait(self._sender.clock())
-        jitter = random.random()  # noqa: S311 - spreads load, guards nothing
-        return service_wait(self._failures + 1, done.retry_after, jitter)
+        return service_wait(self._failures + 1, done.retry_after, self._jitter())
+
+    @staticmethod
+    def _jitter() -> float:
+        return random.random()  # noqa: S311 - spreads load, guards nothing

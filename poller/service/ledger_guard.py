@@ -80,6 +80,8 @@ class LedgerGuard:
             await asyncio.sleep(
                 backoff(self._failures, first=FIRST_WAIT, longest=LONGEST_WAIT, jitter=jitter)
             )
+            if self._broken is not None:  # meanwhile, by a job that was under way
+                raise self._broken
             try:
                 self._ledger.try_writing()
             except LedgerUnwritable as error:

@@ -10,6 +10,7 @@ from typing import Protocol
 import structlog
 from apscheduler.triggers.base import BaseTrigger
 
+from poller.config.settings import Settings
 from poller.context import AppContext
 from poller.core.errors import LedgerUnwritable
 from poller.core.events import WakeOnCollected
@@ -21,7 +22,7 @@ from poller.service.parts import ServiceParts, Stop
 from poller.service.poll_loop import PollLoop, SelfCheckLoop
 from poller.service.scheduler import Scheduler, interval, start_gap, trigger
 from poller.service.systemd import Systemd
-from poller.service.watchdog import Watchdog
+from poller.service.watchdog import PATIENCE, Watchdog
 from poller.status.metrics import Metrics
 
 WATCHDOG, PINGS = "watchdog", 4
@@ -66,7 +67,7 @@ async def run(
     context: AppContext, metrics: Metrics, scheduler: Scheduler, systemd: Systemd, stop: Stop
 ) -> None:
     """Poll and deliver until stopped. Raises LedgerError when the ledger fails."""
-    watchdog = Watchdog(systemd)
+    watchdog = Watchdog(systemd, patience=patience(context.settings))
 
     def set_unwritable(why: str) -> None:
         watchdog.set_problem("ledger", why)
@@ -97,7 +98,7 @@ async def run(
     finally:
         await end([*keepers, stopped], 0)
         await scheduler.aclose()
-    if stop.reload or _all_settled(context):
+    if stop.reload or all_settled(context):
         log.info("service_stopped", queued=context.ledger.outbox.count_queued())
 
 
@@ -125,7 +126,15 @@ def jobs_of(parts: ServiceParts) -> list[Job]:
     return jobs
 
 
-def _all_settled(context: AppContext) -> bool:
+def patience(settings: Settings) -> float:
+    """Seconds without a request after which work counts as stalled: a console log may take four
+    timeouts of its controller. Pure."""
+    servers = (*settings.controllers, settings.sei, settings.harness)
+    longest = max(one.timeout for one in servers if one is not None) / 1000
+    return max(PATIENCE, 5 * longest)
+
+
+def all_settled(context: AppContext) -> bool:
     """Record the final answers that are kept; where that is not possible, say what will be sent
     again."""
     try:

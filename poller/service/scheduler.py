@@ -124,7 +124,8 @@ class Scheduler:
     async def end(self, jobs: Mapping[str, float]) -> None:
         """Take these jobs off. Each that is under way is waited for, so many seconds."""
         for job_id in jobs:
-            self._scheduler.remove_job(job_id)
+            if self._scheduler.get_job(job_id) is not None:  # a cron line may have no next time
+                self._scheduler.remove_job(job_id)
         await asyncio.sleep(0)  # what was to begin just now has begun, and can be ended
         await asyncio.gather(
             *(end([task], jobs[name]) for name, task in self._running.items() if name in jobs)

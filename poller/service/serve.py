@@ -24,7 +24,7 @@ from poller.core.errors import ConfigError, PollerError
 from poller.core.times import now_ms
 from poller.ledger.locks import only_one
 from poller.service.parts import Stop
-from poller.service.run import run
+from poller.service.run import all_settled, run
 from poller.service.scheduler import Scheduler
 from poller.service.systemd import Systemd
 from poller.status.metrics import Metrics
@@ -101,6 +101,7 @@ async def _serve_one(
 ) -> OpenService | None:
     """Run one service to its end; the next one, after a reload."""
     if signals.ending:
+        all_settled(current.context)
         return None
     stop = signals.stop = Stop()
     running = asyncio.create_task(run(current.context, current.metrics, Scheduler(), systemd, stop))

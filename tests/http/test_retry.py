@@ -208,6 +208,31 @@ def test_a_get_leaves_twice_over_an_idle_connection_that_is_dropped() -> None:
     assert server.connections == 2
 
 
+def test_idle_connections_that_are_dropped_all_at_once_cost_no_budget() -> None:
+    """As a proxy that starts anew does it: every GET is answered over a new connection."""
+    count = 8
+    server = Dropping(1)
+
+    async def twice(port: int) -> list[int]:
+        url = f"http://127.0.0.1:{port}/"
+        connection = Connection(url, 5_000, count)
+        async with contextlib.aclosing(open_client(connection)) as client:
+            for _ in range(2):
+                answers = await asyncio.gather(
+                    *(
+                        fetch(
+                            client, client.request("GET", url),
+                            where="here", what="it", limit=MIB, seconds=10,
+                        )
+                        for _ in range(count)
+                    )
+                )  # fmt: skip
+        return [answer.status for answer in answers]
+
+    with Wire(server.serve) as wire:
+        assert asyncio.run(twice(wire.port)) == [200] * count
+
+
 def test_a_get_leaves_twice_where_every_connection_is_dropped() -> None:
     """And no third time."""
     server = Dropping(0)

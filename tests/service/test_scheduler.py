@@ -145,3 +145,25 @@ def test_a_stop_waits_for_each_job_as_long_as_it_may_take() -> None:
 
     asyncio.run(work())
     assert ends == {"poll:main": "cut off", "deliver:sei": "by itself"}
+
+
+def test_a_job_that_never_comes_again_can_be_ended() -> None:
+    """A cron line may name a day that there is not; the scheduler drops such a job by itself."""
+
+    async def main() -> None:
+        scheduler = Scheduler()
+        never = trigger(controller(cron="0 0 30 2 *"), NOW.timestamp(), 0, 1)
+        ran = asyncio.Event()
+
+        async def work() -> None:
+            ran.set()
+
+        scheduler.add("poll:main", never, work, 0.0)
+        scheduler.start()
+        async with asyncio.timeout(30):
+            await ran.wait()
+        await asyncio.sleep(0.1)
+        await scheduler.end({"poll:main": 1.0})
+        await scheduler.aclose()
+
+    asyncio.run(main())
