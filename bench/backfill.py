@@ -26,6 +26,9 @@ from bench.started import CACHE, POLLER, Cost, Failed, Simulated, before, measur
 LATENCIES = (20, 0)
 DAYS_MS = 30 * 86_400_000
 DUCK = "duck-jenkins==0.0.25"
+AT_ONCE = 2
+"""Requests to Jenkins at once that a backfill makes by default."""
+
 BARE, SCRIPT, DUCKS = "bare httpx loop", "usual script (python-jenkins)", "duck-jenkins 0.0.25"
 OURS = "backfill"
 BACKFILL = ("backfill", "--since", "all")
@@ -79,7 +82,7 @@ def figures(size: Size, say: Say) -> Iterator[Figure]:
         total, duck = size.jobs * builds, functools.partial(_duck, servers, builds)
         own, loop, *others = contenders = [
             Contender(OURS, total, size.jobs, functools.partial(ours, servers, work, BACKFILL)),
-            Contender(BARE, total, size.jobs, functools.partial(bare, servers, work)),
+            Contender(BARE, total, size.jobs, functools.partial(bare, servers, work, AT_ONCE)),
             Contender(SCRIPT, few * builds, few, functools.partial(_script, servers), few=True),
             Contender(DUCKS, few * builds, few, duck, few=True),
         ]
@@ -139,10 +142,13 @@ def ours(servers: Simulated, work: Path, command: Sequence[str], _jobs: int) -> 
         return cost
 
 
-def bare(servers: Simulated, work: Path, _jobs: int) -> Cost:
-    """The bare loop on what is in ``work``."""
+def bare(servers: Simulated, work: Path, at_once: int, _jobs: int) -> Cost:
+    """The bare loop on what is in ``work``, with so many requests to Jenkins at once."""
     urls = servers.urls
-    command = [sys.executable, "-m", "bench.bare_loop", urls["jenkins"], urls["sei"], str(work)]
+    command = [
+        sys.executable, "-m", "bench.bare_loop",
+        urls["jenkins"], urls["sei"], str(work), str(at_once),
+    ]  # fmt: skip
     return measured(command)
 
 

@@ -1,10 +1,10 @@
 """The limit: the requests of a backfill, and bodies of the same sizes, with no parsing and no ledger.
 
-    python -m bench.bare_loop JENKINS SEI FILE
+    python -m bench.bare_loop JENKINS SEI FILE AT_ONCE
 
 FILE holds ``{"requests": […], "sizes": […]}``. httpx as its users have it, with what it sends by
-itself (keep-alive, ``Accept-Encoding``), as many requests at once as a backfill makes by default,
-to both servers at the same time; no request waits for another one.
+itself (keep-alive, ``Accept-Encoding``), AT_ONCE requests to Jenkins and as many to SEI as the program
+makes by default, at the same time; no request waits for another one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import httpx
 from poller.demo.sample_jobs import GUID
 from poller.demo.sei import REQUIRED
 
-TO_JENKINS, TO_SEI = 2, 4
+TO_SEI = 4
 
 RUN = dict.fromkeys(REQUIRED, 1) | {"instance_guid": GUID, "build_number": 1, "fill": ""}
 HEAD, TAIL = json.dumps(RUN).encode()[:-2], b'"}'
@@ -30,7 +30,7 @@ HEAD, TAIL = json.dumps(RUN).encode()[:-2], b'"}'
 
 async def main() -> None:
     """Ask and post it all."""
-    jenkins, sei, file = sys.argv[1:]
+    jenkins, sei, file, at_once = sys.argv[1:]
     work = json.loads(Path(file).read_text("utf-8"))
     limits = httpx.Limits(max_connections=TO_SEI, max_keepalive_connections=TO_SEI)
     json_key = {"Authorization": "ApiKey demo-key", "Content-Type": "application/json"}
@@ -47,7 +47,7 @@ async def main() -> None:
             (await other.post(f"{sei}sei/api/v1/custom-cicd", content=body)).raise_for_status()
 
         await asyncio.gather(
-            _all(work["requests"], ask, TO_JENKINS), _all(work["sizes"], post, TO_SEI)
+            _all(work["requests"], ask, int(at_once)), _all(work["sizes"], post, TO_SEI)
         )
 
 
