@@ -23,12 +23,17 @@ async def find_build(
             with contextlib.suppress(NotFound):
                 found.append((one, await one.client.build(full_name, number)))
     if not found:
-        raise NoSuchBuild(
-            f"{full_name} #{number} is not there, or not to be seen with this token",
-            "JOB is the full name with its folders, as Jenkins shows it in fullName",
-        )
+        raise no_such_build(full_name, number)
     check_only_one((one.name for one, _ in found), full_name, number)
     return found[0]
+
+
+def no_such_build(full_name: str, number: int) -> NoSuchBuild:
+    """Jenkins has no such build, or no longer, or shows it to others only."""
+    return NoSuchBuild(
+        f"{full_name} #{number} is not there, or not to be seen with this token",
+        "JOB is the full name with its folders, as Jenkins shows it in fullName",
+    )
 
 
 def check_only_one(controllers: Iterable[str], full_name: str, number: int) -> None:

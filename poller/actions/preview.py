@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from poller.actions.find_build import find_build
-from poller.core.errors import NoSuchBuild
+from poller.actions.find_build import find_build, no_such_build
+from poller.core.errors import NoSuchBuild, NotFound
 from poller.ledger.records import JobState
 from poller.mapping.iacm_execution import NewExecution, NoExecution, encode, new_execution
 from poller.mapping.map_build import MappedRun, map_build
@@ -58,7 +58,10 @@ async def preview(
     one, build = await find_build(controllers, job, number, controller)
     if not build.completed:
         raise NoSuchBuild(f"{job} #{number} still runs", "it is sent when it is completed")
-    enriched, multibranch = await fetch_enriched(one, job, build, may_be_incomplete=True)
+    try:
+        enriched, multibranch = await fetch_enriched(one, job, build, may_be_incomplete=True)
+    except NotFound:
+        raise no_such_build(job, number) from None
     row = one.ledger.controllers.find(one.name)
     jobs = one.ledger.jobs.states(row.id, job) if row else {}
     info = one.job_info(job, jobs.get(job, JobState(job)), multibranch=multibranch)

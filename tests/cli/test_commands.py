@@ -87,6 +87,15 @@ def test_preview_of_what_is_not_there(site: Site) -> None:
     assert "still runs" in result.stderr
 
 
+def test_preview_of_a_build_that_goes_meanwhile(site: Site) -> None:
+    """Its folder is deleted between two questions, or shown to others only: the same words."""
+    site.jenkins.job("team/app").build()
+    site.jenkins.fail("/job/team/api/json", status=404)
+    result = site.run("preview", "team/app", "1")
+    assert result.returncode == 65
+    assert "team/app #1 is not there, or not to be seen with this token" in result.stderr
+
+
 def test_preview_asks_which_controller(site: Site) -> None:
     """Where two have the job."""
     site.configure(site.controller("one"), site.controller("two"))
