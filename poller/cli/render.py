@@ -25,7 +25,7 @@ def once_lines(done: OnceResult) -> list[str]:
             lines.append(str(cycle.error))
             continue
         lines.append(
-            f"controller {cycle.controller}: {cycle.jobs} jobs, {cycle.asked} with news,"
+            f"controller {cycle.controller}: {cycle.jobs} jobs, {cycle.asked} with changes,"
             f" {cycle.collected} builds collected, {cycle.skipped} skipped"
         )
         lines += [f"  not collected, tried again later: {problem}" for problem in cycle.problems]

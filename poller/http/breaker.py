@@ -74,8 +74,8 @@ class Breaker:
         if self.closed:
             return ""
         if self.next_try is None:
-            return "left alone, and tried just now"
-        return f"left alone, and tried in {ago(self.next_try - now)}"
+            return "circuit open, tried just now"
+        return f"circuit open, tried again in {ago(self.next_try - now)}"
 
     def wait(self, now: int, policy: BreakerPolicy) -> float:
         """Seconds until the next try, 0 when it is due. A clock that was set back makes it no

@@ -117,7 +117,7 @@ class RequestLimiter:
 
     def circuit_open_error(self) -> CircuitOpen:
         """The error of a request that is made nevertheless."""
-        return CircuitOpen(self._where, "", f"left alone: {self.breaker.why}")
+        return CircuitOpen(self._where, "", f"circuit open: {self.breaker.why}")
 
     async def enter(self, kind: Hashable) -> None:
         """Wait for a slot. Raises CircuitOpen."""

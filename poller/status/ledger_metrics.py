@@ -108,7 +108,7 @@ class LedgerMetrics(Collector):
 def _breakers(kind: str, breakers: Mapping[str, Breaker]) -> Metric:
     gauge = _gauge(
         f"{kind}_breaker_state",
-        "0 closed, 1 half-open (tried with one request), 2 open (left alone).",
+        "0 closed, 1 half-open (tried with one request), 2 open (not asked).",
         kind,
     )
     for name, breaker in breakers.items():

@@ -1,4 +1,4 @@
-"""When a server is left alone and when it is tried again: no server, no clock."""
+"""When a circuit opens and when the server is tried again: no server, no clock."""
 
 from __future__ import annotations
 

@@ -232,7 +232,7 @@ def test_everybody_can_see_it(site: Site) -> None:
         service.wait(lambda: f"{gauge} 2.0" in service.get("/metrics").text)
         text = site.run("status").stdout
         breaker = site.read("status")["controllers"][0]["breaker"]
-        service.wait(lambda: "left alone" in service.get("/healthz").text)
+        service.wait(lambda: "circuit open" in service.get("/healthz").text)
         page = service.get("/").text
         assert 'sei_poller_requests_at_once{controller="main"} 4.0' in service.get("/metrics").text
     assert "breaker open since 20" in text
@@ -267,7 +267,7 @@ def test_sei_gets_one_run_before_many(site: Site) -> None:
 
 
 def test_a_poll_refuses_without_asking(site: Site) -> None:
-    """While it is left alone; the ledger says why, and when it is tried."""
+    """While its circuit is open; the ledger says why, and when it is tried."""
     from poller.config.load import load
     from poller.context import open_context
 
@@ -286,4 +286,4 @@ def test_a_poll_refuses_without_asking(site: Site) -> None:
                 assert cycle.error is not None
             return counts, str(cycle.error)
 
-    assert asyncio.run(polls()) == ([1, 2, 3, 3, 3], "controller main: left alone: HTTP 502")
+    assert asyncio.run(polls()) == ([1, 2, 3, 3, 3], "controller main: circuit open: HTTP 502")

@@ -71,7 +71,7 @@ def test_what_is_left_alone_says_so() -> None:
     found = overdue(controller(every="60s"), 0, "HTTP 502", open_since, 4 * MINUTE)
     assert found is not None
     assert found.words(4 * MINUTE) == (
-        "main: no answer for 4 min; left alone, and tried in 12 s: HTTP 502"
+        "main: no answer for 4 min; circuit open, tried again in 12 s: HTTP 502"
     )
 
 
