@@ -42,7 +42,7 @@ class DeliveryLoop:
         self.trigger = interval(EVERY_SECONDS)
         self.first = 0.0
         answer = server.timeout / 1000 if server else NO_SERVER_SECONDS
-        self.stop_seconds = max(LEAST_STOP_SECONDS, answer) + STOP_MARGIN
+        self.stop_seconds = max(LEAST_STOP_SECONDS, answer + STOP_MARGIN)
         self._parts = parts
         self._sender = sender
         self._failures = 0
