@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from poller.actions.find_build import check_only_one
 from poller.context import AppContext
 from poller.core.errors import NoSuchBuild, NotFound, RemoteError
+from poller.jenkins.build_pages import one_build
 from poller.ledger.executions import SINK as IACM
 from poller.ledger.outbox import SentBuild
 from poller.ledger.records import BuildRow
@@ -53,14 +54,14 @@ async def _anew(controller: Controller, sent: SentBuild) -> BuildRow | None:
     """The build mapped as Jenkins has it now; None where it doesn't have it any more."""
     name, number = sent.full_name, sent.key.number
     try:
-        build = await controller.client.build(name, number)
+        read = await one_build(controller.client, name, number)
     except NotFound:
         return None
-    if not build.key.is_same(sent.key):
+    if not all(build.key.is_same(sent.key) for build in read.builds):
         return None
-    enriched, multibranch = await fetch_enriched(controller, name, build, may_be_incomplete=False)
+    enriched, multibranch = await fetch_enriched(controller, name, read, may_be_incomplete=False)
     rule = controller.rule_of(name)
-    job = JobInfo(name, sent.generation, sent.number_offset, multibranch, rule)
+    job = JobInfo(name, sent.id_generation, sent.number_offset, multibranch, rule)
     return mapped(controller, job, enriched)
 
 

@@ -85,11 +85,12 @@ class Origin(Struct, frozen=True, gc=False):
 
 
 def is_completed(building: bool | None, in_progress: bool | None) -> bool:
-    """Whether nothing of a build will change: not ``inProgress``; before core 2.369, ``building``.
+    """Whether a build has ended: neither ``building`` nor ``inProgress``.
 
-    ``building`` alone is false already while run listeners work.
+    ``building`` alone is false already while run listeners work; ``inProgress``, which there is
+    since core 2.369, alone is false before a scheduled pipeline has begun (both measured).
     """
-    return (building if in_progress is None else in_progress) is False
+    return building is False and not in_progress
 
 
 class Build(Struct, frozen=True, gc=False):
@@ -116,8 +117,14 @@ class Build(Struct, frozen=True, gc=False):
 
     @property
     def completed(self) -> bool:
-        """Nothing of the build will change."""
+        """The build has ended."""
         return is_completed(self.building, self.inProgress)
+
+    @property
+    def preliminary(self) -> bool:
+        """The record looks like one of a pipeline's last moments, when its result may still change:
+        for up to 0.6 s it has ended and has no duration yet (measured)."""
+        return self.completed and self.duration == 0
 
     @property
     def broken(self) -> bool:

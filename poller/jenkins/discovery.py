@@ -35,14 +35,14 @@ PIPELINE_JOB = "org.jenkinsci.plugins.workflow.job.WorkflowJob"
 
 
 class Item(Struct, frozen=True, gc=False):
-    """One job as the item tree shows it. ``last`` is the newest build, asked for in the first poll
-    only: of number 0 where there is none, None where it was not asked."""
+    """One job as the item tree shows it. ``newest`` are its two newest builds, asked for in the
+    first poll only: none where it has none, None where it was not asked."""
 
     full_name: str
     cls: str
     next_build_number: int
     multibranch: bool = False
-    last: BuildKey | None = None
+    newest: tuple[BuildKey, ...] | None = None
 
 
 @dataclass
@@ -94,7 +94,7 @@ async def fetch_items(client: JenkinsClient, depth: int | None, *, first: bool) 
 def tree(levels: int, *, first: bool) -> str:
     """The ``tree=`` of ``levels`` levels; below the last, a bare ``jobs`` shows what is left."""
     fields = "_class,fullName,nextBuildNumber" + (
-        ",lastBuild[number,timestamp,queueId]" if first else ""
+        ",builds[number,timestamp,queueId]{0,2}" if first else ""
     )
     asked = "jobs"
     for _ in range(levels):
@@ -140,16 +140,22 @@ def walk(answer: Any, found: ItemTree, *, at: int = 0, folder: str = "") -> list
                     kind,
                     number,
                     multibranch,
-                    _key(child["lastBuild"]) if "lastBuild" in child else None,
+                    _keys(child["builds"]) if "builds" in child else None,
                 )
     return deeper
 
 
-def _key(last: Any) -> BuildKey:
-    if not isinstance(last, dict):
-        return BuildKey(0, 0)
-    number, timestamp, queue_id = (last.get(key) for key in ("number", "timestamp", "queueId"))
-    return BuildKey(within(number, MOST_BUILDS), within(timestamp, LAST_MS), within(queue_id, LONG))
+def _keys(builds: Any) -> tuple[BuildKey, ...] | None:
+    if not isinstance(builds, list) or not all(isinstance(build, dict) for build in builds):
+        return None
+    return tuple(
+        BuildKey(
+            within(build.get("number"), MOST_BUILDS),
+            within(build.get("timestamp"), LAST_MS),
+            within(build.get("queueId"), LONG),
+        )
+        for build in builds
+    )
 
 
 async def in_multibranch(client: JenkinsClient, full_name: str) -> bool:

@@ -19,6 +19,7 @@ from poller.ledger.jobs import Jobs
 from poller.ledger.logs import Logs
 from poller.ledger.outbox import Outbox
 from poller.ledger.page_queries import PageQueries
+from poller.ledger.pending import PendingBuilds
 from poller.ledger.reconciliation import Reconciliation
 
 
@@ -32,6 +33,7 @@ class Ledger:
         self.jobs = Jobs(self.file)
         self.builds = Builds(self.file)
         self.incomplete = IncompleteBuilds(self.file)
+        self.pending = PendingBuilds(self.file)
         self.outbox = Outbox(self.file)
         self.executions = Executions(self.file)
         self.logs = Logs(self.file)

@@ -14,8 +14,10 @@ from poller.ledger.executions import record_execution
 from poller.ledger.file import LedgerFile
 from poller.ledger.incomplete import record_incomplete
 from poller.ledger.logs import keep_log
+from poller.ledger.pending import record_pending
 from poller.ledger.records import (
     GONE,
+    REOPENED,
     Batch,
     BuildRow,
     JobState,
@@ -24,12 +26,13 @@ from poller.ledger.records import (
     RecordResult,
 )
 
-_KNOWN = "b.number, b.timestamp, b.queue_id, b.job, b.generation, b.state, b.reason"
+_KNOWN = "b.number, b.timestamp, b.queue_id, b.job, b.generation, b.state, b.reason, b.build_number"
+_REOPENED = ", ".join(f"'{reason}'" for reason in REOPENED)
 _MAY_CHANGE = (
-    "build.state = 'in_flight'"
-    " or (build.reason = 'gone' and (excluded.state <> 'skipped' or excluded.reason <> 'gone'))"
+    "build.state = 'in_flight' or (build.state = 'skipped' and build.reason in"
+    f" ({_REOPENED}) and (excluded.state <> 'skipped' or excluded.reason not in ({_REOPENED})))"
 )
-"""When a build's row may change: what is settled stays, except what was taken for gone."""
+"""When a build's row may change: what is settled stays, but for a reason that may prove wrong."""
 
 
 class Builds:
@@ -80,9 +83,11 @@ class Builds:
                         record_execution(conn, row, build.execution, build.no_execution)
                         receivers = [one for one in sinks if one != IACM or build.execution]
                         put_in_outbox(conn, controller, row, build.payload, receivers, at)
-                    record_incomplete(conn, row, build.incomplete)
+                    if build.incomplete is not None:
+                        record_incomplete(conn, row, build.incomplete, at)
                     if build.log is not None:
                         keep_log(conn, row, build.log, at)
+            record_pending(conn, job, batch.job.generation, batch.pending, batch.resolved)
             advance(conn, job)
         return RecordResult(saved.count("collected"), saved.count("skipped"))
 
@@ -103,9 +108,12 @@ class Builds:
 
 
 def _as_known(row: tuple[Any, ...]) -> KnownBuild:
-    number, timestamp, queue_id, job, generation, state, reason = row
-    settled = state == "collected" or (state == "skipped" and reason != GONE)
-    return KnownBuild(BuildKey(number, timestamp, queue_id or 0), job, generation, settled)
+    number, timestamp, queue_id, job, generation, state, reason, build_number = row
+    reopened = state == "skipped" and reason in REOPENED
+    settled = state != "in_flight" and not reopened
+    key = BuildKey(number, timestamp, queue_id or 0)
+    offset = None if build_number is None else build_number - number
+    return KnownBuild(key, job, generation, settled, reopened, offset)
 
 
 def _same(
@@ -134,27 +142,25 @@ def _save_job(conn: sqlite3.Connection, controller: int, batch: Batch) -> int | 
     moves = batch.examined is not None
     examined = job.progress.examined if batch.examined is None else batch.examined
     next_build_number = None if batch.examined is None else batch.examined + 1
-    failures = job.failures + 1 if batch.retry_at is not None else 0
     saved = conn.execute(
         "insert into job (controller, full_name, class, generation, number_offset, examined,"
         " next_build_number, newest_number, newest_timestamp, newest_queue_id, gaps,"
-        " failures, retry_at) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
+        " failures, retry_at) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0, 0)"
         " on conflict do update set class = excluded.class,"
         " number_offset = excluded.number_offset,"
         " watermark = iif(generation < excluded.generation, 0, watermark),"
-        " examined = iif(?14 or generation < excluded.generation, excluded.examined, examined),"
-        " next_build_number = iif(?14, excluded.next_build_number,"
+        " examined = iif(?12 or generation < excluded.generation, excluded.examined, examined),"
+        " next_build_number = iif(?12, excluded.next_build_number,"
         "   iif(generation < excluded.generation, null, next_build_number)),"
         " newest_number = excluded.newest_number, newest_timestamp = excluded.newest_timestamp,"
         " newest_queue_id = excluded.newest_queue_id, gaps = gaps + excluded.gaps,"
-        " failures = iif(?14, excluded.failures, failures),"
-        " retry_at = iif(?14, excluded.retry_at, retry_at), missing = iif(?14, 0, missing),"
+        " failures = iif(?12, 0, failures), retry_at = iif(?12, 0, retry_at),"
+        " missing = iif(?12, 0, missing),"
         " generation = excluded.generation"
         " where generation <= excluded.generation returning id",
         (
             controller, job.full_name, batch.cls, job.generation, job.number_offset, examined,
-            next_build_number, *(newest or (None, None, None)), batch.gaps,
-            failures, batch.retry_at or 0, moves,
+            next_build_number, *(newest or (None, None, None)), batch.gaps, moves,
         ),
     ).fetchone()  # fmt: skip
     return None if saved is None else int(saved[0])
@@ -189,6 +195,7 @@ def _skip_in_flight(conn: sqlite3.Connection, job: int, generation: int) -> None
         " where job = ? and state = 'in_flight' and generation <= ?",
         (GONE, job, generation),
     )
+    conn.execute("delete from pending where job = ? and generation <= ?", (job, generation))
 
 
 def _elsewhere(
@@ -266,7 +273,12 @@ def advance(conn: sqlite3.Connection, job: int) -> None:
         " order by b.number limit 1",
         (job,),
     ).fetchone()
-    settled = watermark(examined, unsettled or ())
+    awaited = conn.execute(
+        "select min(p.number) from pending p join job j on j.id = p.job"
+        " and j.generation = p.generation where p.job = ? having min(p.number) not null",
+        (job,),
+    ).fetchone()
+    settled = watermark(examined, [*(unsettled or ()), *(awaited or ())])
     conn.execute("update job set watermark = ?1 where id = ?2 and watermark <> ?1", (settled, job))
 
 

@@ -11,6 +11,7 @@ from poller.ledger.builds import advance, packed
 from poller.ledger.executions import SINK as IACM
 from poller.ledger.executions import record_execution
 from poller.ledger.file import LedgerFile
+from poller.ledger.incomplete import complete_now
 from poller.ledger.jobs import take_watermark_back
 from poller.ledger.records import BuildRow
 
@@ -35,11 +36,12 @@ class QueuedDelivery:
 @dataclass(frozen=True)
 class SentBuild:
     """A build that was sent: ``number_offset`` is what its number at SEI is more than its own;
+    ``id_generation`` is in the ``execution_id`` of what an earlier version sent, else 0;
     ``kept`` says that its payload still is, ``refused_by`` are the sinks that rejected it."""
 
     id: int
     full_name: str
-    generation: int
+    id_generation: int
     number_offset: int
     key: BuildKey
     kept: bool
@@ -135,7 +137,8 @@ class Outbox:
     def sent(self, build: int) -> SentBuild:
         """A build that is to be sent again."""
         (row,) = self._file.rows(
-            "select b.id, j.full_name, b.generation, b.number, b.timestamp, b.queue_id,"
+            "select b.id, j.full_name, coalesce(b.id_generation, 0) as id_generation,"
+            " b.number, b.timestamp, b.queue_id,"
             " coalesce(b.build_number, b.number) as build_number, p.build is not null as kept,"
             " (select group_concat(d.sink) from delivery d where d.build = b.id"
             "  and d.state = 'rejected') as refused_by"
@@ -147,7 +150,7 @@ class Outbox:
         number_offset = row["build_number"] - row["number"]
         refused_by = frozenset((row["refused_by"] or "").split(",")) - {""}
         return SentBuild(
-            build, row["full_name"], row["generation"], number_offset, key, bool(row["kept"]),
+            build, row["full_name"], row["id_generation"], number_offset, key, bool(row["kept"]),
             refused_by,
         )  # fmt: skip
 
@@ -166,6 +169,8 @@ class Outbox:
                     (new.result, new.duration, build),
                 )
                 record_execution(conn, build, new.execution, new.no_execution)
+                if new.incomplete is None:
+                    complete_now(conn, build)
             no_execution = new is not None and new.execution is None
             conn.execute(
                 "update delivery set state = 'queued', at = ?, status = null, answer = null"

@@ -27,8 +27,8 @@ class NewExecution(msgspec.Struct, frozen=True, gc=False):
 
     ``pipeline``: the job's ``fullName``, which is unique on its controller, and SEI's
     ``job_full_name``. ``pipeline_execution_id``: SEI's ``execution_id``, so that both records of a
-    build can be put together: UUIDv5 of (instance GUID, ``fullName``, generation, number,
-    timestamp), of this build and of no other. ``pipeline_stage_id``: the id that wfapi gives the
+    build can be put together: UUIDv5 of (instance GUID, ``fullName``, number, timestamp), of this
+    build and of no other. ``pipeline_stage_id``: the id that wfapi gives the
     stage, its first node in the flow graph, which never changes once the build has run.
     ``workspace``: the rule's ``iacm_workspace`` as it stands.
     """

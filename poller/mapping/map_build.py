@@ -45,10 +45,11 @@ class SeiInstance:
 class JobInfo:
     """The job that a build belongs to. ``number_offset`` is added to a build's number;
     ``multibranch`` says that the job is a branch, so that its last segment is no name of a
-    pipeline; ``rule`` is the one that counts for it."""
+    pipeline; ``rule`` is the one that counts for it. ``id_generation`` is the ledger's own count in
+    the ``execution_id`` of what an earlier version sent, else 0."""
 
     full_name: str
-    generation: int
+    id_generation: int
     number_offset: int
     multibranch: bool
     rule: MatchedRule = NO_RULE
@@ -167,7 +168,7 @@ FIXED: Mapping[str, str] = {
     "start_time": "the build's timestamp",
     "duration": "the build's duration",
     "build_number": "the build's number, after those of earlier generations of the job",
-    "execution_id": "of GUID, job, generation, number and timestamp",
+    "execution_id": "of GUID, job, number and timestamp",
     "web_url": "the build's url",
     "job_run_params": "the build's parameters, secrets left out",
 }
@@ -232,8 +233,9 @@ def module_name(job: JobInfo, build: Build) -> tuple[str | None, str]:
 
 
 def execution_id(instance: SeiInstance, job: JobInfo, build: Build) -> str:
-    """The same for ever, and of no other build: a run that is sent twice can be recognised."""
-    name = f"{job.full_name}\n{job.generation}\n{build.number}\n{build.timestamp}"
+    """The same for ever and from any ledger, and of no other build: a run that is sent twice can be
+    recognised. The 0 in it keeps the ids of what was sent before."""
+    name = f"{job.full_name}\n{job.id_generation}\n{build.number}\n{build.timestamp}"
     return str(uuid.uuid5(uuid.UUID(instance.instance_guid), name))
 
 

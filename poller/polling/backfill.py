@@ -23,6 +23,7 @@ from poller.ledger.controllers import ControllerRow
 from poller.ledger.records import JobState
 from poller.polling.collect import CollectPlan, make_plan, pages
 from poller.polling.controller import Controller
+from poller.polling.history import Scope
 from poller.polling.recording import record, unfinished
 from poller.polling.verify_controller import ensure_reachable, verify_identity
 
@@ -150,8 +151,8 @@ async def _job(
     planned = await _plan(controller, row, item, job, rest)
     # Where it turns out that the job is another one now, only a part of it was planned.
     complete, runs_since = not is_new_history(planned, job), rest.until
-    async for _, page in pages(controller, name, planned):
-        recorded = record(controller, row, item, page, controller.clock())
+    async for _, page in pages(controller, name, planned, Scope(row, rest.since)):
+        recorded = record(controller, item, page, row)
         done.collected += recorded.collected
         done.skipped += recorded.skipped
         done.problems += [f"controller {controller.name}: {why}" for why in unfinished(page)]
@@ -168,7 +169,7 @@ async def _job(
 
 def is_new_history(planned: CollectPlan, job: JobState) -> bool:
     """Whether the plan found the job created anew, restored, or renamed. Pure."""
-    source = planned.source
+    source = planned.history.source
     same = source is None or (source.job, source.generation) == (job.id, job.generation)
     return planned.job.generation != job.generation or not same
 
@@ -177,11 +178,12 @@ async def _plan(
     controller: Controller, row: ControllerRow, item: Item, job: JobState, window: Window
 ) -> CollectPlan:
     """All of the window that is not settled, whatever the progress of the polls says."""
-    nothing = dataclasses.replace(job.progress, examined=0, in_flight=frozenset())
+    nothing = dataclasses.replace(job.progress, examined=0, in_flight=frozenset(), pending={})
     job = dataclasses.replace(job, progress=nothing)
-    planned = await make_plan(controller, row, item, job, window.since, {})
-    numbers = [n for n in planned.numbers if planned.keys[n].timestamp < window.until]
-    return dataclasses.replace(planned, numbers=numbers, gone=[])
+    planned = await make_plan(controller, item, job, Scope(row, window.since))
+    keys = planned.history.keys
+    numbers = [n for n in planned.numbers if n not in keys or keys[n].timestamp < window.until]
+    return dataclasses.replace(planned, numbers=numbers, gone=[], pending={})
 
 
 async def _count(

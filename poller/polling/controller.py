@@ -54,4 +54,4 @@ class Controller:
     def job_info(self, item: str, state: JobState, *, multibranch: bool) -> JobInfo:
         """What mapping needs of a job; one created anew goes on counting, or not, as configured."""
         offset = state.number_offset if self.renumber else 0
-        return JobInfo(item, state.generation, offset, multibranch, self.rule_of(item))
+        return JobInfo(item, 0, offset, multibranch, self.rule_of(item))

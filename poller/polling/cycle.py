@@ -9,6 +9,7 @@ import asyncio
 import random
 from dataclasses import dataclass, field
 
+from poller.core.build_key import BuildKey
 from poller.core.errors import NotFound, RemoteError
 from poller.core.tasks import together
 from poller.core.times import Stopping
@@ -30,6 +31,7 @@ from poller.polling.changes import (
 )
 from poller.polling.collect import collect
 from poller.polling.controller import Controller
+from poller.polling.history import Scope
 from poller.polling.recording import record, unfinished
 from poller.polling.verify_controller import ensure_reachable, record_breaker, verify_identity
 
@@ -93,11 +95,13 @@ async def _collect(
 ) -> None:
     """Collect and record what is due of one job."""
     job = changes.jobs.get(item.full_name, JobState(item.full_name))
-    retry_at = controller.clock() + retry_delay(job.failures + 1)
+    if job.missing:
+        job = controller.ledger.jobs.reopen(job)
+    scope = Scope(row, missing=changes.missing, running=changes.running)
     try:
-        async for page in collect(controller, row, item, job, row.since, changes.missing):
+        async for page in collect(controller, item, job, scope):
             result.problems += [f"controller {controller.name}: {w}" for w in unfinished(page)]
-            recorded = record(controller, row, item, page, retry_at)
+            recorded = record(controller, item, page, row)
             result.collected += recorded.collected
             result.skipped += recorded.skipped
             if recorded.stale:
@@ -107,6 +111,7 @@ async def _collect(
             result.error = error  # the job is not to blame
             return
         result.problems.append(str(error))
+        retry_at = controller.clock() + retry_delay(job.failures + 1)
         controller.ledger.jobs.put_off(row.id, job, item.cls, retry_at)
 
 
@@ -137,7 +142,16 @@ async def _discover(controller: Controller, row: ControllerRow, result: PollResu
     if first:
         quiet = [item for item in items if is_quiet(item, row.since)]
         ledger.jobs.pass_over(
-            row.id, ((i.full_name, i.cls, i.next_build_number, i.last) for i in quiet)
+            row.id,
+            (
+                (
+                    i.full_name,
+                    i.cls,
+                    i.next_build_number,
+                    max(i.newest or (), default=BuildKey(0, 0)),
+                )
+                for i in quiet
+            ),
         )
     shrunk_at = shrunk_since(len(items), row, now)
     if shrunk_at is not None:
@@ -162,7 +176,15 @@ async def _discover(controller: Controller, row: ControllerRow, result: PollResu
             started += [(job, key) for key in keys]
     if started:
         ledger.builds.record_running(started)
-    return Changes(tree, chosen, jobs, missing, shrunk_at)
+    excluded = [
+        job
+        for job in jobs.values()
+        if (job.progress.in_flight or job.progress.pending)
+        and not controller.globs.selects(job.full_name)
+    ]
+    if excluded:
+        result.skipped += ledger.jobs.close_excluded(excluded)
+    return Changes(tree, chosen, jobs, missing, shrunk_at, answer.builds)
 
 
 async def give_up_missing(

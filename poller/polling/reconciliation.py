@@ -15,9 +15,9 @@ from poller.jenkins.discovery import Item, fetch_items
 from poller.jenkins.history import Summary, summaries
 from poller.ledger.reconciliation import LedgerEntry
 from poller.ledger.records import GONE, JobState
-from poller.polling.changes import retry_delay
 from poller.polling.collect import collect
 from poller.polling.controller import Controller
+from poller.polling.history import Scope
 from poller.polling.recording import record, unfinished
 from poller.polling.verify_controller import ensure_reachable, record_breaker, verify_identity
 
@@ -170,12 +170,11 @@ async def collect_missing(
     back = dataclasses.replace(job.progress, examined=min(job.progress.examined, lowest - 1))
     job = dataclasses.replace(job, progress=back)
     since = row.since if since is None else since
-    async for page in collect(controller, row, item, job, since, {}):
+    async for page in collect(controller, item, job, Scope(row, since)):
         if page.job.generation == job.generation:
             # The job's own progress stays where the polls have brought it, and what they counted.
             page.examined, page.gaps = None, 0
-        retry_at = controller.clock() + retry_delay(job.failures + 1)
-        recorded = record(controller, row, item, page, retry_at)
+        recorded = record(controller, item, page, row)
         count += recorded.collected
         if unfinished(page) or recorded.stale:
             break

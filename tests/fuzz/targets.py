@@ -29,6 +29,7 @@ from poller.mapping.scm import without_credentials
 from poller.polling.changes import assume_running, missing_jobs, should_ask
 from poller.polling.collect import collect
 from poller.polling.console_log import LogCollector
+from poller.polling.history import Scope
 from poller.polling.reconciliation import compared, is_due
 from poller.polling.recording import batch, unfinished
 from poller.polling.verify_controller import identity_of
@@ -56,9 +57,9 @@ def _collected(bench: Workbench, body: bytes, **hostile: bytes) -> None:
     item = Item(name, PIPELINE_JOB, max(5, job.progress.next_build_number or 1))
 
     async def work() -> None:
-        async for page in collect(controller, bench.row, item, job, 0, {}):
+        async for page in collect(controller, item, job, Scope(bench.row, 0)):
             bench.tells(*map(escape_line, unfinished(page)))
-            bench.record(batch(controller, item, page, NOW))
+            bench.record(batch(controller, item, page))
 
     bench.run(work())
     # A job that fails is put off; the next look must find it as it was.
