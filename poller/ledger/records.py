@@ -52,7 +52,8 @@ class Incomplete:
 class BuildRow:
     """One build to record; ``payload`` is the encoded job run of a collected one, ``build_number``
     the number that SEI has it under, ``incomplete`` what could not be had of it; ``log`` is what
-    was read of its console log, where it was; ``execution`` what IaCM is sent of it, encoded, and ``no_execution`` why it is sent nothing, both None where no rule asks for it.
+    was read of its console log, where it was; ``execution`` what IaCM is sent of it, encoded, and
+    ``no_execution`` why it is sent nothing, both None where no rule asks for it.
     """
 
     key: BuildKey

@@ -48,8 +48,8 @@ class CollectedPage:
 
 @dataclass(frozen=True)
 class CollectPlan:
-    """What of a job is to be collected: its ``history``, the ``numbers`` in ascending order, and
-    the builds in flight that are ``gone``.
+    """What of a job is to be collected: its ``history``, the ``numbers`` in ascending order; after
+    all tries, the builds in flight that are ``gone``, and the numbers that no build has, ``lost``.
 
     What is missing after ``done`` are gaps; ``examined`` is up to where all is known at the end,
     None where that is not to be said yet.
@@ -58,6 +58,7 @@ class CollectPlan:
     history: JobHistory
     numbers: list[int]
     gone: list[int]
+    lost: list[int]
     at_hand: BuildPage
     pending: dict[int, Pending]
     done: int
@@ -88,10 +89,8 @@ async def collect(
         if last:
             page.gone = planned.gone
             page.pending |= planned.pending
-            believed = planned.history.absence.believed
-            page.gaps += sum(number <= planned.done for number in set(believed) - {*planned.gone})
-            page.resolved += planned.gone
-            page.resolved += [number for number in believed if number not in page.pending]
+            page.gaps += sum(number <= planned.done for number in planned.lost)
+            page.resolved += [*planned.gone, *planned.lost]
         yield page
 
 
@@ -99,12 +98,12 @@ async def make_plan(controller: Controller, item: Item, job: JobState, scope: Sc
     """Read the history as far back as is due, and choose what to collect. Raises RemoteError."""
     history = await read_history(controller, item, job, scope)
     progress, absence, now = history.job.progress, history.absence, controller.clock()
-    due = due_numbers(progress, history.keys, scope.begin(history.job))
+    due = due_numbers(progress, history.keys, scope.begin(history.job, now))
     known = controller.ledger.builds.same(
         scope.row.id, history.job, [history.keys[number] for number in due]
     )
     due = unsettled(due, history.keys, known)
-    old, gone, absent = await _in_flight_before(controller, item, history, scope)
+    old, lost, absent = await _in_flight_before(controller, item, history, scope)
     at_hand = merged(history.newest, old)
     later = {
         number
@@ -115,13 +114,15 @@ async def make_plan(controller: Controller, item: Item, job: JobState, scope: Sc
         range(progress.examined + 1, absence.covered + 1)
     )
     numbers = {*due, *(build.number for build in old.builds), *old.unreadable, *waiting}
+    believed = {*absence.believed, *lost}
     known_before = progress.next_build_number is not None or history.source is not None
     first = progress.next_build_number is None and not progress.examined
     held = first and absence.covered < item.next_build_number - 1 and bool(absence.pending)
     return CollectPlan(
         history,
         sorted(numbers - later),
-        [*gone, *(number for number in absence.believed if number in progress.in_flight)],
+        [number for number in believed if number in progress.in_flight],
+        [number for number in believed if number not in progress.in_flight],
         at_hand,
         {**absence.pending, **absent},
         progress.examined if known_before else min(due, default=absence.covered + 1) - 1,

@@ -39,10 +39,12 @@ class Scope:
     missing: Mapping[int, JobState] = field(default_factory=dict)
     running: RunningBuilds | None = None
 
-    def begin(self, job: JobState) -> int | None:
+    def begin(self, job: JobState, now: int) -> int | None:
         """Where the walk through a job's history begins: None for all that was not examined."""
         first = job.progress.next_build_number is None and not job.progress.examined
-        return self.row.since if self.since is None and first else self.since
+        if self.since is None and (first or self.row.since > now):
+            return self.row.since
+        return self.since
 
     def runs(self, full_name: str, number: int) -> bool:
         """Whether a build held an executor just before."""
@@ -82,7 +84,7 @@ async def read_history(
     if another or before.next_build_number is None:
         known = known_builds.same(scope.row.id, job, keys.values())
         job, source = start_generation(job, keys, known, scope.missing, another=another)
-    begin = scope.begin(job)
+    begin = scope.begin(job, controller.clock())
     while asked < BUILDS_PER_PAGE and not reaches_back(keys, job.progress, begin, asked):
         # The last build examined may lie further back than was asked, or builds that began since
         # the tree was asked have pushed the oldest out of the range.

@@ -22,7 +22,11 @@ def count_to_ask(progress: JobProgress, next_build_number: int, most: int) -> in
     """
     due = [
         progress.examined,
-        *(number for number in progress.in_flight if number > next_build_number - most),
+        *(
+            number
+            for number in {*progress.in_flight, *progress.pending}
+            if number > next_build_number - most
+        ),
     ]
     return max(1, min(next_build_number - min(due), most))
 
@@ -30,8 +34,8 @@ def count_to_ask(progress: JobProgress, next_build_number: int, most: int) -> in
 OUTSIDE = 10
 """Builds in a row that began before ``since`` and end a walk: the clock of one may be wrong."""
 
-EARLIEST_MS = 1_100_000_000_000
-"""Of 2004, before there was any Jenkins: an earlier start is that of a clock that was not set."""
+EARLIEST_MS = 1_000_000_000_000
+"""Of 2001, before there was any Jenkins: an earlier start is that of a clock that was not set."""
 
 
 def is_before(timestamp: int, since: int) -> bool:

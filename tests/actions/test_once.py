@@ -149,6 +149,7 @@ def test_a_deleted_build_in_flight_is_counted_as_gone(site: Site) -> None:
     site.run("once")
     job.delete_build(1)
     site.run("once")
+    site.look_again(4)
     controller = site.read("status")["controllers"][0]
     assert (controller["in_flight"], controller["skipped"]) == (0, 1)
 
@@ -446,8 +447,13 @@ def test_numbers_without_a_build_are_passed_and_counted(site: Site) -> None:
     job.delete_build(2)
     job.next_build_number = 1000
     job.build()
-    assert site.run("once").returncode == 0
+    result = site.run("once")
+    assert result.returncode == 75
+    assert "app #2: no answer has it yet" not in result.stdout, "too far back to be looked for"
+    assert "app #999: no answer has it yet" in result.stdout
     assert sorted(numbers(site, "app")) == [1, 3, 1000]
+    site.look_again(4)
+    assert site.run("once").returncode == 0
     assert site.read("status")["controllers"][0]["gaps"] == 997
     assert "997 numbers without a build" in site.run("status").stdout
     with sqlite3.connect(site.ledger) as conn:

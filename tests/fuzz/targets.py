@@ -142,7 +142,10 @@ def items(bench: Workbench, body: bytes) -> None:
     controller, _ = bench.controller(items=body)
     look = bench.run(fetch_items(controller.client, None, first=True))
     bench.tells(*map(escape_line, look.unread.values()))
-    rows = [(i.full_name, i.cls, i.next_build_number, i.last) for i in look.items.values()]
+    rows = [
+        (i.full_name, i.cls, i.next_build_number, max(i.newest or (), default=None))
+        for i in look.items.values()
+    ]
     bench.ledger.jobs.pass_over(bench.row.id, rows)
     states = bench.ledger.jobs.states(bench.row.id)
     missing_jobs(states.values(), look)

@@ -89,6 +89,8 @@ def test_one_that_vanishes_is_gone_and_no_gap(site: Site) -> None:
     asked(site)
     restart(site.jenkins)
     site.run("once")
+    assert books(site) == (1, 0, {})
+    site.look_again(4)
     assert books(site) == (0, 0, {"gone": 1})
     job.build()
     assert asked(site) == ["/job/app/api/json"]
@@ -190,8 +192,8 @@ def test_a_job_has_news_when_one_ended(
     item = Item("Team/App", "Pipeline", next_build_number)
     now = {("team/app", number): BuildKey(number, 10, queue) for number, queue in running.items()}
     mark = JobProgress(5, 6, frozenset(in_flight))
-    assert needs_collecting(item, mark, now) is news
-    assert needs_collecting(item, mark, None) is (next_build_number != 6 or bool(in_flight))
+    assert needs_collecting(item, mark, now, 0) is news
+    assert needs_collecting(item, mark, None, 0) is (next_build_number != 6 or bool(in_flight))
     noted = {start.number for start in started_builds(item, mark, now, 0)}
     assert noted <= {number for number, queue in running.items() if queue} - in_flight
     if not news:

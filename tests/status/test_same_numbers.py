@@ -23,7 +23,7 @@ from poller.core.build_key import BuildKey
 from poller.core.times import iso
 from poller.http.breaker import Breaker, BreakerState
 from poller.ledger import Ledger
-from poller.ledger.records import Batch, BuildRow, JobState
+from poller.ledger.records import Batch, BuildRow, Incomplete, JobState
 from poller.polling.cycle import PollResult
 from poller.status.html import lasted
 from poller.status.metrics import Metrics
@@ -72,7 +72,7 @@ def builds(job: int, now: int) -> list[BuildRow]:
 
     return [
         done(1, execution=b"{}"),
-        done(2, execution=b"{}", incomplete=("no console log",)),
+        done(2, execution=b"{}", incomplete=Incomplete(("log",), ("no console log",))),
         done(3, no_execution="no stage tree"),
         done(4, no_execution="no stage"),
         BuildRow(start(5), 5, "ABORTED", "skipped", "excluded"),
