@@ -1,8 +1,6 @@
-"""A job's builds as summaries, newest first: what a comparison with the ledger needs of each."""
+"""A job's builds as summaries: what a comparison with the ledger needs of each."""
 
 from __future__ import annotations
-
-from collections.abc import AsyncIterator
 
 from msgspec import Struct
 
@@ -12,8 +10,6 @@ from poller.jenkins.client import BUILDS_PER_PAGE, JenkinsClient
 from poller.jenkins.discovery import Item
 
 SUMMARY_TREE = "number,timestamp,queueId,duration,result,building,inProgress"
-PART = 1000
-"""Summaries that are handed on at once."""
 
 
 class Summary(Struct, frozen=True, gc=False):
@@ -43,26 +39,27 @@ class _Summaries(Struct):
     allBuilds: list[Summary] = []
 
 
-async def summaries(client: JenkinsClient, item: Item, since: int) -> AsyncIterator[list[Summary]]:
-    """The builds of a job that started at or after ``since`` (epoch ms), newest first, in parts.
+OUTSIDE = 50
+"""Builds in a row that began before ``since`` and end the walk: a clock may have been wrong."""
+
+
+async def summaries(client: JenkinsClient, item: Item, since: int) -> list[Summary]:
+    """The builds of a job from the first one on that began at or after ``since`` (epoch ms), by
+    their numbers, newest first.
 
     The newest hundred cost Jenkins no more than that; only where they don't reach back, all of the
     history is asked for, and Jenkins loads it. Raises RemoteError.
     """
     newest = f"builds[{SUMMARY_TREE}]{{0,{BUILDS_PER_PAGE}}}"
     found = (await client.history(item.full_name, newest, _Summaries)).builds
-    yield [one for one in found if one.timestamp >= since or one.timestamp <= 0]
-    if found and 0 < found[-1].timestamp < since:
-        return
-    if item.next_build_number <= BUILDS_PER_PAGE + 1:
-        return
-    reached = found[-1].number if found else item.next_build_number
-    every = f"allBuilds[{SUMMARY_TREE}]"
-    found = (await client.history(item.full_name, every, _Summaries)).allBuilds
-    older = [
-        one
-        for one in found
-        if one.number < reached and (one.timestamp >= since or one.timestamp <= 0)
-    ]
-    for at in range(0, len(older), PART):
-        yield older[at : at + PART]
+    tail = found[-OUTSIDE:]
+    outside = len(tail) == OUTSIDE and all(0 < one.timestamp < since for one in tail)
+    if not outside and item.next_build_number > BUILDS_PER_PAGE + 1:
+        every = f"allBuilds[{SUMMARY_TREE}]"
+        older = (await client.history(item.full_name, every, _Summaries)).allBuilds
+        # One may have begun in between, and another been deleted.
+        found = list({one.number: one for one in (*older, *found)}.values())
+        found.sort(key=lambda one: one.number, reverse=True)
+    within = (one.number for one in found if not 0 < one.timestamp < since)
+    first = min(within, default=0)
+    return [one for one in found if one.number >= first] if first else []

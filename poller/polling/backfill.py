@@ -190,12 +190,10 @@ async def _count(
     controller: Controller, row: ControllerRow, item: Item, job: JobState, window: Window
 ) -> int:
     """Builds of a job that would be collected."""
-    count = 0
-    async for part in summaries(controller.client, item, window.since):
-        due = {one.key for one in part if one.completed and one.timestamp < window.until}
-        known = controller.ledger.builds.same(row.id, job, due)
-        count += len(due.difference(one.key for one in known if one.settled))
-    return count
+    found = await summaries(controller.client, item, window.since)
+    due = {one.key for one in found if one.completed and one.timestamp < window.until}
+    known = controller.ledger.builds.same(row.id, job, due)
+    return len({key.number for key in due}.difference(o.key.number for o in known if o.settled))
 
 
 def _backfilled(ledger: Ledger, job: JobState) -> Window | None:

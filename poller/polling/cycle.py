@@ -59,7 +59,7 @@ class PollResult:
 
 async def poll(controller: Controller, stopping: Stopping = lambda: False) -> PollResult:
     """One cycle. Never raises RemoteError: what failed is in the result and in the ledger."""
-    row = controller.row()
+    row, began = controller.row(), controller.clock()
     result = PollResult(controller.name)
     limiter = controller.client.limiter
     try:
@@ -86,6 +86,7 @@ async def poll(controller: Controller, stopping: Stopping = lambda: False) -> Po
         jobs=result.jobs,
         error=result.problems[0] if result.problems else None,
         shrunk_at=changes.shrunk_at,
+        began=began,
     )  # fmt: skip
     return result
 

@@ -10,7 +10,7 @@ from poller.delivery.outcome import PassResult
 from poller.http.breaker import Breaker, BreakerState
 from poller.jenkins.request_limiter import LimiterState
 from poller.polling.cycle import PollResult
-from poller.polling.reconciliation import SelfCheckResult
+from poller.polling.self_check import SelfCheckResult
 
 Log = structlog.typing.FilteringBoundLogger
 

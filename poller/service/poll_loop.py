@@ -11,7 +11,7 @@ from apscheduler.triggers.base import BaseTrigger
 from poller.jenkins.request_limiter import LimiterState
 from poller.polling.controller import Controller
 from poller.polling.cycle import poll
-from poller.polling.reconciliation import self_check
+from poller.polling.self_check import self_check
 from poller.service.log_events import log_limiter, log_poll, log_self_check
 from poller.service.parts import ServiceParts
 from poller.service.scheduler import POLL, SELF_CHECK

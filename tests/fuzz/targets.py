@@ -173,13 +173,11 @@ def history(bench: Workbench, body: bytes) -> None:
     item = Item(job.full_name, PIPELINE_JOB, 200)
 
     async def work() -> None:
-        async for part in summaries(controller.client, item, 0):
-            done = [one for one in part if is_due(one, FAR)]
-            entries = bench.ledger.reconciliation.entries(
-                bench.row.id, job, [one.key for one in done]
-            )
-            for finding in compared(item.full_name, done, entries):
-                bench.tells(escape_line(reconcile_line("main", finding)))
+        found = await summaries(controller.client, item, 0)
+        done = [one for one in found if is_due(one, FAR)]
+        entries = bench.ledger.reconciliation.entries(bench.row.id, job, [one.key for one in done])
+        for finding in compared(job, done, entries, NOW):
+            bench.tells(escape_line(reconcile_line("main", finding)))
 
     bench.run(work())
 

@@ -24,6 +24,9 @@ STATEMENTS = (
     "alter table incomplete add column retry_at integer",  # epoch ms; null: not looked at again
     "alter table incomplete add column until integer not null default 0",  # epoch ms
     "create index incomplete_retry on incomplete (retry_at) where retry_at is not null",
+    "alter table controller add column poll_began integer",  # epoch ms, of the last that succeeded
+    "alter table controller add column self_checked_at integer",  # epoch ms
+    "alter table controller add column newest_checked_at integer",  # epoch ms
     # The execution_id of what was sent before is of the ledger's own generation, too.
     "alter table build add column id_generation integer",
     "update build set id_generation = generation where generation > 0 and state = 'collected'",
