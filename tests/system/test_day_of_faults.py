@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
@@ -139,7 +140,7 @@ def test_after_three_days_without_sei_the_oldest_goes_first(stage: Stage, tmp_pa
 
 def collected(directory: Path) -> list[tuple[str, int]]:
     """The job and number of each collected build, from the ledger."""
-    with sqlite3.connect(directory / "ledger.db") as ledger:
+    with contextlib.closing(sqlite3.connect(directory / "ledger.db")) as ledger:
         rows = ledger.execute("select job, number from job_runs where state = 'collected'")
         return [(str(job), int(number)) for job, number in rows]
 
