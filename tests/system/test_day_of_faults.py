@@ -12,6 +12,7 @@ from random import Random
 
 import pytest
 
+from poller.config.settings import Settings
 from poller.core.errors import RemoteError
 from poller.demo.jenkins.items import Jenkins
 from poller.demo.sei import Sei
@@ -101,6 +102,10 @@ class Paced(Hasty):
 
     rate = 200
     config = CONFIG.replace("request_rate = 10000", f"request_rate = {rate}")
+
+    def settings(self, given: Settings) -> Settings:
+        """In no hurry: here nobody is silent."""
+        return given
 
 
 def test_after_three_days_without_sei_the_oldest_goes_first(stage: Stage, tmp_path: Path) -> None:
