@@ -167,7 +167,7 @@ def test_a_name_that_nobody_knows_is_cured_by_a_reload(site: Site) -> None:
 def test_the_service_lives_through_it(site: Site) -> None:
     """The real process: no restart, no traceback, and when the weather clears all is there."""
     site.configure(site.controller(every="1s", timeout="1s"), timeout="1s")
-    weathers = [RandomFaults(0.2, seed, slow=1.5, trickle=0.5) for seed in (1, 2)]
+    weathers = [RandomFaults(0.2, seed, slow=3.0, trickle=0.5) for seed in (1, 2)]
     site.jenkins.faults.append(weathers[0])
     site.sei.faults.append(weathers[1])
     life = Life(site.jenkins, Random(5))
