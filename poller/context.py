@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -221,12 +222,14 @@ def connection_to(
         httpx.URL(server.base)
     except httpx.InvalidURL as error:
         raise ConfigError([f"{server.base}: no web address: {error}"]) from None
+    proxy = proxy_of(server.base, server.proxy)
+    encrypted = "https" in (urlsplit(server.base).scheme, urlsplit(proxy or "").scheme)
     return Connection(
         url=server.base,
         timeout=server.timeout,
         max_connections=server.max_connections,
-        ssl_context=trust(server.ca_file),
-        proxy=proxy_of(server.base, server.proxy),
+        ssl_context=trust(server.ca_file) if encrypted or server.ca_file else None,
+        proxy=proxy,
         server=name,
         events=events,
     )

@@ -40,7 +40,7 @@ class Connection:
     timeout: int
     max_connections: int
     ssl_context: ssl.SSLContext | None = None
-    """Whom to believe; clients of one program share it. None: for http:// alone."""
+    """Whom to believe; clients of one program share it. None, where nothing is encrypted."""
     proxy: str | None = None
     server: str = ""
     """Its name in events."""
@@ -106,11 +106,7 @@ def open_client(
 
     Nothing of the environment counts but OpenSSL's own variables: no ``~/.netrc``.
     """
-    transport = Transport(
-        connection.ssl_context or ssl.create_default_context(),
-        connection.max_connections,
-        connection.proxy,
-    )
+    transport = Transport(connection.ssl_context, connection.max_connections, connection.proxy)
     retrying = RetryTransport(transport, connection.server, connection.events, retry_statuses)
     return Client(retrying, connection.timeout / 1000, credentials or {})
 

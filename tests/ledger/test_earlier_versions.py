@@ -59,10 +59,12 @@ def earlier(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 def test_there_is_one_of_each_version() -> None:
     """Each ends with another migration; only today's is made by the tests."""
-    names = [migration.name for migration in migrations.pending(Database(memory=True))]
-    applied = [
-        [migration.name for migration in migrations.applied(Database(path))] for path in EARLIER
-    ]
+    applied = []
+    for path in EARLIER:
+        with Database(path) as db:
+            applied.append([migration.name for migration in migrations.applied(db)])
+    with Database(memory=True) as db:
+        names = [migration.name for migration in migrations.pending(db)]
     assert applied == [names[:place] for place in range(1, len(names))]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 
 import pytest
@@ -48,7 +49,7 @@ def test_a_build_is_asked_for_once(site: Site, kind: str) -> None:
     build = job.start()
     assert asked(site) == []
     assert books(site) == (1, 0, {})
-    with sqlite3.connect(site.ledger) as ledger:
+    with contextlib.closing(sqlite3.connect(site.ledger)) as ledger:
         rows = ledger.execute("select number, timestamp, queue_id from build order by number")
         assert (2, build.timestamp, build.queue_id) == rows.fetchall()[-1]
     assert asked(site) == []
