@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from poller.core.errors import NoSuchBuild, NotFound, UsageError
 from poller.jenkins.build import Build
+from poller.jenkins.build_pages import whole_build
 from poller.polling.controller import Controller
 
 
@@ -21,7 +22,7 @@ async def find_build(
     for one in controllers:
         if controller in (None, one.name):
             with contextlib.suppress(NotFound):
-                found.append((one, await one.client.build(full_name, number)))
+                found.append((one, await whole_build(one.client, full_name, number)))
     if not found:
         raise no_such_build(full_name, number)
     check_only_one((one.name for one, _ in found), full_name, number)

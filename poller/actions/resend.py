@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from poller.actions.find_build import check_only_one
 from poller.context import AppContext
 from poller.core.errors import NoSuchBuild, NotFound, RemoteError
+from poller.jenkins.build_pages import whole_build
 from poller.ledger.executions import SINK as IACM
 from poller.ledger.outbox import SentBuild
 from poller.ledger.records import BuildRow
@@ -53,7 +54,7 @@ async def _anew(controller: Controller, sent: SentBuild) -> BuildRow | None:
     """The build mapped as Jenkins has it now; None where it doesn't have it any more."""
     name, number = sent.full_name, sent.key.number
     try:
-        build = await controller.client.build(name, number)
+        build = await whole_build(controller.client, name, number)
     except NotFound:
         return None
     if not build.key.is_same(sent.key):

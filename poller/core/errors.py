@@ -101,11 +101,13 @@ class Unreachable(RemoteError):
     """No answer: refused, timed out, broken off, 5xx or 429. Worth another try.
 
     ``retry_after`` is in seconds, where the server gave one. ``starting``: it said itself that it
-    does not work yet.
+    does not work yet. ``away``: it answers nothing else either, so this says nothing of what was
+    asked.
     """
 
     retry_after: float | None = None
     starting: bool = False
+    away: bool = False
 
 
 class CircuitOpen(RemoteError):

@@ -17,7 +17,7 @@ from poller.http.client import Connection, basic, fetch, open_client, stream
 from poller.http.errors import HttpResponse, raise_for_status
 from poller.http.retry import retry_after
 from poller.jenkins.answers import PAGE_HINT, Executable, decode, executables
-from poller.jenkins.build import BUILD_TREE, CAUSES_TREE, Build, Millis, Number, Origin, QueueId
+from poller.jenkins.build import CAUSES_TREE, Millis, Number, Origin, QueueId
 from poller.jenkins.paths import job_path
 from poller.jenkins.request_limiter import PROBE, RequestLimiter, is_starting
 from poller.jenkins.stage import StageTree
@@ -43,19 +43,14 @@ RUNNING_TREE = f"computer[executors{_EXECUTABLE},oneOffExecutors{_EXECUTABLE}]"
 DENIED = "are user and token right, and does the user have Overall/Read and Job/Read?"
 
 
-class _Builds(msgspec.Struct):
-    builds: list[Build] = []
-    allBuilds: list[Build] = []
-
-
 class _Head(msgspec.Struct, gc=False):
     number: Number
-    timestamp: Millis = 0
+    timestamp: Millis
     queueId: QueueId | None = None
 
 
 class _Heads(msgspec.Struct):
-    allBuilds: list[_Head] = []
+    allBuilds: list[_Head]
 
 
 class JenkinsClient:
@@ -103,15 +98,21 @@ class JenkinsClient:
         )
         return executables(answer)
 
-    async def builds(self, full_name: str, count: int) -> list[Build]:
-        """The ``count`` newest builds, newest first, at most 100 whatever is asked."""
-        tree = f"builds[{BUILD_TREE}]{{0,{count}}}"
-        return (await self._job(full_name, tree, _Builds)).builds
+    async def of_job(self, full_name: str, tree: str) -> HttpResponse:
+        """A job's ``tree``, whole and not decoded."""
+        path = job_path(full_name) + "api/json"
+        return await self._fetch(full_name, path, {"tree": tree}, PAGE_LIMIT)
+
+    async def of_build(self, full_name: str, number: int, tree: str) -> HttpResponse:
+        """A build's ``tree``, whole and not decoded. Raises NotFound when it is gone."""
+        path = f"{job_path(full_name)}{number}/api/json"
+        return await self._fetch(f"{full_name} #{number}", path, {"tree": tree}, BUILD_LIMIT)
 
     async def heads(self, full_name: str) -> list[BuildKey]:
         """The key of every build of the job, newest first. Jenkins loads each build for it."""
-        answer = await self._job(full_name, "allBuilds[number,timestamp,queueId]", _Heads)
-        return [_key(head) for head in answer.allBuilds]
+        answer = await self.of_job(full_name, "allBuilds[number,timestamp,queueId]")
+        heads = decode(answer, self.where, full_name, _Heads).allBuilds
+        return [_key(head) for head in heads]
 
     async def history(self, full_name: str, tree: str, kind: type[T]) -> T:
         """A job's ``tree`` that may be long: the time limit holds for each part of the answer."""
@@ -139,18 +140,6 @@ class JenkinsClient:
             streamed = stream(self._http, request, where=self.where, what=what, limit=limit)
             async with streamed as answer:
                 yield answer
-
-    async def page(self, full_name: str, first: int, last: int) -> list[Build]:
-        """The builds at the places ``first`` to ``last`` - 1 of the whole history, newest first."""
-        tree = f"allBuilds[{BUILD_TREE}]{{{first},{last}}}"
-        return (await self._job(full_name, tree, _Builds)).allBuilds
-
-    async def build(self, full_name: str, number: int) -> Build:
-        """One build by its number. Raises NotFound when it is gone."""
-        path = f"{job_path(full_name)}{number}/api/json"
-        return await self._get(
-            f"{full_name} #{number}", path, {"tree": BUILD_TREE}, Build, BUILD_LIMIT
-        )
 
     async def ten_stage_trees(self, full_name: str) -> list[StageTree]:
         """The stage trees of the job's ten newest builds: ten flow graphs for Jenkins to read."""
@@ -206,10 +195,6 @@ class JenkinsClient:
         what = f"{full_name} #{number}"
         params = {"tree": "number,timestamp,queueId"}
         return _key(await self._get(what, path, params, _Head, FACTS_LIMIT))
-
-    async def _job(self, full_name: str, tree: str, kind: type[T]) -> T:
-        path = job_path(full_name) + "api/json"
-        return await self._get(full_name, path, {"tree": tree}, kind, PAGE_LIMIT)
 
     async def _get(
         self,

@@ -7,11 +7,10 @@ from collections.abc import AsyncIterator
 from msgspec import Struct
 
 from poller.core.build_key import BuildKey
-from poller.jenkins.build import Millis, Number, QueueId, is_completed
+from poller.jenkins.build import SUMMARY_TREE, Millis, Number, QueueId, is_completed
 from poller.jenkins.client import BUILDS_PER_PAGE, JenkinsClient
 from poller.jenkins.discovery import Item
 
-SUMMARY_TREE = "number,timestamp,queueId,duration,result,building,inProgress"
 PART = 1000
 """Summaries that are handed on at once."""
 

@@ -10,6 +10,7 @@ from poller.core.build_key import BuildKey
 from poller.core.errors import NotFound
 from poller.core.tasks import together
 from poller.jenkins.build import Build
+from poller.jenkins.build_pages import builds_at, newest_builds, whole, whole_build
 from poller.jenkins.client import BUILDS_PER_PAGE, JenkinsClient
 from poller.jenkins.discovery import Item
 from poller.ledger.controllers import ControllerRow
@@ -165,7 +166,8 @@ async def _history(
     before, source = job.progress, None
     client, known_builds = controller.client, controller.ledger.builds
     asked = _first_ask(item, job, missing)
-    builds = await client.builds(item.full_name, asked)
+    name = item.full_name
+    builds = whole(client, name, await newest_builds(client, name, asked))
     keys = {build.number: build.key for build in builds}
     own = known_builds.of_job(job, keys) if job.id else []
     another = is_recreated(job, item.next_build_number, item.cls, keys, own)
@@ -177,7 +179,7 @@ async def _history(
         # the tree was asked have pushed the oldest out of the range.
         needed = count_to_ask(job.progress, item.next_build_number, BUILDS_PER_PAGE)
         asked = min(max(asked * 2, needed), BUILDS_PER_PAGE)
-        builds = await client.builds(item.full_name, asked)
+        builds = whole(client, name, await newest_builds(client, name, asked))
         keys = {build.number: build.key for build in builds}
     covered = covered_number(item.next_build_number, before, keys, another=another)
     if not reaches_back(keys, job.progress, since, asked):
@@ -218,7 +220,7 @@ async def _in_flight_before(
     found: dict[int, Build] = {}
     for number in sorted(number for number in progress.in_flight if number < lowest):
         try:
-            found[number] = await client.build(item.full_name, number)
+            found[number] = await whole_build(client, item.full_name, number)
         except NotFound:
             gone.append(number)
     return found, gone
@@ -246,7 +248,8 @@ class HistoryReader:
         if missing:
             if worth_a_page(len(self._places), len(missing)):
                 first, last = self._places[missing[-1]], self._places[missing[0]] + 1
-                for build in await self._client.page(self._full_name, first, last):
+                page = await builds_at(self._client, self._full_name, first, last)
+                for build in whole(self._client, self._full_name, page):
                     self._at_hand.setdefault(build.number, build)
             # A build may have started or been deleted in between, and moved the places.
             left = [number for number in missing if number not in self._at_hand]
@@ -255,7 +258,7 @@ class HistoryReader:
 
     async def _one(self, number: int) -> None:
         with contextlib.suppress(NotFound):
-            self._at_hand[number] = await self._client.build(self._full_name, number)
+            self._at_hand[number] = await whole_build(self._client, self._full_name, number)
 
 
 def worth_a_page(history: int, wanted: int) -> bool:

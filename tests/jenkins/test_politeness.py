@@ -15,6 +15,7 @@ from poller.demo.jenkins.items import Jenkins
 from poller.demo.sei import Sei
 from poller.demo.server import Server
 from poller.http.client import USER_AGENT, Connection
+from poller.jenkins.build_pages import newest_builds
 from poller.jenkins.client import JenkinsClient
 from poller.polling.cycle import poll
 from tests.status.conftest import serve
@@ -123,9 +124,9 @@ def test_one_that_slows_down_is_asked_more_slowly(tmp_path: Path) -> None:
         async def ask(api: JenkinsClient, count: int, delay: float) -> int:
             site.jenkins.clear_faults()
             site.jenkins.fail(status=None, delay=delay)
-            await asyncio.gather(*(api.builds("app", 1) for _ in range(count)))
+            await asyncio.gather(*(newest_builds(api, "app", 1) for _ in range(count)))
             at_jenkins.most = 0
-            await asyncio.gather(*(api.builds("app", 1) for _ in range(8)))
+            await asyncio.gather(*(newest_builds(api, "app", 1) for _ in range(8)))
             return at_jenkins.most
 
         async def all_of_it() -> list[int]:
