@@ -115,6 +115,11 @@ class CircuitOpen(RemoteError):
     asked. Whoever does without an answer must not do without this one."""
 
 
+def is_away(error: BaseException | None) -> bool:
+    """Whether the server answers nothing now: the error says nothing of what was asked."""
+    return isinstance(error, CircuitOpen) or (isinstance(error, Unreachable) and error.away)
+
+
 class Unauthorized(RemoteError):
     """401 or 403, which ``status`` is: the credentials are wrong, or not enough."""
 

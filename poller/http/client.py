@@ -32,6 +32,10 @@ HEADERS = "latin-1"
 """Of headers both ways (RFC 9110, 5.5); unsaid, httpx tries one after the other at each look."""
 
 
+NO_CONNECTION = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
+"""Errors that say nothing of what was to be asked."""
+
+
 @dataclass(frozen=True)
 class Connection:
     """How to reach a server. ``timeout`` is in milliseconds, for one whole answer."""
@@ -152,11 +156,15 @@ def translate_errors(where: str, what: str, too_slow: str) -> Iterator[None]:
         yield
     except (TimeoutError, httpx.TimeoutException) as error:
         hint = "is it up, and reachable from here?"
-        raise Unreachable(where, what, too_slow, hint) from error
+        none = Unreachable(where, what, too_slow, hint)
+        none.away = isinstance(error, NO_CONNECTION)
+        raise none from error
     except DecompressError as error:
         raise BadAnswer(where, what, str(error)) from error
     except httpx.TransportError as error:
-        raise Unreachable(where, what, *reason_of(error)) from error
+        none = Unreachable(where, what, *reason_of(error))
+        none.away = isinstance(error, NO_CONNECTION)
+        raise none from error
 
 
 @contextlib.asynccontextmanager

@@ -23,11 +23,13 @@ are had with the fewest fields."""
 @dataclass(frozen=True)
 class BuildPage:
     """``builds``, newest first: those with a fault have what could be had. ``faults`` by number.
-    ``unreadable`` are numbers that are there, but not even the fewest fields of them, and why."""
+    ``unreadable`` are numbers that are there, but not even the fewest fields of them, and why.
+    ``nameless`` builds had no number and are left out."""
 
     builds: list[Build]
     faults: Mapping[int, BuildFault] = field(default_factory=dict)
     unreadable: Mapping[int, str] = field(default_factory=dict)
+    nameless: int = 0
 
 
 async def newest_builds(client: JenkinsClient, full_name: str, count: int) -> BuildPage:
@@ -55,6 +57,8 @@ def whole(client: JenkinsClient, full_name: str, page: BuildPage) -> list[Build]
     later = {number: fault.why for number, fault in page.faults.items() if fault.retry}
     for number, why in {**later, **page.unreadable}.items():
         raise BadAnswer(client.where, f"{full_name} #{number}", why)
+    if page.nameless:
+        raise BadAnswer(client.where, full_name, f"{page.nameless} builds without a number")
     return page.builds
 
 
@@ -89,6 +93,7 @@ class _PageReader:
         self._full_name = full_name
         self._key = key
         self._singly = False
+        self._nameless = 0
         self._builds: dict[int, Build] = {}
         self._faults: dict[int, BuildFault] = {}
         self._unreadable: dict[int, str] = {}
@@ -96,12 +101,15 @@ class _PageReader:
     def page(self) -> BuildPage:
         """What was read."""
         newest_first = [self._builds[number] for number in sorted(self._builds, reverse=True)]
-        return BuildPage(newest_first, self._faults, self._unreadable)
+        return BuildPage(newest_first, self._faults, self._unreadable, self._nameless)
 
     async def whole(self, first: int, last: int) -> None:
         """All builds at these places."""
         for read in await self._list(BUILD_TREE, first, last):
-            self._keep(read)
+            if read is None:
+                self._nameless += 1
+            else:
+                self._keep(read)
 
     async def known(self, first: int, last: int, error: RemoteError) -> list[ReadBuild]:
         """The builds at these places with the fewest fields, or their numbers alone. Raises
@@ -113,8 +121,8 @@ class _PageReader:
                 if not worth_splitting(other):
                     raise
                 continue
-            if found:
-                return found
+            if known := [read for read in found if read is not None]:
+                return known
         raise error
 
     async def halves(self, known: Sequence[ReadBuild], first: int) -> None:
@@ -177,7 +185,7 @@ class _PageReader:
         why = f"{why}; {fault.why}" if fault else why
         self._keep((build, BuildFault(why, retry=True)))
 
-    async def _list(self, tree: str, first: int, last: int) -> list[ReadBuild]:
+    async def _list(self, tree: str, first: int, last: int) -> list[ReadBuild | None]:
         asked = f"{self._key}[{tree}]{{{first},{last}}}"
         answer = await self._client.of_job(self._full_name, asked)
         return read_page(answer, self._client.where, self._full_name, self._key)

@@ -45,8 +45,8 @@ class _Page(msgspec.Struct):
 ReadBuild = tuple[Build, BuildFault | None]
 
 
-def read_page(answer: HttpResponse, where: str, what: str, key: str) -> list[ReadBuild]:
-    """The builds under ``key`` of a job's answer. One without a number is left out.
+def read_page(answer: HttpResponse, where: str, what: str, key: str) -> list[ReadBuild | None]:
+    """The builds under ``key`` of a job's answer; None stands for one without a number.
 
     Raises BadAnswer for what is no JSON, or has no such list.
     """
@@ -57,7 +57,7 @@ def read_page(answer: HttpResponse, where: str, what: str, key: str) -> list[Rea
     listed = values.get(key) if isinstance(values, dict) else None
     if not isinstance(listed, list):
         raise BadAnswer(where, what, f"there is no list {key} in it")
-    return [read for value in listed if (read := salvage_build(value)) is not None]
+    return [salvage_build(value) for value in listed]
 
 
 def read_build(answer: HttpResponse, where: str, what: str) -> ReadBuild:

@@ -17,6 +17,7 @@ from poller.http.client import Connection, basic, fetch, open_client, stream
 from poller.http.errors import HttpResponse, raise_for_status
 from poller.http.retry import retry_after
 from poller.jenkins.answers import PAGE_HINT, Executable, decode, executables
+from poller.jenkins.away_probe import SMALLEST, AwayProbe
 from poller.jenkins.build import CAUSES_TREE, Millis, Number, Origin, QueueId
 from poller.jenkins.paths import job_path
 from poller.jenkins.request_limiter import PROBE, RequestLimiter, is_starting
@@ -37,6 +38,8 @@ HISTORY_LIMIT = 64 * MIB
 
 BUILDS_PER_PAGE = 100
 """``builds`` never has more than the 100 newest, whatever range is asked (measured)."""
+
+TOO_MANY_REQUESTS = 429
 
 _EXECUTABLE = "[currentExecutable[url,timestamp,queueId]]"
 RUNNING_TREE = f"computer[executors{_EXECUTABLE},oneOffExecutors{_EXECUTABLE}]"
@@ -74,6 +77,7 @@ class JenkinsClient:
         self.root = urlsplit(connection.url).path
         self._base = connection.url.rstrip("/")
         self._seconds = connection.timeout / 1000
+        self._away_probe = AwayProbe(self._look)
         self._http = open_client(connection, credentials=basic(user, token))
         self.limiter = limiter or RequestLimiter(self.where, connection.max_connections)
 
@@ -135,8 +139,7 @@ class JenkinsClient:
         """An answer of at most ``limit`` bytes that is read while it comes, whatever its status.
         Raises RemoteError."""
         request = self._request(path, params, headers)
-        async with self.limiter.slot(None, of_job=True):
-            self.requests += 1
+        async with self._slot(None, path):
             streamed = stream(self._http, request, where=self.where, what=what, limit=limit)
             async with streamed as answer:
                 yield answer
@@ -175,8 +178,8 @@ class JenkinsClient:
         return answer.headers
 
     async def probe(self) -> None:
-        """The smallest question that Jenkins answers itself: one value, of no item."""
-        await self._fetch("server", "api/json", {"tree": "mode"}, FACTS_LIMIT, PROBE)
+        """Ask the smallest question. Raises Unreachable, Unauthorized, BadAnswer."""
+        await self._fetch("server", *SMALLEST, FACTS_LIMIT, PROBE)
 
     async def identity(self) -> str | None:
         """``X-Instance-Identity``, the public key of this Jenkins; only its pages carry it
@@ -211,8 +214,7 @@ class JenkinsClient:
         self, what: str, path: str, params: dict[str, str], limit: int, kind: Hashable = None
     ) -> HttpResponse:
         request = self._request(path, params)
-        async with self.limiter.slot(kind or kind_of(path, params), of_job=path.startswith("job/")):
-            self.requests += 1
+        async with self._slot(kind or kind_of(path, params), path):
             answer = await fetch(
                 self._http, request, where=self.where, what=what, limit=limit, seconds=self._seconds
             )
@@ -220,13 +222,38 @@ class JenkinsClient:
         self.session = answer.headers.get("X-Jenkins-Session", self.session)
         return answer
 
+    @contextlib.asynccontextmanager
+    async def _slot(self, kind: Hashable, path: str) -> AsyncIterator[None]:
+        """A place for a request. An error that leaves it says whether the controller is away."""
+        async with self.limiter.slot(kind):
+            self.requests += 1
+            try:
+                yield
+            except Unreachable as error:
+                error.away = kind == PROBE or await self._away_probe.is_away(error, path)
+                raise
+
+    async def _look(self) -> None:
+        """The smallest question beside another that has a slot, and no answer."""
+        self.requests += 1
+        answer = await fetch(
+            self._http, self._request(*SMALLEST), where=self.where, what="server",
+            limit=FACTS_LIMIT, seconds=self._seconds,
+        )  # fmt: skip
+        self._raise_for_status(answer, "server")
+        self.limiter.answered()
+
     def _raise_for_status(self, answer: HttpResponse, what: str) -> None:
         if is_starting(answer.status, answer.body):
             error = Unreachable(self.where, what, "HTTP 503: Jenkins is getting ready to work")
-            error.status, error.starting = answer.status, True
+            error.status, error.starting, error.away = answer.status, True, True
             error.retry_after = retry_after(answer.headers)
             raise error
-        raise_for_status(answer, self.where, what, denied_hint=DENIED)
+        try:
+            raise_for_status(answer, self.where, what, denied_hint=DENIED)
+        except Unreachable as error:
+            error.away = error.status == TOO_MANY_REQUESTS
+            raise
 
     def _request(
         self, path: str, params: dict[str, str], headers: dict[str, str] | None = None

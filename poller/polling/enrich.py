@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from poller.core.errors import BadAnswer, CircuitOpen, RemoteError
+from poller.core.errors import BadAnswer, RemoteError, is_away
 from poller.core.tasks import together
 from poller.jenkins.build import Build
 from poller.jenkins.discovery import in_multibranch
@@ -45,7 +45,7 @@ async def enrich(
 ) -> list[EnrichedBuild | EnrichFailure]:
     """Each of the completed ``builds`` of a job with its evidence, or why it has not all of it. For
     a build that is not sent, nothing is asked. A log that can't be had keeps no build back. Raises
-    CircuitOpen: then nothing is known of any of them.
+    RemoteError where the controller is away: then nothing is known of any of them.
 
     ``newest`` are the job's newest numbers: ten stage trees can be had of those at once.
     """
@@ -69,9 +69,9 @@ async def enrich(
             return EnrichedBuild(build, config.redactor)
         try:
             tree = at_once.get(build.number) or await stage_tree(client, full_name, build)
-        except CircuitOpen:
-            raise
         except RemoteError as error:
+            if is_away(error):
+                raise
             return EnrichFailure(build, str(error))
         return await _with_evidence(controller, full_name, build, tree)
 

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from poller.core.errors import NotFound, RemoteError
+from poller.core.errors import NotFound, RemoteError, is_away
 from poller.core.patterns import Globs
 from poller.core.times import Stopping
 from poller.http.throttle import RateLimit
@@ -103,7 +103,7 @@ async def reconcile(
         except NotFound:
             continue  # deleted since the tree was asked
         except RemoteError as error:
-            if controller.client.limiter.circuit_open:
+            if is_away(error):
                 raise
             comparison.problem = str(error)
         else:
