@@ -63,6 +63,8 @@ class Client:
         timeout: float,
         credentials: Mapping[str, str],
     ) -> None:
+        self.timeout = timeout
+        """In seconds."""
         self._transport = transport
         self._extensions = {"timeout": httpx.Timeout(timeout, pool=None).as_dict()}
         every = {"Accept": "*/*", "Accept-Encoding": ACCEPTED, "User-Agent": USER_AGENT}
@@ -143,7 +145,7 @@ async def fetch(
         async with asyncio.timeout(seconds):
             response = await http.send(request)
             try:
-                body = await _body(response, where, what, limit)
+                body = await _body(response, where, what, limit, seconds)
             finally:
                 await response.aclose()
     return HttpResponse(response.status_code, response.headers, body)
@@ -167,32 +169,49 @@ def translate_errors(where: str, what: str, too_slow: str) -> Iterator[None]:
         raise none from error
 
 
+LEAST_RATE = 100
+"""Bytes a second of an answer that is read while it comes, on average over each ``timeout``.
+Jenkins loads builds for it: some 20 ms each where its disk is slow, for some 20 bytes."""
+
+
 @contextlib.asynccontextmanager
 async def stream(
-    http: Client, request: httpx.Request, *, where: str, what: str, limit: int
+    http: Client, request: httpx.Request, *, where: str, what: str, limit: int, seconds: float
 ) -> AsyncIterator[tuple[HttpResponse, AsyncIterator[bytes]]]:
     """An answer of at most ``limit`` bytes that is read while it comes; its
-    :class:`HttpResponse` has no body. The client's timeout holds for each part. Raises as
-    :func:`fetch` does.
+    :class:`HttpResponse` has no body. The client's timeout holds for each part, ``seconds`` for all
+    of it, and it comes no slower than LEAST_RATE. Raises as :func:`fetch` does.
     """
     with translate_errors(where, what, "no more of the answer in time"):
-        response = await http.send(request)
         try:
-            yield (
-                HttpResponse(response.status_code, response.headers, b""),
-                _parts(response, where, what, limit),
-            )
-        finally:
-            await response.aclose()
+            async with asyncio.timeout(seconds) as whole:
+                response = await http.send(request)
+                try:
+                    parts = _parts(response, where, what, limit, http.timeout)
+                    yield HttpResponse(response.status_code, response.headers, b""), parts
+                finally:
+                    await response.aclose()
+        except TimeoutError:
+            if not whole.expired():
+                raise
+            raise Unreachable(where, what, f"not done in {seconds:g} s") from None
 
 
 async def _parts(
-    response: httpx.Response, where: str, what: str, limit: int
+    response: httpx.Response, where: str, what: str, limit: int, window: float
 ) -> AsyncIterator[bytes]:
     read = 0
     unpack = decompressor(response.headers.get("Content-Encoding", ""))
     assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - of an async transport
+    clock = asyncio.get_running_loop().time
+    came, began = 0, clock()
     async for raw in response.stream:
+        came += len(raw)
+        if (now := clock()) >= began + window:
+            if came < LEAST_RATE * (now - began):
+                why = f"it comes slower than {LEAST_RATE} bytes a second"
+                raise Unreachable(where, what, why)
+            came, began = 0, now
         for chunk in unpack.feed(raw):
             read += len(chunk)
             if read > limit:
@@ -201,11 +220,14 @@ async def _parts(
     unpack.end()
 
 
-async def _body(response: httpx.Response, where: str, what: str, limit: int) -> bytes:
+async def _body(
+    response: httpx.Response, where: str, what: str, limit: int, window: float
+) -> bytes:
     length = response.headers.get("Content-Length", "")
     if length.isdecimal() and int(length[:20]) > limit:
         raise too_large(response, where, what, limit)
-    return b"".join([chunk async for chunk in _parts(response, where, what, limit)])
+    parts = _parts(response, where, what, limit, window)
+    return b"".join([chunk async for chunk in parts])
 
 
 def _cause(error: BaseException) -> BaseException | None:

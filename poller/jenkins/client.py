@@ -36,10 +36,11 @@ MANIFEST_LIMIT = MIB
 HISTORY_LIMIT = 64 * MIB
 """Some 350,000 builds of one job, a summary each."""
 
+TIMEOUTS = 20
+"""A history may take so many times what another answer may: Jenkins loads each build for it."""
+
 BUILDS_PER_PAGE = 100
 """``builds`` never has more than the 100 newest, whatever range is asked (measured)."""
-
-TOO_MANY_REQUESTS = 429
 
 _EXECUTABLE = "[currentExecutable[url,timestamp,queueId]]"
 RUNNING_TREE = f"computer[executors{_EXECUTABLE},oneOffExecutors{_EXECUTABLE}]"
@@ -119,9 +120,10 @@ class JenkinsClient:
         return [_key(head) for head in heads]
 
     async def history(self, full_name: str, tree: str, kind: type[T]) -> T:
-        """A job's ``tree`` that may be long: the time limit holds for each part of the answer."""
+        """A job's ``tree`` that may be long: it may take TIMEOUTS times what another answer may."""
         path = job_path(full_name) + "api/json"
-        streamed = self.stream(full_name, path, {"tree": tree}, HISTORY_LIMIT)
+        seconds = TIMEOUTS * self._seconds
+        streamed = self.stream(full_name, path, {"tree": tree}, HISTORY_LIMIT, seconds)
         async with streamed as (answer, chunks):
             answer = dataclasses.replace(answer, body=b"".join([part async for part in chunks]))
             self._raise_for_status(answer, full_name)
@@ -134,13 +136,16 @@ class JenkinsClient:
         path: str,
         params: dict[str, str],
         limit: int,
+        seconds: float,
         headers: dict[str, str] | None = None,
     ) -> AsyncIterator[tuple[HttpResponse, AsyncIterator[bytes]]]:
-        """An answer of at most ``limit`` bytes that is read while it comes, whatever its status.
-        Raises RemoteError."""
+        """An answer of at most ``limit`` bytes, in at most ``seconds``, that is read while it
+        comes, whatever its status. Raises RemoteError."""
         request = self._request(path, params, headers)
         async with self._slot(None, path):
-            streamed = stream(self._http, request, where=self.where, what=what, limit=limit)
+            streamed = stream(
+                self._http, request, where=self.where, what=what, limit=limit, seconds=seconds
+            )
             async with streamed as answer:
                 yield answer
 
@@ -249,11 +254,7 @@ class JenkinsClient:
             error.status, error.starting, error.away = answer.status, True, True
             error.retry_after = retry_after(answer.headers)
             raise error
-        try:
-            raise_for_status(answer, self.where, what, denied_hint=DENIED)
-        except Unreachable as error:
-            error.away = error.status == TOO_MANY_REQUESTS
-            raise
+        raise_for_status(answer, self.where, what, denied_hint=DENIED)
 
     def _request(
         self, path: str, params: dict[str, str], headers: dict[str, str] | None = None

@@ -113,7 +113,7 @@ def test_a_log_that_fails(asking: Asking) -> None:
         found = []
         for _ in range(2):
             with pytest.raises(RemoteError) as caught:
-                async with api.stream("log", "job/app/1/consoleText", {}, 9) as (_, chunks):
+                async with api.stream("log", "job/app/1/consoleText", {}, 9, 5.0) as (_, chunks):
                     [part async for part in chunks]
             found.append(is_away(caught.value))
             asking.jenkins.fail(status=None, break_off=True)
