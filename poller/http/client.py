@@ -32,6 +32,9 @@ HEADERS = "latin-1"
 """Of headers both ways (RFC 9110, 5.5); unsaid, httpx tries one after the other at each look."""
 
 
+ANSWER_LIMIT = 32 * 2**20
+"""What is read takes up to 13 times as much memory, for a moment."""
+
 NO_CONNECTION = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
 """Errors that say nothing of what was to be asked."""
 
@@ -49,6 +52,8 @@ class Connection:
     server: str = ""
     """Its name in events."""
     events: Events = NO_EVENTS
+    answer_limit: int = ANSWER_LIMIT
+    """Bytes of the largest answer that is read."""
 
 
 class Client:

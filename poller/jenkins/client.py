@@ -19,22 +19,18 @@ from poller.http.retry import retry_after
 from poller.jenkins.answers import PAGE_HINT, Executable, decode, executables
 from poller.jenkins.away_probe import SMALLEST, AwayProbe
 from poller.jenkins.build import CAUSES_TREE, Millis, Number, Origin, QueueId
+from poller.jenkins.folder_memory import FolderMemory
 from poller.jenkins.paths import job_path
 from poller.jenkins.request_limiter import PROBE, RequestLimiter, is_starting
 from poller.jenkins.stage import StageTree
 
 T = TypeVar("T")
 
-KIB, MIB = 1024, 1024 * 1024
-TREE_LIMIT = 32 * MIB
-PAGE_LIMIT = 32 * MIB
-BUILD_LIMIT = 8 * MIB
-RUNNING_LIMIT = 8 * MIB
+KIB = 1024
 FACTS_LIMIT = 64 * KIB
-ORIGIN_LIMIT = MIB
-MANIFEST_LIMIT = MIB
-HISTORY_LIMIT = 64 * MIB
-"""Some 350,000 builds of one job, a summary each."""
+ORIGIN_LIMIT = MANIFEST_LIMIT = 1024 * KIB
+"""Bytes of answers that are small by their nature. All others may have the connection's
+``answer_limit``, and are asked for in parts where that is not enough."""
 
 TIMEOUTS = 20
 """A history may take so many times what another answer may: Jenkins loads each build for it."""
@@ -77,7 +73,9 @@ class JenkinsClient:
         """``X-Jenkins-Session`` of the last answer: another one after each start of Jenkins."""
         self.root = urlsplit(connection.url).path
         self._base = connection.url.rstrip("/")
+        self._limit = connection.answer_limit
         self._seconds = connection.timeout / 1000
+        self.folders = FolderMemory()
         self._away_probe = AwayProbe(self._look)
         self._http = open_client(connection, credentials=basic(user, token))
         self.limiter = limiter or RequestLimiter(self.where, connection.max_connections)
@@ -89,7 +87,7 @@ class JenkinsClient:
     async def items(self, folder: str, tree: str) -> Any:
         """``api/json`` of the top (``""``) or a folder: plain JSON, not to be trusted."""
         path = job_path(folder) + "api/json"
-        return await self._get(folder or "item tree", path, {"tree": tree}, Any, TREE_LIMIT)
+        return await self._get(folder or "item tree", path, {"tree": tree}, Any, self._limit)
 
     async def running(self) -> list[Executable]:
         """What holds an executor now; doubles are possible (measured). Jenkins has all that runs in
@@ -99,19 +97,19 @@ class JenkinsClient:
             "computer/api/json",
             {"tree": RUNNING_TREE},
             dict[str, Any],
-            RUNNING_LIMIT,
+            self._limit,
         )
         return executables(answer)
 
     async def of_job(self, full_name: str, tree: str) -> HttpResponse:
         """A job's ``tree``, whole and not decoded."""
         path = job_path(full_name) + "api/json"
-        return await self._fetch(full_name, path, {"tree": tree}, PAGE_LIMIT)
+        return await self._fetch(full_name, path, {"tree": tree}, self._limit)
 
     async def of_build(self, full_name: str, number: int, tree: str) -> HttpResponse:
         """A build's ``tree``, whole and not decoded. Raises NotFound when it is gone."""
         path = f"{job_path(full_name)}{number}/api/json"
-        return await self._fetch(f"{full_name} #{number}", path, {"tree": tree}, BUILD_LIMIT)
+        return await self._fetch(f"{full_name} #{number}", path, {"tree": tree}, self._limit)
 
     async def heads(self, full_name: str) -> list[BuildKey]:
         """The key of every build of the job, newest first. Jenkins loads each build for it."""
@@ -123,7 +121,7 @@ class JenkinsClient:
         """A job's ``tree`` that may be long: it may take TIMEOUTS times what another answer may."""
         path = job_path(full_name) + "api/json"
         seconds = TIMEOUTS * self._seconds
-        streamed = self.stream(full_name, path, {"tree": tree}, HISTORY_LIMIT, seconds)
+        streamed = self.stream(full_name, path, {"tree": tree}, self._limit, seconds)
         async with streamed as (answer, chunks):
             answer = dataclasses.replace(answer, body=b"".join([part async for part in chunks]))
             self._raise_for_status(answer, full_name)
@@ -153,13 +151,13 @@ class JenkinsClient:
         """The stage trees of the job's ten newest builds: ten flow graphs for Jenkins to read."""
         path = job_path(full_name) + "wfapi/runs"
         what = f"stages of {full_name}"
-        return await self._get(what, path, {"fullStages": "true"}, list[StageTree], PAGE_LIMIT)
+        return await self._get(what, path, {"fullStages": "true"}, list[StageTree], self._limit)
 
     async def stage_tree(self, full_name: str, number: int) -> StageTree:
         """The stage tree of one build. Raises NotFound where there is none, as of freestyle."""
         path = f"{job_path(full_name)}{number}/wfapi/describe"
         what = f"stages of {full_name} #{number}"
-        return await self._get(what, path, {"fullStages": "true"}, StageTree, BUILD_LIMIT)
+        return await self._get(what, path, {"fullStages": "true"}, StageTree, self._limit)
 
     async def origin(self, full_name: str, number: int) -> Origin:
         """When a build started and why. Raises NotFound when it is gone, or not to be seen."""
@@ -190,7 +188,7 @@ class JenkinsClient:
         """``X-Instance-Identity``, the public key of this Jenkins; only its pages carry it
         (measured). None where the page can't be had or a proxy took the header away."""
         try:
-            answer = await self._fetch("identity", "login", {}, PAGE_LIMIT)
+            answer = await self._fetch("identity", "login", {}, self._limit)
         except (Unreachable, CircuitOpen):
             raise
         except RemoteError:

@@ -7,12 +7,17 @@ from collections.abc import AsyncIterator
 from msgspec import Struct
 
 from poller.core.build_key import BuildKey
+from poller.core.errors import BadAnswer, RemoteError
+from poller.jenkins.answers import worth_splitting
 from poller.jenkins.build import SUMMARY_TREE, Millis, Number, QueueId, is_completed
 from poller.jenkins.client import BUILDS_PER_PAGE, JenkinsClient
 from poller.jenkins.discovery import Item
 
 PART = 1000
 """Summaries that are handed on at once."""
+
+AT_ONCE = 100_000
+"""Builds of a history that are asked for at once: some 18 MB, and up to 50 MB of memory."""
 
 
 class Summary(Struct, frozen=True, gc=False):
@@ -38,8 +43,8 @@ class Summary(Struct, frozen=True, gc=False):
 
 
 class _Summaries(Struct):
-    builds: list[Summary] = []
-    allBuilds: list[Summary] = []
+    builds: list[Summary] | None = None
+    allBuilds: list[Summary] | None = None
 
 
 async def summaries(client: JenkinsClient, item: Item, since: int) -> AsyncIterator[list[Summary]]:
@@ -48,20 +53,46 @@ async def summaries(client: JenkinsClient, item: Item, since: int) -> AsyncItera
     The newest hundred cost Jenkins no more than that; only where they don't reach back, all of the
     history is asked for, and Jenkins loads it. Raises RemoteError.
     """
-    newest = f"builds[{SUMMARY_TREE}]{{0,{BUILDS_PER_PAGE}}}"
-    found = (await client.history(item.full_name, newest, _Summaries)).builds
+    found = await _list(client, item.full_name, "builds", 0, BUILDS_PER_PAGE)
     yield [one for one in found if one.timestamp >= since or one.timestamp <= 0]
     if found and 0 < found[-1].timestamp < since:
         return
     if item.next_build_number <= BUILDS_PER_PAGE + 1:
         return
     reached = found[-1].number if found else item.next_build_number
-    every = f"allBuilds[{SUMMARY_TREE}]"
-    found = (await client.history(item.full_name, every, _Summaries)).allBuilds
-    older = [
-        one
-        for one in found
-        if one.number < reached and (one.timestamp >= since or one.timestamp <= 0)
-    ]
-    for at in range(0, len(older), PART):
-        yield older[at : at + PART]
+    async for found in _all(client, item.full_name):
+        older = [
+            one
+            for one in found
+            if one.number < reached and (one.timestamp >= since or one.timestamp <= 0)
+        ]
+        for at in range(0, len(older), PART):
+            yield older[at : at + PART]
+
+
+async def _all(client: JenkinsClient, full_name: str) -> AsyncIterator[list[Summary]]:
+    """Every build, in so few answers as can be had."""
+    at, size = 0, AT_ONCE
+    while True:
+        try:
+            found = await _list(client, full_name, "allBuilds", at, at + size)
+        except RemoteError as error:
+            if size <= BUILDS_PER_PAGE or not worth_splitting(error):
+                raise
+            size //= 2
+            continue
+        yield found
+        if len(found) != size:
+            return
+        at += size
+
+
+async def _list(
+    client: JenkinsClient, full_name: str, key: str, first: int, last: int
+) -> list[Summary]:
+    asked = f"{key}[{SUMMARY_TREE}]{{{first},{last}}}"
+    answer = await client.history(full_name, asked, _Summaries)
+    listed: list[Summary] | None = getattr(answer, key)
+    if listed is None:
+        raise BadAnswer(client.where, full_name, f"there is no list {key} in it")
+    return listed

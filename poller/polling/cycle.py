@@ -124,7 +124,7 @@ async def _discover(controller: Controller, row: ControllerRow, result: PollResu
     ledger, now = controller.ledger, controller.clock()
     first = row.depth is None
     # One after the other: a controller that does not answer is asked for no more.
-    tree = await fetch_items(controller.client, row.depth, first=first)
+    tree = await fetch_items(controller.client, row.depth, first=first, globs=controller.globs)
     answer = await fetch_running(controller.client)
     await verify_identity(controller, row)
     result.problems += tree.unread.values()

@@ -81,7 +81,7 @@ async def reconcile(
     row, ledger = controller.row(), controller.ledger
     since = row.since if since is None else since
     await ensure_reachable(controller)
-    tree = await fetch_items(controller.client, row.depth, first=False)
+    tree = await fetch_items(controller.client, row.depth, first=False, globs=controller.globs)
     await verify_identity(controller, row)
     settled_before = (row.last_success or controller.clock()) - GRACE_MS
     for name in names(tree.items):

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from poller.demo.jenkins.items import Jenkins
-from poller.http.client import Connection
+from poller.http.client import ANSWER_LIMIT, Connection
 from poller.jenkins.client import JenkinsClient
 
 T = TypeVar("T")
@@ -20,11 +20,16 @@ class Asking:
         self.jenkins = jenkins
         self.url = url
 
-    def run(self, work: Callable[[JenkinsClient], Awaitable[T]], timeout: int = 5_000) -> T:
+    def run(
+        self,
+        work: Callable[[JenkinsClient], Awaitable[T]],
+        timeout: int = 5_000,
+        answer_limit: int = ANSWER_LIMIT,
+    ) -> T:
         """What ``work`` gives; ``timeout`` is in milliseconds."""
 
         async def main() -> T:
-            connection = Connection(self.url, timeout, 4)
+            connection = Connection(self.url, timeout, 4, answer_limit=answer_limit)
             api = JenkinsClient("main", connection, "reader", "reader-token")
             try:
                 return await work(api)
