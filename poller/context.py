@@ -33,7 +33,7 @@ from poller.delivery.sei import SeiClient, SeiSink
 from poller.delivery.sender import Sender
 from poller.delivery.settlement import Settlement
 from poller.delivery.sink import Sink
-from poller.http.client import Connection
+from poller.http.client import ANSWER_LIMIT, Connection
 from poller.jenkins.client import JenkinsClient
 from poller.jenkins.request_limiter import RequestLimiter
 from poller.ledger import Ledger
@@ -232,4 +232,5 @@ def connection_to(
         proxy=proxy,
         server=name,
         events=events,
+        answer_limit=getattr(server, "answer_limit", ANSWER_LIMIT),
     )

@@ -99,6 +99,9 @@ class ControllerConfig(ServerConfig):
     )
     logs: Literal["none", "failed", "all"] = Field("none", description="Console logs to keep.")
     log_limit: Size = Field(2**20, description="The most that is kept of a console log.")
+    answer_limit: Size = Field(
+        32 * 2**20, ge=2**20, description="The largest answer that is read; larger: in parts."
+    )
     max_connections: int = Field(4, ge=1, le=32, description="Requests to Jenkins at once.")
     request_rate: float | None = Field(None, gt=0, description="Most requests a second.")
     instance_url: Address | None = Field(None, description="instance_url at SEI; default: url.")

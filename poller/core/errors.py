@@ -101,7 +101,8 @@ class Unreachable(RemoteError):
     """No answer: refused, timed out, broken off, 5xx or 429. Worth another try.
 
     ``retry_after`` is in seconds, where the server gave one. ``starting``: it said itself that it
-    does not work yet. ``away``: nor does it answer anything else.
+    does not work yet. ``away``: it answers nothing else either, so this says nothing of what was
+    asked.
     """
 
     retry_after: float | None = None
@@ -112,6 +113,11 @@ class Unreachable(RemoteError):
 class CircuitOpen(RemoteError):
     """Not asked at all, as the server has not answered lately: it says nothing of what was to be
     asked. Whoever does without an answer must not do without this one."""
+
+
+def is_away(error: BaseException | None) -> bool:
+    """Whether the server answers nothing now: the error says nothing of what was asked."""
+    return isinstance(error, CircuitOpen) or (isinstance(error, Unreachable) and error.away)
 
 
 class Unauthorized(RemoteError):

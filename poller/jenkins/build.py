@@ -39,6 +39,9 @@ BUILD_TREE = (
 )
 """The ``tree=`` of one build: what :class:`Build` holds."""
 
+SUMMARY_TREE = "number,timestamp,queueId,duration,result,building,inProgress"
+"""The fewest fields of a build: what the ledger is compared with."""
+
 CAUSES_TREE = (
     "number,timestamp,actions[_class,causes[_class,userId,upstreamProject,upstreamBuild,addr]]"
 )

@@ -5,11 +5,14 @@ from __future__ import annotations
 from msgspec import Struct
 
 from poller.core.build_key import BuildKey
-from poller.jenkins.build import Millis, Number, QueueId, is_completed
+from poller.core.errors import BadAnswer, RemoteError
+from poller.jenkins.answers import worth_splitting
+from poller.jenkins.build import SUMMARY_TREE, Millis, Number, QueueId, is_completed
 from poller.jenkins.client import BUILDS_PER_PAGE, JenkinsClient
 from poller.jenkins.discovery import Item
 
-SUMMARY_TREE = "number,timestamp,queueId,duration,result,building,inProgress"
+AT_ONCE = 100_000
+"""Builds of a history that are asked for at once: some 18 MB, and up to 50 MB of memory."""
 
 
 class Summary(Struct, frozen=True, gc=False):
@@ -35,8 +38,8 @@ class Summary(Struct, frozen=True, gc=False):
 
 
 class _Summaries(Struct):
-    builds: list[Summary] = []
-    allBuilds: list[Summary] = []
+    builds: list[Summary] | None = None
+    allBuilds: list[Summary] | None = None
 
 
 OUTSIDE = 50
@@ -50,16 +53,42 @@ async def summaries(client: JenkinsClient, item: Item, since: int) -> list[Summa
     The newest hundred cost Jenkins no more than that; only where they don't reach back, all of the
     history is asked for, and Jenkins loads it. Raises RemoteError.
     """
-    newest = f"builds[{SUMMARY_TREE}]{{0,{BUILDS_PER_PAGE}}}"
-    found = (await client.history(item.full_name, newest, _Summaries)).builds
+    found = await _list(client, item.full_name, "builds", 0, BUILDS_PER_PAGE)
     tail = found[-OUTSIDE:]
     outside = len(tail) == OUTSIDE and all(0 < one.timestamp < since for one in tail)
     if not outside and item.next_build_number > BUILDS_PER_PAGE + 1:
-        every = f"allBuilds[{SUMMARY_TREE}]"
-        older = (await client.history(item.full_name, every, _Summaries)).allBuilds
         # One may have begun in between, and another been deleted.
-        found = list({one.number: one for one in (*older, *found)}.values())
-        found.sort(key=lambda one: one.number, reverse=True)
+        every = {one.number: one for one in await _all(client, item.full_name)}
+        every.update((one.number, one) for one in found)
+        found = [every[number] for number in sorted(every, reverse=True)]
     within = (one.number for one in found if not 0 < one.timestamp < since)
     first = min(within, default=0)
     return [one for one in found if one.number >= first] if first else []
+
+
+async def _all(client: JenkinsClient, full_name: str) -> list[Summary]:
+    """Every build, in so few answers as can be had."""
+    every: list[Summary] = []
+    size = AT_ONCE
+    while True:
+        try:
+            found = await _list(client, full_name, "allBuilds", len(every), len(every) + size)
+        except RemoteError as error:
+            if size <= BUILDS_PER_PAGE or not worth_splitting(error):
+                raise
+            size //= 2
+            continue
+        every += found
+        if len(found) != size:
+            return every
+
+
+async def _list(
+    client: JenkinsClient, full_name: str, key: str, first: int, last: int
+) -> list[Summary]:
+    asked = f"{key}[{SUMMARY_TREE}]{{{first},{last}}}"
+    answer = await client.history(full_name, asked, _Summaries)
+    listed: list[Summary] | None = getattr(answer, key)
+    if listed is None:
+        raise BadAnswer(client.where, full_name, f"there is no list {key} in it")
+    return listed

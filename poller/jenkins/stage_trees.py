@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from poller.core.errors import BadAnswer, NotFound
+from poller.core.errors import NotFound, RemoteError
+from poller.jenkins.answers import worth_splitting
 from poller.jenkins.build import Build
 from poller.jenkins.client import JenkinsClient
 from poller.jenkins.paths import MOST_DIGITS
@@ -30,7 +31,11 @@ async def stage_tree(client: JenkinsClient, full_name: str, build: Build) -> Sta
 async def ten_stage_trees(client: JenkinsClient, full_name: str) -> dict[int, StageTree]:
     try:
         trees = await client.ten_stage_trees(full_name)
-    except (BadAnswer, NotFound):
+    except NotFound:
+        return {}
+    except RemoteError as error:
+        if not worth_splitting(error):
+            raise
         return {}  # one bad tree spoils the answer for ten: ask for each alone
     return {
         int(tree.id): tree for tree in trees if tree.id.isdecimal() and len(tree.id) <= MOST_DIGITS

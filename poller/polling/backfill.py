@@ -123,7 +123,7 @@ async def estimate(controller: Controller, window: Window, globs: Globs) -> Esti
 
 
 async def _items(controller: Controller, row: ControllerRow, globs: Globs) -> list[Item]:
-    tree = await fetch_items(controller.client, row.depth, first=False)
+    tree = await fetch_items(controller.client, row.depth, first=False, globs=controller.globs)
     return [
         item
         for item in tree.items.values()

@@ -163,7 +163,9 @@ def missing_jobs(jobs: Iterable[JobState], tree: ItemTree) -> dict[int, JobState
         for job in jobs
         if job.progress.next_build_number is not None
         and _is_missing(job.progress.next_build_number, tree.items.get(job.full_name))
-        and not any(job.full_name.startswith(f"{folder}/") for folder in tree.unread)
+        and not any(
+            job.full_name.startswith(f"{folder}/" if folder else "") for folder in tree.unread
+        )
     }
 
 

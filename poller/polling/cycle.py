@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass, field
 
 from poller.core.build_key import BuildKey
-from poller.core.errors import NotFound, RemoteError
+from poller.core.errors import NotFound, RemoteError, is_away
 from poller.core.tasks import together
 from poller.core.times import Stopping
 from poller.jenkins.discovery import Item, fetch_items
@@ -76,7 +76,7 @@ async def poll(controller: Controller, stopping: Stopping = lambda: False) -> Po
                 await _collect(controller, row, item, changes, result)
 
     await together(one(item) for item in changes.items)
-    if limiter.circuit_open:
+    if limiter.circuit_open or result.error is not None:
         return _failed(controller, row, result, result.error or limiter.circuit_open_error())
     record_breaker(controller)
     await give_up_missing(controller, row, changes, result)
@@ -108,7 +108,7 @@ async def _collect(
             if recorded.stale:
                 break
     except RemoteError as error:
-        if controller.client.limiter.circuit_open:
+        if is_away(error):
             result.error = error  # the job is not to blame
             return
         result.problems.append(str(error))
@@ -130,7 +130,7 @@ async def _discover(controller: Controller, row: ControllerRow, result: PollResu
     ledger, now = controller.ledger, controller.clock()
     first = row.depth is None
     # One after the other: a controller that does not answer is asked for no more.
-    tree = await fetch_items(controller.client, row.depth, first=first)
+    tree = await fetch_items(controller.client, row.depth, first=first, globs=controller.globs)
     answer = await fetch_running(controller.client)
     await verify_identity(controller, row)
     result.problems += tree.unread.values()

@@ -7,10 +7,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from poller.core.errors import BadAnswer, CircuitOpen, RemoteError, Unreachable
+from poller.core.errors import BadAnswer, RemoteError, is_away
 from poller.core.tasks import together
 from poller.jenkins.build import Build
-from poller.jenkins.build_pages import BuildFault, BuildPage
+from poller.jenkins.build_pages import BuildPage
+from poller.jenkins.build_values import BuildFault
 from poller.jenkins.discovery import in_multibranch
 from poller.jenkins.stage import StageTree
 from poller.jenkins.stage_trees import (
@@ -43,7 +44,7 @@ class EnrichFailure:
 
     ``fallback`` is what its run can be made of when trying again has been no use; None for one
     that Jenkins could not load whole (``broken``). ``counts`` is False where nothing was asked of
-    it, or the controller is away.
+    it.
     """
 
     build: Build
@@ -66,7 +67,7 @@ async def enrich(
 ) -> list[EnrichedBuild | EnrichFailure]:
     """Each of the completed builds that were ``read`` of a job with its evidence, or why it has not
     all of it. For a build that is not sent, nothing is asked. A log that can't be had keeps no
-    build back. Raises CircuitOpen: then nothing is known of any of them.
+    build back. Raises RemoteError where the controller is away: then nothing is known of any.
 
     ``newest`` are the job's newest numbers: ten stage trees can be had of those at once. Those that
     failed before (``pending``) come last, and when too many get no answer, the rest is put off.
@@ -115,9 +116,9 @@ async def _trees_at_once(
         return {}
     try:
         return await ten_stage_trees(controller.client, full_name)
-    except CircuitOpen:
-        raise
-    except RemoteError:
+    except RemoteError as error:
+        if is_away(error):
+            raise
         return {}  # one bad tree spoils the answer for ten: each is asked for alone
 
 
@@ -162,9 +163,9 @@ async def _with_evidence(
     if tree is None:
         try:
             tree = await stage_tree(controller.client, full_name, build)
-        except CircuitOpen:
-            raise
         except RemoteError as error:
+            if is_away(error):
+                raise
             no_tree = error
     above = await controller.upstream.of(full_name, build)
     archived = await manifests(controller.client, full_name, build)
@@ -189,7 +190,4 @@ async def _with_evidence(
             *([Missing("log", f"console log: {read_error}")] if read_error else []),
         ),
     )
-    if not retry:
-        return enriched
-    away = isinstance(no_tree, Unreachable) and no_tree.away
-    return EnrichFailure(build, retry[0].why, enriched, counts=not away)
+    return EnrichFailure(build, retry[0].why, enriched) if retry else enriched

@@ -35,10 +35,12 @@ async def manifests(client: JenkinsClient, full_name: str, build: Build) -> Mani
             body = await client.archived_file(full_name, build.number, path)
         except NotFound:
             continue  # not listed, or gone since it was
+        except Unreachable as error:
+            if error.away:
+                raise
+            return Manifests(tuple(read), tuple(wrong), str(error))
         except CircuitOpen:
             raise
-        except Unreachable as error:
-            return Manifests(tuple(read), tuple(wrong), str(error))
         except RemoteError as error:
             if isinstance(error, BadAnswer) and error.status is None:
                 return Manifests(tuple(read), tuple(wrong), str(error))

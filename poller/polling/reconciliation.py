@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 
-from poller.core.errors import NotFound, RemoteError
+from poller.core.errors import NotFound, RemoteError, is_away
 from poller.core.patterns import Globs
 from poller.core.times import iso
 from poller.http.throttle import RateLimit
@@ -87,7 +87,7 @@ async def reconcile(
     row, ledger = controller.row(), controller.ledger
     since = row.since if since is None else since
     await ensure_reachable(controller)
-    tree = await fetch_items(controller.client, row.depth, first=False)
+    tree = await fetch_items(controller.client, row.depth, first=False, globs=controller.globs)
     await verify_identity(controller, row)
     settled_before = await _settled_before(controller, row)
     for name in names(tree.items):
@@ -109,7 +109,7 @@ async def reconcile(
         except NotFound:
             continue  # deleted since the tree was asked
         except RemoteError as error:
-            if controller.client.limiter.circuit_open:
+            if is_away(error):
                 raise
             comparison.problem = str(error)
         else:

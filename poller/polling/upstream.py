@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from poller.core.errors import BadAnswer, CircuitOpen, RemoteError, Unreachable
+from poller.core.errors import BadAnswer, CircuitOpen, RemoteError, Unreachable, is_away
 from poller.jenkins.build import Build, Origin
 from poller.jenkins.client import JenkinsClient
 from poller.mapping.causes import causes, parents
@@ -60,7 +60,7 @@ class UpstreamCauses:
             )
             above: list[Key] = []
             for key, answer in zip(level, answers, strict=True):
-                if isinstance(answer, Unreachable | BadAnswer):
+                if isinstance(answer, Unreachable | BadAnswer) and not is_away(answer):
                     return Ancestry(tuple(found), str(answer))
                 if isinstance(answer, BaseException):
                     raise answer

@@ -32,7 +32,7 @@ class StageBar:
 
 
 @dataclass(frozen=True)
-class BuildPage:
+class BuildDetails:
     """``url`` is the build's page in Jenkins, empty where it is not known. ``stages`` is None where
     the payload is not kept any more or can't be read; ``payload`` is indented JSON, empty where
     there is none."""
@@ -51,7 +51,7 @@ class _Kept(msgspec.Struct):
     web_url: str = ""
 
 
-def build_page(ledger: Ledger, number: int) -> BuildPage | None:
+def build_page(ledger: Ledger, number: int) -> BuildDetails | None:
     """The page of the build with that id; None when there is none. Raises LedgerError."""
     build = ledger.page_queries.build(number)
     if build is None:
@@ -61,7 +61,7 @@ def build_page(ledger: Ledger, number: int) -> BuildPage | None:
     kept = _Kept() if body is None else read(body)
     tree = None if body is None or kept is None else kept.job_run or RunStages([])
     length = build["duration"] if tree is None else whole_length(tree, build)
-    return BuildPage(
+    return BuildDetails(
         build=build,
         length=length,
         url=web_address(kept.web_url if kept else ""),

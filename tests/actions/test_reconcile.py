@@ -7,7 +7,7 @@ import gzip
 
 from poller.core.build_key import BuildKey
 from poller.demo.faults import Answer, Fault
-from poller.jenkins.client import HISTORY_LIMIT
+from poller.http.client import ANSWER_LIMIT
 from poller.jenkins.history import Summary
 from poller.ledger.reconciliation import LedgerEntry
 from poller.ledger.records import JobState
@@ -162,7 +162,7 @@ def test_a_job_of_too_many_builds_is_not_compared(site: Site) -> None:
     for job in ("good", "long"):
         build_old(site, 2, job)
     site.run("once")
-    body = gzip.compress(b'{"builds":[' + b" " * HISTORY_LIMIT)
+    body = gzip.compress(b'{"builds":[' + b" " * ANSWER_LIMIT)
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
     site.jenkins.fail("/job/long/*", status=200, body=body, headers=headers)
     result = site.run("reconcile")

@@ -14,10 +14,9 @@ import httpx
 from poller.demo.jenkins.items import Jenkins
 from poller.demo.jenkins.stages import Stage, Step
 from poller.demo.sei import Sei
-from poller.jenkins.build import BUILD_TREE, CAUSES_TREE
+from poller.jenkins.build import BUILD_TREE, CAUSES_TREE, SUMMARY_TREE
 from poller.jenkins.client import RUNNING_TREE
 from poller.jenkins.discovery import tree
-from poller.jenkins.history import SUMMARY_TREE
 from tests.support.git_build import build_data, git_changes
 from tests.support.replay import RECORDINGS
 from tests.support.simulated_iacm import Harness

@@ -18,6 +18,7 @@ from poller.core.patterns import Globs
 from poller.http.errors import HttpResponse, raise_for_status
 from poller.http.retry import retry_after
 from poller.jenkins.build import Build
+from poller.jenkins.build_pages import newest_builds, whole_build
 from poller.jenkins.discovery import PIPELINE_JOB, Item, fetch_items
 from poller.jenkins.history import summaries
 from poller.jenkins.paths import build_of_url, job_path
@@ -85,7 +86,7 @@ def heads(bench: Workbench, body: bytes) -> None:
 def build(bench: Workbench, body: bytes) -> None:
     """One build by its number."""
     controller, _ = bench.controller(build=body)
-    one = bench.run(controller.client.build("team/app", 1))
+    one = bench.run(whole_build(controller.client, "team/app", 1))
     assert one.key.timestamp >= 0
     _collected(bench, body, builds=b'{"builds":[' + body + b"]}")
 
@@ -132,7 +133,7 @@ def progressive(bench: Workbench, body: bytes) -> None:
     answers.bodies = {kind: text for kind, text in answers.bodies.items() if kind != "console"}
     answers.headers = {"X-More-Data": "true", "X-Text-Size": str(len(body))}
     reader: LogCollector = controller.logs
-    (one, *_) = bench.run(controller.client.builds("team/app", 1))
+    (one, *_) = bench.run(newest_builds(controller.client, "team/app", 1)).builds
     log = bench.run(reader.read(controller.client, "team/app", one, controller.mapping.redactor))
     bench.tells(escape_line(log.kept.read_error or ""))
 
@@ -201,7 +202,7 @@ def headers(bench: Workbench, body: bytes) -> None:
         _refused(bench, HttpResponse(status, told, b""))
     one = msgspec.json.decode(bench.seeds["build"][-1], type=Build)
     for ask in (
-        lambda: controller.client.builds("team/app", 10),
+        lambda: newest_builds(controller.client, "team/app", 10),
         lambda: controller.client.identity(),
         lambda: controller.client.headers(),
         lambda: controller.logs.read(

@@ -12,6 +12,7 @@ from poller.demo.jenkins.builds import Build
 from poller.demo.jenkins.items import Jenkins
 from poller.http.client import Connection
 from poller.jenkins.build import LISTED_FILES
+from poller.jenkins.build_pages import whole_build
 from poller.jenkins.client import JenkinsClient
 from poller.polling.manifests import Manifests, manifests
 from poller.polling.upstream import DEEPEST, MOST, Ancestry, UpstreamCauses
@@ -45,7 +46,7 @@ class Asked:
 
         async def work(api: JenkinsClient) -> list[Ancestry]:
             upstream = UpstreamCauses(api, remembered)
-            read = [await api.build(b.job.full_name, b.number) for b in builds]
+            read = [await whole_build(api, b.job.full_name, b.number) for b in builds]
             self.jenkins.requests.clear()
             jobs = [b.job.full_name for b in builds]
             asked = zip(jobs, read, strict=True)
@@ -57,7 +58,7 @@ class Asked:
         """The manifests of a build."""
 
         async def work(api: JenkinsClient) -> Manifests:
-            read = await api.build(build.job.full_name, build.number)
+            read = await whole_build(api, build.job.full_name, build.number)
             self.jenkins.requests.clear()
             return await manifests(api, build.job.full_name, read)
 
@@ -148,7 +149,7 @@ def test_memory_is_bounded(asked: Asked) -> None:
     async def work(api: JenkinsClient) -> int:
         upstream = UpstreamCauses(api, 2)
         for name in ("down-0", "down-1", "down-2", "down-2", "down-0"):
-            await upstream.of(name, await api.build(name, 1))
+            await upstream.of(name, await whole_build(api, name, 1))
         return sum("up-" in request.path for request in asked.jenkins.requests)
 
     for n in range(3):
@@ -203,7 +204,7 @@ def test_an_outage_is_told_and_forgotten(asked: Asked) -> None:
 
     async def work(api: JenkinsClient) -> list[Ancestry]:
         upstream = UpstreamCauses(api)
-        read = [(b.job.full_name, await api.build(b.job.full_name, 1)) for b in down]
+        read = [(b.job.full_name, await whole_build(api, b.job.full_name, 1)) for b in down]
         asked.jenkins.fail("/job/up/*", status=500)
         first = await asyncio.gather(*(upstream.of(*one) for one in read))
         assert [one.retry for one in first] == ["controller main: causes of up #1: HTTP 500"] * 3

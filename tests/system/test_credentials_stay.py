@@ -23,6 +23,7 @@ from poller.config.load import load
 from poller.core.errors import ConfigError, RemoteError
 from poller.core.urls import goes_in_clear, is_loopback
 from poller.http.client import Connection
+from poller.jenkins.build_pages import newest_builds, one_build
 from poller.jenkins.client import JenkinsClient
 from poller.jenkins.discovery import ItemTree, walk
 from poller.jenkins.paths import is_name
@@ -75,8 +76,8 @@ def test_no_name_leads_anywhere_else() -> None:
 
         async def ask(name: str) -> None:
             for asked in (
-                api.builds(name, 1),
-                api.build(name, 7),
+                newest_builds(api, name, 1),
+                one_build(api, name, 7),
                 api.stage_tree(name, 7),
                 api.archived_file(name, 7, "sei-artifacts.json"),
             ):

@@ -24,6 +24,7 @@ from poller.context import connection_to
 from poller.core.errors import BadAnswer, NotFound, RemoteError, Unauthorized
 from poller.core.known_secrets import mask
 from poller.core.patterns import Globs, matches
+from poller.jenkins.build_pages import newest_builds
 from poller.jenkins.client import JenkinsClient
 from poller.jenkins.discovery import PIPELINE_JOB, ItemTree, fetch_items
 from poller.jenkins.request_limiter import RequestLimiter
@@ -144,7 +145,7 @@ async def _stages(client: JenkinsClient, tree: ItemTree, watched: Iterable[str])
         if item.cls != PIPELINE_JOB or item.next_build_number <= 1:
             continue
         try:
-            builds = await client.builds(name, 1)
+            builds = (await newest_builds(client, name, 1)).builds
             if not builds:
                 continue
             await client.stage_tree(name, builds[0].number)
