@@ -163,18 +163,25 @@ def with_context(
     work: Callable[[AppContext], Coroutine[Any, Any, T]],
     *,
     events: Events = NO_EVENTS,
-    share: float = BESIDE_THE_SERVICE,
+    instead: bool = False,
 ) -> T:
-    """What ``work`` returns, with all that the config names opened for it."""
+    """What ``work`` returns, with all that the config names opened for it. ``instead`` of the
+    service, not beside it: with all of ``max_connections``, and no standstill for the ledger.
+    """
     import asyncio
 
     from poller.context import open_context
     from poller.core.log_output import configure
+    from poller.ledger import SHORT_WAIT
+    from poller.ledger.file import LONGEST_WAIT
 
     configure()
 
     async def main() -> T:
-        async with open_context(settings, os.environ, events=events, share=share) as context:
+        share, wait = (1.0, SHORT_WAIT) if instead else (BESIDE_THE_SERVICE, LONGEST_WAIT)
+        async with open_context(
+            settings, os.environ, events=events, share=share, wait=wait
+        ) as context:
             return await work(context)
 
     return asyncio.run(main())

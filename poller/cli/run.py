@@ -34,7 +34,7 @@ def once(ctx: typer.Context, as_json: AsJson = False) -> int:
 
     settings = read_settings(ctx)
     with only_one(Path(settings.ledger.path)), ProgressBar(sys.stderr) as bar:
-        done = with_context(settings, poll_once, events=bar, share=1.0)
+        done = with_context(settings, poll_once, events=bar, instead=True)
     emit(once_json(done) if as_json else once_lines(done))
     for hint in once_hints(done):
         say(hint, err=True)

@@ -15,6 +15,7 @@ from poller.context import AppContext
 from poller.core.errors import LedgerUnwritable
 from poller.core.events import WakeOnCollected
 from poller.core.tasks import end
+from poller.ledger.file import LONGEST_WAIT
 from poller.ledger.retention import apply_retention
 from poller.service.delivery_loop import DeliveryLoop
 from poller.service.ledger_guard import LedgerGuard
@@ -30,8 +31,9 @@ WATCHDOG, PINGS = "watchdog", 4
 
 RETENTION_SECONDS = 3600.0
 
-EXTRA_STOP_SECONDS = 5.0
-"""That systemd waits longer for the end than the service waits for its jobs."""
+EXTRA_STOP_SECONDS = 5.0 + LONGEST_WAIT
+"""That systemd waits longer for the end than the service waits for its jobs: for the ledger, too,
+where another program holds it."""
 
 
 class Job(Protocol):
@@ -98,7 +100,7 @@ async def run(
     finally:
         await end([*keepers, stopped], 0)
         await scheduler.aclose()
-    if stop.reload or all_settled(context):
+    if stop.reload or await all_settled(context):
         log.info("service_stopped", queued=context.ledger.outbox.count_queued())
 
 
@@ -134,11 +136,15 @@ def patience(settings: Settings) -> float:
     return max(PATIENCE, 5 * longest)
 
 
-def all_settled(context: AppContext) -> bool:
+async def all_settled(context: AppContext) -> bool:
     """Record the final answers that are kept; where that is not possible, say what will be sent
     again."""
-    try:
+
+    async def catch_up() -> None:
         context.settlement.catch_up()
+
+    try:
+        await context.ledger.until_free(catch_up)
     except LedgerUnwritable as error:
         structlog.get_logger().error(
             "service_stopped",
