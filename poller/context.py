@@ -162,7 +162,7 @@ def controller_of_config(
             instance_url=controller.effective_instance_url,
         ),
         mapping=common.mapping,
-        upstream=UpstreamCauses(client),
+        upstream=UpstreamCauses(client, clock=common.clock),
         logs=log_collector(controller, common),
     )
 
