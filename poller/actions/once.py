@@ -36,9 +36,16 @@ class OnceResult:
         return 0
 
 
-async def once(context: AppContext) -> OnceResult:
-    """Poll every controller, send beside it, and then the rest. Raises LedgerError."""
+async def once(context: AppContext, *, now: bool = False) -> OnceResult:
+    """Poll every controller, send beside it, and then the rest. With ``now``, nothing waits for its
+    time to be tried again. Raises LedgerError."""
     done, ledger = OnceResult(), context.ledger
+
+    async def end_waits() -> None:
+        ledger.jobs.ask_now(None)
+
+    if now:
+        await ledger.until_free(end_waits)
 
     async def collect(queued: Callable[[], None]) -> None:
         done.cycles = await together(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -63,6 +63,9 @@ T = TypeVar("T")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ControllerName = Annotated[
     str | None, typer.Option("--controller", metavar="NAME", help="Needed where two share the job.")
+]
+OneController = Annotated[
+    str | None, typer.Option("--controller", metavar="NAME", help="Default: every controller.")
 ]
 When = Annotated[str | None, typer.Option(metavar="WHEN", help="An ISO 8601 time, or 90d, or all.")]
 SinkName = Annotated[
@@ -129,6 +132,12 @@ def config_path(ctx: typer.Context) -> Path:
     path = find(ctx.find_root().obj, os.environ).absolute()
     os.environ.setdefault("CREDENTIALS_DIRECTORY", str(path.parent))
     return path
+
+
+def check_controller(name: str | None, known: Sequence[str]) -> None:
+    """Raise UsageError for a controller that is not in the config."""
+    if name is not None and name not in known:
+        raise UsageError(f"no controller {name!r} in the config", f"there are: {', '.join(known)}")
 
 
 def is_iacm(settings: Settings, sink: str) -> bool:

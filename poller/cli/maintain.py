@@ -11,9 +11,11 @@ import typer
 from poller.cli.app import (
     AsJson,
     ControllerName,
+    OneController,
     SinkName,
     When,
     app,
+    check_controller,
     is_iacm,
     moment,
     read_settings,
@@ -37,9 +39,6 @@ Jobs = Annotated[
     typer.Option(
         "--job", metavar="GLOB", help="Only jobs whose fullName it matches; may be repeated."
     ),
-]
-OneController = Annotated[
-    str | None, typer.Option("--controller", metavar="NAME", help="Default: every controller.")
 ]
 
 
@@ -177,8 +176,5 @@ def _globs(jobs: list[str] | None) -> Globs:
 
 
 def _chosen(context: AppContext, controller: str | None) -> list[Controller]:
-    ours = [one for one in context.controllers if controller in (None, one.name)]
-    if not ours:
-        names = ", ".join(one.name for one in context.controllers)
-        raise UsageError(f"no controller {controller!r} in the config", f"there are: {names}")
-    return ours
+    check_controller(controller, [one.name for one in context.controllers])
+    return [one for one in context.controllers if controller in (None, one.name)]

@@ -72,7 +72,10 @@ def once_hints(done: OnceResult) -> list[str]:
         for cycle in done.cycles
         if cycle.error is not None and cycle.error.hint
     ]
-    return hints + [f"{name}: {one.hint}" for name, one in done.passes.items() if one.hint]
+    hints += [f"{name}: {one.hint}" for name, one in done.passes.items() if one.hint]
+    if done.exit_code:
+        hints.append("what waits now is asked at once by `sei-poller once --now`")
+    return hints
 
 
 def once_json(done: OnceResult) -> dict[str, Any]:

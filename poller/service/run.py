@@ -19,6 +19,7 @@ from poller.ledger.file import LONGEST_WAIT
 from poller.ledger.retention import apply_retention
 from poller.service.delivery_loop import DeliveryLoop
 from poller.service.ledger_guard import LedgerGuard
+from poller.service.now import follow_requests
 from poller.service.parts import ServiceParts, Stop
 from poller.service.poll_loop import PollLoop, SelfCheckLoop
 from poller.service.scheduler import Scheduler, interval, start_gap, trigger
@@ -76,14 +77,19 @@ async def run(
         metrics.unwritable = why
 
     guard = LedgerGuard(context.ledger, set_unwritable, scheduler.run_soon)
-    jobs = jobs_of(ServiceParts(context, metrics, scheduler, guard, watchdog, stop))
+    parts = ServiceParts(context, metrics, scheduler, guard, watchdog, stop)
+    jobs = jobs_of(parts)
     for job in jobs:
         scheduler.add(job.id, job.trigger, partial(guard.run_job, job.id, job.run_once), job.first)
     if systemd.watchdog is not None:
         scheduler.add(WATCHDOG, interval(systemd.watchdog / PINGS), watchdog.ping)
     scheduler.start()
     systemd.ready()
-    keepers = [asyncio.create_task(guard.run()), asyncio.create_task(scheduler.follow_clock())]
+    waiting = [job for job in jobs if isinstance(job, PollLoop | DeliveryLoop)]
+    keepers = [
+        asyncio.create_task(keeper)
+        for keeper in (guard.run(), scheduler.follow_clock(), follow_requests(parts, waiting))
+    ]
     stopped = asyncio.create_task(stop.requested.wait())
     log = structlog.get_logger()
     try:
