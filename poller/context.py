@@ -37,6 +37,7 @@ from poller.http.client import ANSWER_LIMIT, Connection
 from poller.jenkins.client import JenkinsClient
 from poller.jenkins.request_limiter import RequestLimiter
 from poller.ledger import Ledger
+from poller.ledger.file import LONGEST_WAIT
 from poller.mapping.extract import Extraction
 from poller.mapping.map_build import MappingConfig, SeiInstance
 from poller.mapping.redaction import Redactor
@@ -67,15 +68,17 @@ async def open_context(
     clock: Clock = now_ms,
     events: Events = NO_EVENTS,
     share: float = 1.0,
+    wait: float = LONGEST_WAIT,
 ) -> AsyncIterator[AppContext]:
     """Everything open; closed at the end. ``clock`` gives epoch milliseconds. ``share`` is the part
-    of a controller's ``max_connections`` that is used, one at least.
+    of a controller's ``max_connections`` that is used, one at least. ``wait`` is how many seconds
+    the ledger stands still while another program holds it.
 
     Raises ConfigError for a missing secret or GUID, LedgerError for an unusable ledger.
     """
     need_guids(settings)
     async with contextlib.AsyncExitStack() as stack:
-        ledger = stack.enter_context(Ledger(Path(settings.ledger.path)))
+        ledger = stack.enter_context(Ledger(Path(settings.ledger.path), wait=wait))
         controllers = []
         common = SharedParts(
             mapping_config(settings), Extraction(settings.extract), cache(trust),
@@ -160,7 +163,7 @@ def controller_of_config(
             instance_url=controller.effective_instance_url,
         ),
         mapping=common.mapping,
-        upstream=UpstreamCauses(client),
+        upstream=UpstreamCauses(client, clock=common.clock),
         logs=log_collector(controller, common),
     )
 

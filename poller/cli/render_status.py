@@ -130,7 +130,9 @@ def _open_circuit(breaker: dict[str, Any]) -> list[str]:
     """An open circuit as text."""
     if breaker["state"] == BreakerState.CLOSED:
         return []
-    tried = f"tried again at {breaker['next_try']}" if breaker["next_try"] else "tried just now"
+    tried = "tried just now"
+    if breaker["next_try"]:
+        tried = f"tried again at {breaker['next_try']}, or at once by `sei-poller now`"
     return [f"breaker {breaker['state']} since {breaker['since']}, {tried}: {breaker['why']}"]
 
 

@@ -5,7 +5,8 @@ PollerError
 ├── UsageError           the command line can't be used                    exit 64
 ├── NoSuchBuild          the named job or build does not exist             exit 65
 ├── LedgerError          the ledger can't be opened or written             exit 73
-│   └── LedgerUnwritable     … now: a full or failing disk, another program
+│   └── LedgerUnwritable     … now: a full or failing disk
+│       └── LedgerBusy           … now: another program holds it
 └── RemoteError          a server did not give what was asked              exit 69
     ├── Unreachable      no answer: refused, timed out, broken off, 5xx, 429
     ├── CircuitOpen      not asked: it did not answer others
@@ -72,6 +73,10 @@ class LedgerError(PollerError):
 class LedgerUnwritable(LedgerError):
     """It can't be written now, and nothing says that it is broken: the disk is full, failing or
     away, or another program holds the file. Worth another try."""
+
+
+class LedgerBusy(LedgerUnwritable):
+    """Another program holds the file for longer than is waited for."""
 
 
 LONGEST_WHAT, LONGEST_REASON = 300, 2_000

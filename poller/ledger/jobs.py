@@ -109,6 +109,30 @@ class Jobs:
                 (controller, job.full_name, cls, retry_at),
             )
 
+    def ask_now(self, controller: str | None) -> None:
+        """Let nothing wait for its time any more: jobs that were put off, builds that are asked for
+        again, runs that went without something, and open circuits; of one controller by its name,
+        or of all of them and of all sinks."""
+        of_it = "in (select j.id from job j join controller c on c.id = j.controller"
+        of_it += " where ?1 is null or c.name = ?1)"
+        with self._file.write("ask at once") as conn:
+            conn.execute(
+                "update job set retry_at = 0 where retry_at > 0 and controller in"
+                " (select id from controller where ?1 is null or name = ?1)",
+                (controller,),
+            )
+            conn.execute(f"update pending set retry_at = 0 where job {of_it}", (controller,))
+            conn.execute(
+                "update incomplete set retry_at = 0 where retry_at > 0 and build in"
+                f" (select id from build where job {of_it})",
+                (controller,),
+            )
+            conn.execute(
+                "update breaker set next_try = since where next_try is not null"
+                " and (?1 is null or (kind = 'controller' and name = ?1))",
+                (controller,),
+            )
+
     def note_missing(self, jobs: Iterable[int]) -> None:
         """Note jobs, by id, that an item tree did not show."""
         with self._file.write("note missing jobs") as conn:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,11 +13,14 @@ from poller.ledger.builds import advance, packed
 from poller.ledger.executions import SINK as IACM
 from poller.ledger.executions import record_execution
 from poller.ledger.file import LedgerFile
-from poller.ledger.incomplete import complete_now
+from poller.ledger.incomplete import complete_now, record_incomplete
 from poller.ledger.jobs import take_watermark_back
 from poller.ledger.records import BuildRow
 
 Outcome = Literal["delivered", "rejected"]
+PAGE = 500
+"""Builds that are read at once."""
+
 PAGES_GIVEN_BACK = 1_000
 """Pages that are given back to the disk at once: never more than a moment's work."""
 
@@ -46,6 +51,27 @@ class SentBuild:
     key: BuildKey
     kept: bool
     refused_by: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """Builds of a controller, by its id, that one of ``sinks`` has taken and that wait for none of
+    them; started from ``since`` until ``until`` (epoch ms; None: no such end). ``incomplete``: only
+    those that were sent without something."""
+
+    controller: int
+    sinks: Sequence[str]
+    since: int | None
+    until: int | None
+    incomplete: bool
+
+
+@dataclass(frozen=True)
+class DeliveredBuild:
+    """A build that a sink has taken."""
+
+    id: int
+    full_name: str
 
 
 class Outbox:
@@ -134,6 +160,28 @@ class Outbox:
             " join controller c on c.id = d.controller where d.state = 'rejected' order by d.id"
         )
 
+    def delivered(self, which: Delivered, after: int) -> list[DeliveredBuild]:
+        """The next :data:`PAGE` of them with ids above ``after``."""
+        of_sink = (
+            "exists (select 1 from delivery d where d.build = b.id and d.state = '{}'"
+            " and d.sink in (select value from json_each(?2)))"
+        )
+        first = (
+            "incomplete i cross join build b on b.id = i.build" if which.incomplete else "build b"
+        )
+        with self._file.guarded("read builds"):
+            rows = self._file.conn.execute(
+                f"select b.id, j.full_name from {first} join job j on j.id = b.job"
+                " where b.id > ?3 and j.controller = ?1 and b.timestamp >= coalesce(?4, 0)"
+                f" and (?5 is null or b.timestamp < ?5) and {of_sink.format('delivered')}"
+                f" and not {of_sink.format('queued')} order by b.id limit ?6",
+                (
+                    which.controller, json.dumps(list(which.sinks)), after, which.since,
+                    which.until, PAGE,
+                ),
+            )  # fmt: skip
+            return [DeliveredBuild(*row) for row in rows]
+
     def sent(self, build: int) -> SentBuild:
         """A build that is to be sent again."""
         (row,) = self._file.rows(
@@ -154,10 +202,10 @@ class Outbox:
             refused_by,
         )  # fmt: skip
 
-    def requeue(self, build: int, at: int, new: BuildRow | None, *, all_sinks: bool) -> None:
-        """Put a build's deliveries back to the queue: the rejected ones, or those of ``all_sinks``
-        that take job runs. With ``new`` it is sent as that, else as it was kept; IaCM's rejection
-        stays where there is no execution of it any more."""
+    def requeue(self, build: int, at: int, new: BuildRow | None, sinks: Sequence[str]) -> None:
+        """Put a build's deliveries back to the queue: the rejected ones, and those of ``sinks``
+        that take job runs, whatever became of them. With ``new`` it is sent as that, else as it was
+        kept; IaCM's rejection stays where there is no execution of it any more."""
         with self._file.write("queue a build again") as conn:
             if new is not None and new.payload is not None:
                 conn.execute(
@@ -171,12 +219,14 @@ class Outbox:
                 record_execution(conn, build, new.execution, new.no_execution)
                 if new.incomplete is None:
                     complete_now(conn, build)
+                else:
+                    record_incomplete(conn, build, new.incomplete, at)
             no_execution = new is not None and new.execution is None
             conn.execute(
                 "update delivery set state = 'queued', at = ?, status = null, answer = null"
                 " where build = ? and iif(sink = ?, state = 'rejected' and not ?,"
-                " state = 'rejected' or ?)",
-                (at, build, IACM, no_execution, all_sinks),
+                " state = 'rejected' or sink in (select value from json_each(?)))",
+                (at, build, IACM, no_execution, json.dumps(list(sinks))),
             )
             conn.execute("update payload set settled_at = null where build = ?", (build,))
             take_watermark_back(conn, build)

@@ -1,4 +1,5 @@
-"""Why the builds above a build started: each is asked for once, and remembered.
+"""Why the builds above a build started: each is asked for once, and remembered for builds that had
+begun by then. For later ones it is asked again: its job may be another one of that name by now.
 
 An upstream cause names a build and nothing of that build's own causes (measured).
 """
@@ -11,9 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from poller.core.errors import BadAnswer, CircuitOpen, RemoteError, Unreachable, is_away
-from poller.jenkins.build import Build, Origin
+from poller.core.times import Clock, now_ms
+from poller.jenkins.build import Build
 from poller.jenkins.client import JenkinsClient
-from poller.mapping.causes import causes, parents
+from poller.mapping.causes import needed_causes, parents
 from poller.mapping.evidence import UpstreamBuild
 
 DEEPEST = 10
@@ -22,10 +24,27 @@ DEEPEST = 10
 MOST = 30
 """Builds above a build that are asked for: one that many have triggered names them all."""
 
-REMEMBERED = 5_000
-"""Builds a controller whose causes are kept in memory: what triggers much is asked for once."""
+REMEMBERED = 4 * 1024 * 1024
+"""Bytes a controller that its causes may take in memory: what triggers much is asked for once.
+Those of some 5,000 builds, as most are."""
+
+BUILD_BYTES, CAUSE_BYTES = 500, 400
+"""What Python needs for one, beside its texts (measured)."""
+
+MOST_AHEAD = 60_000
+"""Milliseconds after the newest start that was seen: builds that one triggers begin together."""
 
 Key = tuple[str, int]
+
+
+@dataclass
+class _Remembered:
+    """When an upstream build began (epoch ms) and why, or that the answer is on its way. It holds
+    for builds that began ``until`` then; ``size`` is in bytes."""
+
+    answer: asyncio.Future[tuple[int, UpstreamBuild]]
+    until: int
+    size: int = 0
 
 
 @dataclass(frozen=True)
@@ -40,23 +59,29 @@ class Ancestry:
 class UpstreamCauses:
     """The causes of one controller's builds."""
 
-    def __init__(self, client: JenkinsClient, remembered: int = REMEMBERED) -> None:
+    def __init__(
+        self, client: JenkinsClient, remembered: int = REMEMBERED, clock: Clock = now_ms
+    ) -> None:
         self._client = client
         self._most = remembered
-        self._answers: OrderedDict[Key, asyncio.Future[Origin | str]] = OrderedDict()
+        self._clock = clock
+        self._bytes = 0
+        self._latest = 0
+        self._remembered: OrderedDict[Key, _Remembered] = OrderedDict()
 
     async def of(self, full_name: str, build: Build) -> Ancestry:
         """The builds above a build of the job, at most 10 levels, none twice.
 
         One that is gone or forbidden ends its branch of the chain.
         """
+        self._latest = max(self._latest, build.timestamp)
         seen: set[Key] = {(full_name, build.number)}
         found: list[UpstreamBuild] = []
-        level = _fresh(parents(list(causes(build.actions))), seen)
+        level = _fresh(parents(needed_causes(build.actions)), seen)
         for _ in range(DEEPEST):
             level = level[: MOST - len(found)]
             answers = await asyncio.gather(
-                *(self._origin(key) for key in level), return_exceptions=True
+                *(self._origin(key, build.timestamp) for key in level), return_exceptions=True
             )
             above: list[Key] = []
             for key, answer in zip(level, answers, strict=True):
@@ -64,7 +89,10 @@ class UpstreamCauses:
                     return Ancestry(tuple(found), str(answer))
                 if isinstance(answer, BaseException):
                     raise answer
-                one = _upstream_build(key, answer, build.timestamp)
+                began, one = answer
+                if began > build.timestamp:
+                    # Of a job that was deleted and created anew since: it counts from 1 again.
+                    one = UpstreamBuild(*key, (), "another build by now")
                 found.append(one)
                 above += parents(one.causes)
             level = _fresh(above, seen)
@@ -72,37 +100,60 @@ class UpstreamCauses:
                 break
         return Ancestry(tuple(found))
 
-    async def _origin(self, key: Key) -> Origin | str:
-        """What Jenkins says of a build, or why it says nothing. Raises Unreachable, BadAnswer."""
-        asked = self._answers.get(key)
-        if asked is not None:
-            self._answers.move_to_end(key)
-            return await asyncio.shield(asked)
-        answer: asyncio.Future[Origin | str] = asyncio.get_running_loop().create_future()
-        self._answers[key] = answer
-        while len(self._answers) > self._most:
-            self._answers.popitem(last=False)
+    async def _origin(self, key: Key, started: int) -> tuple[int, UpstreamBuild]:
+        """What Jenkins says of a build above one that ``started`` then. Raises Unreachable,
+        BadAnswer, CircuitOpen."""
+        known = self._remembered.get(key)
+        if known is not None and started <= known.until:
+            self._remembered.move_to_end(key)
+            return await asyncio.shield(known.answer)
+        self._forget(key)
+        one = _Remembered(asyncio.get_running_loop().create_future(), self._until(started))
+        self._remembered[key] = one
         try:
             found = await self._ask(key)
         except BaseException as error:
             # Whoever waits for the same answer gets the same error; the next one asks again.
-            self._answers.pop(key, None)
+            if self._remembered.get(key) is one:
+                self._forget(key)
             if isinstance(error, RemoteError):
-                answer.set_exception(error)
-                answer.exception()
+                one.answer.set_exception(error)
+                one.answer.exception()
             else:
-                answer.cancel()
+                one.answer.cancel()
             raise
-        answer.set_result(found)
+        one.answer.set_result(found)
+        if self._remembered.get(key) is one:
+            one.size = size(found[1])
+            self._bytes += one.size
+        while self._bytes > self._most:
+            self._forget(next(iter(self._remembered)))
         return found
 
-    async def _ask(self, key: Key) -> Origin | str:
+    def _until(self, started: int) -> int:
+        """Builds that began by then have what is asked for now above them. Neither our clock alone
+        says so, which may be ahead of Jenkins', nor a start alone, which may be in the future."""
+        return max(started, min(self._clock(), self._latest + MOST_AHEAD))
+
+    def _forget(self, key: Key) -> None:
+        if (one := self._remembered.pop(key, None)) is not None:
+            self._bytes -= one.size
+
+    async def _ask(self, key: Key) -> tuple[int, UpstreamBuild]:
         try:
-            return await self._client.origin(*key)
+            found = await self._client.origin(*key)
         except (Unreachable, CircuitOpen, BadAnswer):
             raise  # a page to log in today may be the answer tomorrow
         except RemoteError as error:
-            return str(error)
+            return 0, UpstreamBuild(*key, (), str(error))
+        return found.timestamp, UpstreamBuild(*key, needed_causes(found.actions))
+
+
+def size(build: UpstreamBuild) -> int:
+    """Bytes in memory, about."""
+    values = (value for cause in build.causes for value in cause.values())
+    texts = sum(len(value) for value in values if isinstance(value, str))
+    return BUILD_BYTES + len(build.causes) * CAUSE_BYTES + len(build.ended) + texts
 
 
 def _fresh(keys: Sequence[Key], seen: set[Key]) -> list[Key]:
@@ -110,13 +161,3 @@ def _fresh(keys: Sequence[Key], seen: set[Key]) -> list[Key]:
     fresh = [key for key in dict.fromkeys(keys) if key not in seen]
     seen.update(fresh)
     return fresh
-
-
-def _upstream_build(key: Key, answer: Origin | str, started: int) -> UpstreamBuild:
-    job, number = key
-    if isinstance(answer, str):
-        return UpstreamBuild(job, number, (), answer)
-    if answer.timestamp > started:
-        # Of a job that was deleted and created anew since: its builds count from 1 again.
-        return UpstreamBuild(job, number, (), "another build by now")
-    return UpstreamBuild(job, number, tuple(causes(answer.actions)))

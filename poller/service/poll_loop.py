@@ -32,8 +32,15 @@ class PollLoop:
         self.trigger = trigger
         self.first = first
         self._parts = parts
+        self.controller: str | None = controller.name
         self._controller = controller
         self._problems: frozenset[str] = frozenset()
+
+    def end_wait(self) -> None:
+        """An open circuit is tried with the next poll."""
+        limiter = self._controller.client.limiter
+        if limiter.circuit_open:
+            limiter.resume(limiter.breaker)
 
     async def run_once(self) -> None:
         """One poll. Raises LedgerError."""

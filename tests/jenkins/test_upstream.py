@@ -14,8 +14,9 @@ from poller.http.client import Connection
 from poller.jenkins.build import LISTED_FILES
 from poller.jenkins.build_pages import whole_build
 from poller.jenkins.client import JenkinsClient
+from poller.mapping.causes import MOST as MOST_LINKS
 from poller.polling.manifests import Manifests, manifests
-from poller.polling.upstream import DEEPEST, MOST, Ancestry, UpstreamCauses
+from poller.polling.upstream import BUILD_BYTES, DEEPEST, MOST, Ancestry, UpstreamCauses, size
 from tests.support.site import served
 
 T = TypeVar("T")
@@ -41,7 +42,7 @@ class Asked:
 
         return asyncio.run(main())
 
-    def ancestry(self, *builds: Build, remembered: int = 100) -> list[Ancestry]:
+    def ancestry(self, *builds: Build, remembered: int = 2**20) -> list[Ancestry]:
         """What is above each of the builds, asked at the same time."""
 
         async def work(api: JenkinsClient) -> list[Ancestry]:
@@ -147,7 +148,7 @@ def test_memory_is_bounded(asked: Asked) -> None:
     """What was not needed for longest is asked for again."""
 
     async def work(api: JenkinsClient) -> int:
-        upstream = UpstreamCauses(api, 2)
+        upstream = UpstreamCauses(api, 2 * BUILD_BYTES)
         for name in ("down-0", "down-1", "down-2", "down-2", "down-0"):
             await upstream.of(name, await whole_build(api, name, 1))
         return sum("up-" in request.path for request in asked.jenkins.requests)
@@ -156,6 +157,45 @@ def test_memory_is_bounded(asked: Asked) -> None:
         up = asked.jenkins.job(f"up-{n}").build()
         asked.jenkins.job(f"down-{n}").build(upstream=up)
     assert asked.run(work) == 4
+
+
+def test_one_with_causes_without_end_takes_little(asked: Asked) -> None:
+    """Only what a run has of them is remembered, and no text that is not used."""
+    cause = {
+        "_class": "hudson.model.Cause$UserIdCause",
+        "userId": "ada",
+        "shortDescription": "x" * 999,
+    }
+    action = {"_class": "hudson.model.CauseAction", "causes": [cause] * 3000}
+    up = asked.jenkins.job("up").build(actions=[action])
+    (found,) = asked.ancestry(asked.jenkins.job("down").build(upstream=up))
+    (known,) = found.builds
+    assert len(known.causes) == MOST_LINKS
+    assert {tuple(one) for one in known.causes} == {("_class", "userId")}
+    assert size(known) < 64 * 1024
+
+
+def test_what_is_remembered_goes_when_the_job_is_another_one(asked: Asked) -> None:
+    """Created anew, its build of the same number triggers again: that one counts."""
+    jenkins = asked.jenkins
+
+    async def work(api: JenkinsClient) -> list[Ancestry]:
+        upstream = UpstreamCauses(api, clock=lambda: 2_500)
+        first = await whole_build(api, "down", 1)
+        found = [await upstream.of("down", first)]
+        jenkins.jobs["up"].recreate()
+        above = jenkins.job("up").build(timestamp=3_000, user="bob")
+        jenkins.job("down").build(timestamp=4_000, upstream=above)
+        found.append(await upstream.of("down", await whole_build(api, "down", 2)))
+        found.append(await upstream.of("down", first))
+        return found
+
+    above = jenkins.job("up").build(timestamp=1_000, user="alice")
+    jenkins.job("down").build(timestamp=2_000, upstream=above)
+    found = [one.builds[0] for one in asked.run(work)]
+    assert [up.causes[0]["userId"] if up.causes else up.ended for up in found] == [
+        "alice", "bob", "another build by now",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("status", [404, 403])
