@@ -89,12 +89,12 @@ class JenkinsClient:
     async def items(self, folder: str, tree: str) -> Any:
         """``api/json`` of the top (``""``) or a folder: plain JSON, not to be trusted."""
         path = job_path(folder) + "api/json"
-        return await self._get(folder or "item tree", path, {"tree": tree}, Any, TREE_LIMIT)
+        return await self.get_json(folder or "item tree", path, {"tree": tree}, Any, TREE_LIMIT)
 
     async def running(self) -> list[Executable]:
         """What holds an executor now; doubles are possible (measured). Jenkins has all that runs in
         memory, so nothing is loaded for it."""
-        answer = await self._get(
+        answer = await self.get_json(
             "running builds",
             "computer/api/json",
             {"tree": RUNNING_TREE},
@@ -148,7 +148,7 @@ class JenkinsClient:
     async def build(self, full_name: str, number: int) -> Build:
         """One build by its number. Raises NotFound when it is gone."""
         path = f"{job_path(full_name)}{number}/api/json"
-        return await self._get(
+        return await self.get_json(
             f"{full_name} #{number}", path, {"tree": BUILD_TREE}, Build, BUILD_LIMIT
         )
 
@@ -156,19 +156,19 @@ class JenkinsClient:
         """The stage trees of the job's ten newest builds: ten flow graphs for Jenkins to read."""
         path = job_path(full_name) + "wfapi/runs"
         what = f"stages of {full_name}"
-        return await self._get(what, path, {"fullStages": "true"}, list[StageTree], PAGE_LIMIT)
+        return await self.get_json(what, path, {"fullStages": "true"}, list[StageTree], PAGE_LIMIT)
 
     async def stage_tree(self, full_name: str, number: int) -> StageTree:
         """The stage tree of one build. Raises NotFound where there is none, as of freestyle."""
         path = f"{job_path(full_name)}{number}/wfapi/describe"
         what = f"stages of {full_name} #{number}"
-        return await self._get(what, path, {"fullStages": "true"}, StageTree, BUILD_LIMIT)
+        return await self.get_json(what, path, {"fullStages": "true"}, StageTree, BUILD_LIMIT)
 
     async def origin(self, full_name: str, number: int) -> Origin:
         """When a build started and why. Raises NotFound when it is gone, or not to be seen."""
         path = f"{job_path(full_name)}{number}/api/json"
         what = f"causes of {full_name} #{number}"
-        return await self._get(what, path, {"tree": CAUSES_TREE}, Origin, ORIGIN_LIMIT)
+        return await self.get_json(what, path, {"tree": CAUSES_TREE}, Origin, ORIGIN_LIMIT)
 
     async def archived_file(self, full_name: str, number: int, path: str) -> bytes:
         """A small file of a build's archive, at most 1 MiB. ``path`` is relative to the archive."""
@@ -205,13 +205,13 @@ class JenkinsClient:
         path = f"{job_path(full_name)}{number}/api/json"
         what = f"{full_name} #{number}"
         params = {"tree": "number,timestamp,queueId"}
-        return _key(await self._get(what, path, params, _Head, FACTS_LIMIT))
+        return _key(await self.get_json(what, path, params, _Head, FACTS_LIMIT))
 
     async def _job(self, full_name: str, tree: str, kind: type[T]) -> T:
         path = job_path(full_name) + "api/json"
-        return await self._get(full_name, path, {"tree": tree}, kind, PAGE_LIMIT)
+        return await self.get_json(full_name, path, {"tree": tree}, kind, PAGE_LIMIT)
 
-    async def _get(
+    async def get_json(
         self,
         what: str,
         path: str,
@@ -219,6 +219,8 @@ class JenkinsClient:
         kind: Callable[..., T] | type[T],
         limit: int,
     ) -> T:
+        """Any other answer of Jenkins as ``kind``, at most ``limit`` bytes of it. ``what`` names it
+        in an error."""
         answer = await self._fetch(what, path, params, limit)
         return decode(answer, self.where, what, kind)
 
