@@ -20,7 +20,6 @@ from poller.jenkins.answers import PAGE_HINT, Executable, decode, executables
 from poller.jenkins.build import BUILD_TREE, CAUSES_TREE, Build, Millis, Number, Origin, QueueId
 from poller.jenkins.paths import job_path
 from poller.jenkins.request_limiter import PROBE, RequestLimiter, is_starting
-from poller.jenkins.stage import StageTree
 
 T = TypeVar("T")
 
@@ -152,18 +151,6 @@ class JenkinsClient:
             f"{full_name} #{number}", path, {"tree": BUILD_TREE}, Build, BUILD_LIMIT
         )
 
-    async def ten_stage_trees(self, full_name: str) -> list[StageTree]:
-        """The stage trees of the job's ten newest builds: ten flow graphs for Jenkins to read."""
-        path = job_path(full_name) + "wfapi/runs"
-        what = f"stages of {full_name}"
-        return await self.get_json(what, path, {"fullStages": "true"}, list[StageTree], PAGE_LIMIT)
-
-    async def stage_tree(self, full_name: str, number: int) -> StageTree:
-        """The stage tree of one build. Raises NotFound where there is none, as of freestyle."""
-        path = f"{job_path(full_name)}{number}/wfapi/describe"
-        what = f"stages of {full_name} #{number}"
-        return await self.get_json(what, path, {"fullStages": "true"}, StageTree, BUILD_LIMIT)
-
     async def origin(self, full_name: str, number: int) -> Origin:
         """When a build started and why. Raises NotFound when it is gone, or not to be seen."""
         path = f"{job_path(full_name)}{number}/api/json"
@@ -228,7 +215,9 @@ class JenkinsClient:
         self, what: str, path: str, params: dict[str, str], limit: int, kind: Hashable = None
     ) -> HttpResponse:
         request = self._request(path, params)
-        async with self.limiter.slot(kind or kind_of(path, params), of_job=path.startswith("job/")):
+        async with self.limiter.slot(
+            kind or kind_of(path, params), of_job=path.startswith(("job/", "blue/"))
+        ):
             self.requests += 1
             answer = await fetch(
                 self._http, request, where=self.where, what=what, limit=limit, seconds=self._seconds
@@ -261,7 +250,7 @@ def kind_of(path: str, params: dict[str, str]) -> Hashable:
     if "/artifact/" in path:
         return None
     tree = params.get("tree", "")
-    return path.rpartition("/")[2], tree[:9], len(tree)
+    return path.rstrip("/").rpartition("/")[2], tree[:9], len(tree)
 
 
 def _key(head: _Head) -> BuildKey:

@@ -20,6 +20,7 @@ from poller.ledger.logs import Logs
 from poller.ledger.outbox import Outbox
 from poller.ledger.page_queries import PageQueries
 from poller.ledger.reconciliation import Reconciliation
+from poller.ledger.stage_sources import StageSources
 
 
 class Ledger:
@@ -38,6 +39,7 @@ class Ledger:
         self.page_queries = PageQueries(self.file)
         self.reconciliation = Reconciliation(self.file)
         self.breakers = Breakers(self.file)
+        self.stage_sources = StageSources(self.file)
 
     def __enter__(self) -> Self:
         return self

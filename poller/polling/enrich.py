@@ -6,18 +6,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from poller.core.errors import BadAnswer, CircuitOpen, RemoteError
+from poller.core.errors import BadAnswer, RemoteError
 from poller.core.tasks import together
 from poller.jenkins.build import Build
 from poller.jenkins.discovery import in_multibranch
 from poller.jenkins.stage import StageTree
-from poller.jenkins.stage_trees import (
-    NEWEST_RUNS,
-    PIPELINE_RUN,
-    RUNS_WORTH_IT,
-    stage_tree,
-    ten_stage_trees,
-)
 from poller.mapping.evidence import EnrichedBuild
 from poller.mapping.extract import NOTHING_EXTRACTED
 from poller.mapping.params import redactor_of
@@ -49,30 +42,24 @@ async def enrich(
 
     ``newest`` are the job's newest numbers: ten stage trees can be had of those at once.
     """
-    client, config = controller.client, controller.mapping
+    config = controller.mapping
     rule = controller.rule_of(full_name)
     wanted = {
         build.number
         for build in builds
         if not build.broken and not isinstance(result_or_skip(rule, build, config.results), Skip)
     }
-    pipelines = [b.number for b in builds if b.cls == PIPELINE_RUN and b.number in wanted]
-    ten = sorted(newest, reverse=True)[:NEWEST_RUNS]
-    at_once: dict[int, StageTree] = {}
-    if len(set(ten).intersection(pipelines)) >= RUNS_WORTH_IT:
-        at_once = await ten_stage_trees(client, full_name)
+    sent = [build for build in builds if build.number in wanted]
+    trees = await controller.stages.of(full_name, sent, newest)
 
     async def one(build: Build) -> EnrichedBuild | EnrichFailure:
         if build.broken:
             return EnrichFailure(build, "Jenkins could not load it whole", broken=True)
         if build.number not in wanted:
             return EnrichedBuild(build, config.redactor)
-        try:
-            tree = at_once.get(build.number) or await stage_tree(client, full_name, build)
-        except CircuitOpen:
-            raise
-        except RemoteError as error:
-            return EnrichFailure(build, str(error))
+        tree = trees.get(build.number)
+        if isinstance(tree, RemoteError):
+            return EnrichFailure(build, str(tree))
         return await _with_evidence(controller, full_name, build, tree)
 
     return await together(one(build) for build in builds)
@@ -96,24 +83,25 @@ async def fetch_enriched(
 
 
 async def _with_evidence(
-    controller: Controller, full_name: str, build: Build, tree: StageTree | None
+    controller: Controller, full_name: str, build: Build, tree: StageTree | str | None
 ) -> EnrichedBuild | EnrichFailure:
     redactor = redactor_of(build, controller.mapping.redactor)
     # One after the other: other builds are asked for beside this one, and most have none of it.
     above = await controller.upstream.of(full_name, build)
     archived = await manifests(controller.client, full_name, build)
     log = await controller.logs.read(controller.client, full_name, build, redactor)
+    no_tree = [tree] if isinstance(tree, str) else []
     retry = [why for why in (above.retry, archived.retry) if why]
     read_error = log.kept.read_error if log is not None else None
     no_log = [f"console log: {read_error}"] if read_error else []
     enriched = EnrichedBuild(
         build,
         redactor,
-        tree,
+        tree if isinstance(tree, StageTree) else None,
         above.builds,
         archived.read,
         log.extracted if log is not None else NOTHING_EXTRACTED,
         log.kept if log is not None else None,
-        (*archived.wrong, *retry, *no_log),
+        (*no_tree, *archived.wrong, *retry, *no_log),
     )
     return EnrichFailure(build, retry[0], fallback=enriched) if retry else enriched

@@ -10,6 +10,7 @@ from poller.ledger.schema.counts import STATEMENTS as COUNTS
 from poller.ledger.schema.first import STATEMENTS as FIRST
 from poller.ledger.schema.iacm import STATEMENTS as IACM
 from poller.ledger.schema.lineage import STATEMENTS as LINEAGE
+from poller.ledger.schema.stages import STATEMENTS as STAGES
 
 migrations = Migrations("jenkins-sei-poller")
 
@@ -114,3 +115,9 @@ def m007_breaker(db: Database) -> None:
 def m008_standard_names(db: Database) -> None:
     """Names that need no explanation. SQLite rewrites what refers to them; the views stay."""
     _run(db, _STANDARD_NAMES)
+
+
+@migrations()
+def m011_stages(db: Database) -> None:
+    """Who gives the stage trees of a controller; how stages are nested."""
+    _run(db, STAGES)
