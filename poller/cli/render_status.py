@@ -58,6 +58,15 @@ def _controller(
         "skipped": one.builds["skipped"],
         "skipped_because": one.skipped_because,
         "breaker": _breaker(one.breaker),
+        "stages": None
+        if one.stages is None
+        else {
+            "source": one.stages.source,
+            "builds": one.stages.builds,
+            "trees": one.stages.trees,
+            "since": _time(one.stages.since),
+            "words": one.stages.words,
+        },
         "gaps": incomplete.gaps,
         "incomplete": {"count": incomplete.count, "newest": incomplete.newest},
         "sinks": {sink.name: _deliveries(sink.name, one.sinks[sink.name]) for sink in state.sinks},
@@ -103,6 +112,8 @@ def status_lines(status: dict[str, Any]) -> list[str]:
         if row["last_error"]:
             out.append(f"  problem: {row['last_error']}")
         out += [f"  {line}" for line in _open_circuit(row["breaker"])]
+        if row["stages"]:
+            out.append(f"  stages: {row['stages']['words']}, since {row['stages']['since']}")
         if row["incomplete"]["count"]:
             out.append(f"  {row['incomplete']['count']} runs went without something; the newest:")
         out += [

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from poller.demo.jenkins.stages import Json, Node, Step, laid_out, steps_of
+from poller.demo.jenkins.stages import QUEUED_MS, Json, Node, Step, laid_out, steps_of
 
 if TYPE_CHECKING:
     from poller.demo.jenkins.builds import Build
@@ -40,7 +40,7 @@ def answer(jenkins: Jenkins, segments: Sequence[str], params: dict[str, str]) ->
 
 def _of_run(build: Build, path: list[str], now: int) -> list[Json] | None:
     until = now if build.building else None
-    laid = laid_out(build.stages, build.timestamp, until)
+    laid = laid_out(build.stages, build.timestamp + QUEUED_MS, until)
     nodes = [node for node in laid if isinstance(node, Node)]
     match path:
         case ["nodes"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from poller.demo.jenkins.build_exports import encode
-from poller.demo.jenkins.stages import Json, Node, Step, laid_out, steps_of
+from poller.demo.jenkins.stages import QUEUED_MS, Json, Node, Step, laid_out, steps_of
 
 if TYPE_CHECKING:
     from poller.demo.jenkins.builds import Build
@@ -48,7 +48,7 @@ def all_steps(build: Build, now: int, version: int) -> Json:
 
 
 def _nodes(build: Build, now: int) -> list[Node]:
-    laid = laid_out(build.stages, build.timestamp, now if build.building else None)
+    laid = laid_out(build.stages, build.timestamp + QUEUED_MS, now if build.building else None)
     return [node for node in laid if isinstance(node, Node)]
 
 

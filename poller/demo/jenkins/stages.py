@@ -6,6 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+QUEUED_MS = 2
+"""A pipeline's start is some milliseconds after core's."""
+
 OVERHEAD_MS = 20
 """Between two stages, and before the first."""
 

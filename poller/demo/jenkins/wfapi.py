@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from poller.demo.jenkins.build_exports import encode, newest_first
 from poller.demo.jenkins.builds import PAUSED
-from poller.demo.jenkins.stages import Json, Node, Stage, Stages, Step, laid_out, steps_of
+from poller.demo.jenkins.stages import (
+    QUEUED_MS,
+    Json,
+    Node,
+    Stage,
+    Stages,
+    Step,
+    laid_out,
+    steps_of,
+)
 
 if TYPE_CHECKING:
     from poller.demo.jenkins.builds import Build
@@ -26,9 +35,6 @@ RUNS = 10
 
 DESCRIBES_FULL = 221
 """Version 2.21 and later: before, ``describe`` ignores ``fullStages``."""
-
-QUEUED_MS = 2
-"""wfapi's start is some milliseconds after core's."""
 
 
 def path(item: Item) -> str:
