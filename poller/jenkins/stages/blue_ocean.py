@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
-from poller.core.errors import BadAnswer, RemoteError
+from poller.core.errors import BadAnswer, CircuitOpen, RemoteError
 from poller.core.tasks import together
 from poller.jenkins.build import Millis
 from poller.jenkins.client import BUILD_LIMIT, FACTS_LIMIT, JenkinsClient
@@ -62,10 +62,16 @@ class BlueOcean:
         self, place: str, full_name: str, numbers: Sequence[int], _newest: Collection[int]
     ) -> dict[int, StageTree | RemoteError]:
         """See :class:`StageSource`: two requests a build, more where branches ran side by side."""
-        return await each(numbers, partial(self._tree, place, full_name))
+        try:
+            pipeline = await self._pipeline(place, full_name)
+        except CircuitOpen:
+            raise
+        except RemoteError as error:
+            return dict.fromkeys(numbers, error)
+        return await each(numbers, partial(self._tree, pipeline, full_name))
 
-    async def _tree(self, place: str, full_name: str, number: int) -> StageTree:
-        run = f"{await self._pipeline(place, full_name)}runs/{number}/"
+    async def _tree(self, pipeline: str, full_name: str, number: int) -> StageTree:
+        run = f"{pipeline}runs/{number}/"
         what = f"stages of {full_name} #{number}"
         nodes = stages_of(await self._get(what, f"{run}nodes/"))
         if any(node.type == "PARALLEL" for node in nodes):
