@@ -11,6 +11,7 @@ import msgspec
 from poller.core.times import ago, iso
 from poller.http.breaker import Breaker, BreakerState
 from poller.ledger.executions import SINK as IACM
+from poller.status.stages import in_words
 
 if TYPE_CHECKING:
     from poller.actions.preview import Preview
@@ -65,7 +66,6 @@ def _controller(
             "builds": one.stages.builds,
             "trees": one.stages.trees,
             "since": _time(one.stages.since),
-            "words": one.stages.words,
         },
         "gaps": incomplete.gaps,
         "incomplete": {"count": incomplete.count, "newest": incomplete.newest},
@@ -112,8 +112,9 @@ def status_lines(status: dict[str, Any]) -> list[str]:
         if row["last_error"]:
             out.append(f"  problem: {row['last_error']}")
         out += [f"  {line}" for line in _open_circuit(row["breaker"])]
-        if row["stages"]:
-            out.append(f"  stages: {row['stages']['words']}, since {row['stages']['since']}")
+        if of := row["stages"]:
+            words = in_words(of["source"], of["trees"], of["builds"])
+            out.append(f"  stages: {words}, since {of['since']}")
         if row["incomplete"]["count"]:
             out.append(f"  {row['incomplete']['count']} runs went without something; the newest:")
         out += [

@@ -52,7 +52,7 @@ class Controller:
     def for_rules_only(self) -> Controller:
         """The same, to read logs for the rules alone and to keep nothing."""
         return dataclasses.replace(
-            self, logs=self.logs.for_rules_only(), stages=self.stages.without_ledger()
+            self, logs=self.logs.for_rules_only(), stages=self.stages.without_ledger
         )
 
     def job_info(self, item: str, state: JobState, *, multibranch: bool) -> JobInfo:

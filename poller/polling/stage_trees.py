@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable, Sequence
+from functools import cached_property
 
 from poller.core.errors import BadAnswer, CircuitOpen, NotFound, RemoteError, Unauthorized
 from poller.core.times import Clock, now_ms
@@ -58,14 +59,10 @@ class StageTrees:
         self._noted: tuple[str, str, str] | None = None
         self._lock = asyncio.Lock()
 
+    @cached_property
     def without_ledger(self) -> StageTrees:
         """The same, for a command that is to change nothing."""
         return StageTrees(self._client, self._setting)
-
-    @property
-    def source(self) -> StageSource | None:
-        """Who answers, where that is known."""
-        return next((one for one in self.sources if one.key in self._places), None)
 
     async def of(
         self, full_name: str, builds: Iterable[Build], newest: Collection[int] = ()
@@ -94,8 +91,9 @@ class StageTrees:
                     why[number].append(f"{source.name}: {one.reason}")
                 else:
                     found[number] = one
-            if any(isinstance(got.get(number), StageTree) for number in left):
-                self._note(source.key, self._places[source.key])
+            place = self._places.get(source.key)
+            if place and any(isinstance(got.get(number), StageTree) for number in left):
+                self._note(source.key, place)
             left = [number for number in left if number not in found]
             if not left:
                 return found
@@ -128,6 +126,9 @@ class StageTrees:
             for place in await source.places():
                 got = dict(await source.trees(place, full_name, tried, newest))
                 errors = [one for one in got.values() if isinstance(one, RemoteError)]
+                later = next((one for one in errors if not _cannot(one)), None)
+                if later is not None and len(errors) == len(got):
+                    return dict.fromkeys(numbers, later) | got
                 if len(errors) < len(got) or not all(isinstance(one, NotFound) for one in errors):
                     self._places[source.key] = place
                     return got
@@ -141,6 +142,8 @@ class StageTrees:
         for number in tried:
             missing = await self._missing(full_name, number)
             if missing is None:
+                if self._session != (self._client.session or ""):
+                    break  # it was another Jenkins that did not have it
                 self.absent[source.key] = _plainly(error)
                 return {}
             if isinstance(missing, RemoteError):

@@ -21,9 +21,14 @@ class StagesState:
     @property
     def words(self) -> str:
         """``Pipeline Graph View 6 of 6``."""
-        if self.source is None:
-            return f"no plugin gives them ({self.trees} of {self.builds})"
-        return f"{self.source} {self.trees} of {self.builds}"
+        return in_words(self.source, self.trees, self.builds)
+
+
+def in_words(source: str | None, trees: int, builds: int) -> str:
+    """Who gives stages, and of how many builds."""
+    if source is None:
+        return f"no plugin gives them ({trees} of {builds})"
+    return f"{source} {trees} of {builds}"
 
 
 def stages_state(row: StageSourceRow | None) -> StagesState | None:

@@ -168,11 +168,12 @@ def stage_tree(run: WfapiRun) -> StageTree:
     already (measured): it did not fail.
     """
     stages: dict[str, Stage] = {}
-    errors: set[NodeError | None] = {None}
+    errors: set[NodeError] = set()
     for one in run.stages:
         error = one.error
-        skipped = not one.stageFlowNodes and error is not None and (error in errors)
-        errors.add(error)
+        skipped = not one.stageFlowNodes and error in errors
+        if error is not None:
+            errors.add(error)
         if not one.id:
             continue
         result, state = SKIPPED if skipped else _outcome(one.status)
