@@ -43,6 +43,7 @@ from poller.mapping.map_build import MappingConfig, SeiInstance
 from poller.mapping.redaction import Redactor
 from poller.polling.console_log import LogCollector
 from poller.polling.controller import Controller
+from poller.polling.stage_trees import StageTrees
 from poller.polling.upstream import UpstreamCauses
 
 
@@ -165,6 +166,7 @@ def controller_of_config(
         mapping=common.mapping,
         upstream=UpstreamCauses(client, clock=common.clock),
         logs=log_collector(controller, common),
+        stages=StageTrees(client, controller.stages, controller.name, common.ledger, common.clock),
     )
 
 

@@ -11,6 +11,7 @@ import msgspec
 from poller.core.times import ago, iso
 from poller.http.breaker import Breaker, BreakerState
 from poller.ledger.executions import SINK as IACM
+from poller.status.stages import in_words
 
 if TYPE_CHECKING:
     from poller.actions.preview import Preview
@@ -58,6 +59,14 @@ def _controller(
         "skipped": one.builds["skipped"],
         "skipped_because": one.skipped_because,
         "breaker": _breaker(one.breaker),
+        "stages": None
+        if one.stages is None
+        else {
+            "source": one.stages.source,
+            "builds": one.stages.builds,
+            "trees": one.stages.trees,
+            "since": _time(one.stages.since),
+        },
         "gaps": incomplete.gaps,
         "incomplete": {"count": incomplete.count, "newest": incomplete.newest},
         "sinks": {sink.name: _deliveries(sink.name, one.sinks[sink.name]) for sink in state.sinks},
@@ -103,6 +112,9 @@ def status_lines(status: dict[str, Any]) -> list[str]:
         if row["last_error"]:
             out.append(f"  problem: {row['last_error']}")
         out += [f"  {line}" for line in _open_circuit(row["breaker"])]
+        if of := row["stages"]:
+            words = in_words(of["source"], of["trees"], of["builds"])
+            out.append(f"  stages: {words}, since {of['since']}")
         if row["incomplete"]["count"]:
             out.append(f"  {row['incomplete']['count']} runs went without something; the newest:")
         out += [

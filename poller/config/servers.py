@@ -97,6 +97,9 @@ class ControllerConfig(ServerConfig):
     recreated_jobs: Literal["renumber", "as_is"] = Field(
         "renumber", description="build_number of a job created anew: go on, or as Jenkins counts."
     )
+    stages: Literal["auto", "wfapi", "graph-view", "blue-ocean", "none"] = Field(
+        "auto", description="The plugin that gives stages; auto: the first that is there."
+    )
     logs: Literal["none", "failed", "all"] = Field("none", description="Console logs to keep.")
     log_limit: Size = Field(2**20, description="The most that is kept of a console log.")
     answer_limit: Size = Field(

@@ -9,6 +9,7 @@ PollerError
 │       └── LedgerBusy           … now: another program holds it
 └── RemoteError          a server did not give what was asked              exit 69
     ├── Unreachable      no answer: refused, timed out, broken off, 5xx, 429
+    ├── NotAsked         not asked: others like it got no answer
     ├── CircuitOpen      not asked: it did not answer others
     ├── Unauthorized     401, 403: the credentials are wrong or not enough
     ├── NotFound         404
@@ -113,6 +114,10 @@ class Unreachable(RemoteError):
     retry_after: float | None = None
     starting: bool = False
     away: bool = False
+
+
+class NotAsked(RemoteError):
+    """Not asked now, as several others like it got no answer: it says nothing of this one."""
 
 
 class CircuitOpen(RemoteError):

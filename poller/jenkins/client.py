@@ -22,7 +22,6 @@ from poller.jenkins.build import CAUSES_TREE, Millis, Number, Origin, QueueId
 from poller.jenkins.folder_memory import FolderMemory
 from poller.jenkins.paths import job_path
 from poller.jenkins.request_limiter import PROBE, RequestLimiter, is_starting
-from poller.jenkins.stage import StageTree
 
 T = TypeVar("T")
 
@@ -87,12 +86,12 @@ class JenkinsClient:
     async def items(self, folder: str, tree: str) -> Any:
         """``api/json`` of the top (``""``) or a folder: plain JSON, not to be trusted."""
         path = job_path(folder) + "api/json"
-        return await self._get(folder or "item tree", path, {"tree": tree}, Any, self._limit)
+        return await self.get_json(folder or "item tree", path, {"tree": tree}, Any)
 
     async def running(self) -> list[Executable]:
         """What holds an executor now; doubles are possible (measured). Jenkins has all that runs in
         memory, so nothing is loaded for it."""
-        answer = await self._get(
+        answer = await self.get_json(
             "running builds",
             "computer/api/json",
             {"tree": RUNNING_TREE},
@@ -147,23 +146,11 @@ class JenkinsClient:
             async with streamed as answer:
                 yield answer
 
-    async def ten_stage_trees(self, full_name: str) -> list[StageTree]:
-        """The stage trees of the job's ten newest builds: ten flow graphs for Jenkins to read."""
-        path = job_path(full_name) + "wfapi/runs"
-        what = f"stages of {full_name}"
-        return await self._get(what, path, {"fullStages": "true"}, list[StageTree], self._limit)
-
-    async def stage_tree(self, full_name: str, number: int) -> StageTree:
-        """The stage tree of one build. Raises NotFound where there is none, as of freestyle."""
-        path = f"{job_path(full_name)}{number}/wfapi/describe"
-        what = f"stages of {full_name} #{number}"
-        return await self._get(what, path, {"fullStages": "true"}, StageTree, self._limit)
-
     async def origin(self, full_name: str, number: int) -> Origin:
         """When a build started and why. Raises NotFound when it is gone, or not to be seen."""
         path = f"{job_path(full_name)}{number}/api/json"
         what = f"causes of {full_name} #{number}"
-        return await self._get(what, path, {"tree": CAUSES_TREE}, Origin, ORIGIN_LIMIT)
+        return await self.get_json(what, path, {"tree": CAUSES_TREE}, Origin, ORIGIN_LIMIT)
 
     async def archived_file(self, full_name: str, number: int, path: str) -> bytes:
         """A small file of a build's archive, at most 1 MiB. ``path`` is relative to the archive."""
@@ -200,17 +187,19 @@ class JenkinsClient:
         path = f"{job_path(full_name)}{number}/api/json"
         what = f"{full_name} #{number}"
         params = {"tree": "number,timestamp,queueId"}
-        return _key(await self._get(what, path, params, _Head, FACTS_LIMIT))
+        return _key(await self.get_json(what, path, params, _Head, FACTS_LIMIT))
 
-    async def _get(
+    async def get_json(
         self,
         what: str,
         path: str,
         params: dict[str, str],
         kind: Callable[..., T] | type[T],
-        limit: int,
+        limit: int | None = None,
     ) -> T:
-        answer = await self._fetch(what, path, params, limit)
+        """Any other answer of Jenkins as ``kind``, at most ``limit`` bytes of it, else what the
+        connection allows. ``what`` names it in an error."""
+        answer = await self._fetch(what, path, params, limit or self._limit)
         return decode(answer, self.where, what, kind)
 
     async def _fetch(
@@ -270,7 +259,7 @@ def kind_of(path: str, params: dict[str, str]) -> Hashable:
     if "/artifact/" in path:
         return None
     tree = params.get("tree", "")
-    return path.rpartition("/")[2], tree[:9], len(tree)
+    return path.rstrip("/").rpartition("/")[2], tree[:9], len(tree)
 
 
 def _key(head: _Head) -> BuildKey:

@@ -24,6 +24,7 @@ from poller.ledger.outbox import Outbox
 from poller.ledger.page_queries import PageQueries
 from poller.ledger.pending import PendingBuilds
 from poller.ledger.reconciliation import Reconciliation
+from poller.ledger.stage_sources import StageSources
 
 SHORT_WAIT = 0.5
 """Seconds to stand still for another program where others wait for answers: a web page, requests
@@ -53,6 +54,7 @@ class Ledger:
         self.page_queries = PageQueries(self.file)
         self.reconciliation = Reconciliation(self.file)
         self.breakers = Breakers(self.file)
+        self.stage_sources = StageSources(self.file)
 
     def __enter__(self) -> Self:
         return self

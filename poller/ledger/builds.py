@@ -25,6 +25,7 @@ from poller.ledger.records import (
     Predecessor,
     RecordResult,
 )
+from poller.ledger.stage_sources import count_trees, keep_depths
 
 _KNOWN = "b.number, b.timestamp, b.queue_id, b.job, b.generation, b.state, b.reason, b.build_number"
 _REOPENED = ", ".join(f"'{reason}'" for reason in REOPENED)
@@ -74,7 +75,7 @@ class Builds:
                 _take_over(conn, batch.source, job, batch.job.generation)
             _skip_in_flight(conn, job, batch.job.generation - 1)
             elsewhere = _elsewhere(conn, controller, job, batch)
-            saved = []
+            saved, trees = [], list[bool]()
             for build in batch.builds:
                 row = _save_build(conn, job, batch.job, build, elsewhere.get(build.key.number))
                 if row is not None:
@@ -83,10 +84,14 @@ class Builds:
                         record_execution(conn, row, build.execution, build.no_execution)
                         receivers = [one for one in sinks if one != IACM or build.execution]
                         put_in_outbox(conn, controller, row, build.payload, receivers, at)
+                        keep_depths(conn, row, build.depths)
+                    if build.has_tree is not None:
+                        trees.append(build.has_tree)
                     if build.incomplete is not None:
                         record_incomplete(conn, row, build.incomplete, at)
                     if build.log is not None:
                         keep_log(conn, row, build.log, at)
+            count_trees(conn, controller, trees)
             record_pending(conn, job, batch.job.generation, batch.pending, batch.resolved)
             advance(conn, job)
         return RecordResult(saved.count("collected"), saved.count("skipped"))
@@ -252,7 +257,9 @@ def put_in_outbox(
     at: int,
 ) -> None:
     """Keep a build's payload, and queue it for each sink."""
-    conn.execute("insert or replace into payload values (?, ?, null)", (build, packed(payload)))
+    conn.execute(
+        "insert or replace into payload (build, body) values (?, ?)", (build, packed(payload))
+    )
     conn.executemany(
         "insert into delivery (build, controller, sink, state, at) values (?, ?, ?, 'queued', ?)"
         " on conflict do update set state = 'queued', at = excluded.at",

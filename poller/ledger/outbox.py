@@ -16,6 +16,7 @@ from poller.ledger.file import LedgerFile
 from poller.ledger.incomplete import complete_now, record_incomplete
 from poller.ledger.jobs import take_watermark_back
 from poller.ledger.records import BuildRow
+from poller.ledger.stage_sources import keep_depths
 
 Outcome = Literal["delivered", "rejected"]
 PAGE = 500
@@ -209,9 +210,10 @@ class Outbox:
         with self._file.write("queue a build again") as conn:
             if new is not None and new.payload is not None:
                 conn.execute(
-                    "insert or replace into payload values (?, ?, null)",
+                    "insert or replace into payload (build, body) values (?, ?)",
                     (build, packed(new.payload)),
                 )
+                keep_depths(conn, build, new.depths)
                 conn.execute(
                     "update build set result = ?, duration = ? where id = ?",
                     (new.result, new.duration, build),

@@ -67,6 +67,8 @@ class BuildRow:
     log: KeptLog | None = None
     execution: bytes | None = None
     no_execution: str | None = None
+    has_tree: bool | None = None
+    depths: str | None = None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """One completed build with its evidence → one job run. Pure functions, no I/O.
 
 The fields and where each comes from are SEI's "Custom CI/CD integrations" page on one side and
-Jenkins' remote API on the other. Core's own result counts, never wfapi's, which differs.
+Jenkins' remote API on the other. Core's own result counts, never a stage tree's, which differs.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def _found_out(
     }
     sources = {
         "user_id": user_source,
-        "job_run": "no stages" if tree is None else "wfapi's stage tree",
+        "job_run": "no stages" if tree is None else f"{tree.source}'s stage tree",
         "scm_commit_ids": redactor.text(commits_source),
         "repo_url": repo_source,
         "branch_name": branch_source,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from poller.config.rules import Rule, StageCondition
 from poller.core.escape import NAME, clip
 from poller.core.patterns import matches
 from poller.jenkins.build import Build
-from poller.jenkins.stage import Stage, StageTree
+from poller.jenkins.stage import StageTree
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,6 @@ def first_match(rules: Sequence[Rule], full_name: str) -> MatchedRule:
     return NO_RULE
 
 
-FAILED = "FAILED"
-NOT_RUN = ("NOT_EXECUTED", None)
-
-
 def cfr_status(setting: bool | StageCondition | None, tree: StageTree | None) -> bool | None:
     """What the rule says of the build; None where nothing can be said: no rule, or no stages to
     look at."""
@@ -50,22 +46,11 @@ def cfr_status(setting: bool | StageCondition | None, tree: StageTree | None) ->
     if tree is None:
         return None
     return any(
-        fnmatch.fnmatchcase(stage.name or "", setting.stage)
-        and (setting.when == "ran" or stage.status == FAILED)
-        for stage in stages_that_ran(tree)
+        stage.ran
+        and fnmatch.fnmatchcase(stage.name, setting.stage)
+        and (setting.when == "ran" or stage.result == "FAILURE")
+        for stage in tree.stages
     )
-
-
-def stages_that_ran(tree: StageTree) -> Iterator[Stage]:
-    """Those that did something."""
-    errors: list[str | None] = []
-    for stage in tree.stages:
-        error = stage.error.message if stage.error is not None else None
-        skipped = not stage.stageFlowNodes and stage.error is not None and error in errors
-        if stage.status not in NOT_RUN and not skipped:
-            yield stage
-        if stage.error is not None:
-            errors.append(error)
 
 
 SKIP = "skip"

@@ -15,6 +15,7 @@ from poller.ledger.records import JobState
 from poller.mapping.map_build import JobInfo, MappingConfig, SeiInstance
 from poller.mapping.rules import MatchedRule, first_match
 from poller.polling.console_log import LogCollector
+from poller.polling.stage_trees import StageTrees
 from poller.polling.upstream import UpstreamCauses
 
 
@@ -38,6 +39,7 @@ class Controller:
     mapping: MappingConfig
     upstream: UpstreamCauses
     logs: LogCollector
+    stages: StageTrees
 
     def row(self) -> ControllerRow:
         """Its row in the ledger, made with ``since`` when it is new."""
@@ -48,8 +50,10 @@ class Controller:
         return first_match(self.mapping.rules, full_name)
 
     def for_rules_only(self) -> Controller:
-        """The same, to read logs for the rules alone and to keep none."""
-        return dataclasses.replace(self, logs=self.logs.for_rules_only())
+        """The same, to read logs for the rules alone and to keep nothing."""
+        return dataclasses.replace(
+            self, logs=self.logs.for_rules_only(), stages=self.stages.without_ledger
+        )
 
     def job_info(self, item: str, state: JobState, *, multibranch: bool) -> JobInfo:
         """What mapping needs of a job; one created anew goes on counting, or not, as configured."""

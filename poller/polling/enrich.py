@@ -3,24 +3,17 @@ artifact manifests that it archived, its log."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from poller.core.errors import BadAnswer, RemoteError, is_away
+from poller.core.errors import BadAnswer, NotAsked, RemoteError
 from poller.core.tasks import together
 from poller.jenkins.build import Build
 from poller.jenkins.build_pages import BuildPage
 from poller.jenkins.build_values import BuildFault
 from poller.jenkins.discovery import in_multibranch
 from poller.jenkins.stage import StageTree
-from poller.jenkins.stage_trees import (
-    NEWEST_RUNS,
-    PIPELINE_RUN,
-    RUNS_WORTH_IT,
-    stage_tree,
-    ten_stage_trees,
-)
 from poller.ledger.records import Pending
 from poller.mapping.evidence import EnrichedBuild, Missing
 from poller.mapping.extract import NOTHING_EXTRACTED
@@ -32,10 +25,6 @@ from poller.polling.pending import fewest_tries_first
 
 NOTHING_PENDING: Mapping[int, Pending] = MappingProxyType({})
 BROKEN = "Jenkins could not load it whole"
-PUT_OFF = "not asked yet: others of its job get no answer"
-
-FAILURES = 3
-"""Builds of a page whose extras can't be had, after which the others are put off."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +59,7 @@ async def enrich(
     build back. Raises RemoteError where the controller is away: then nothing is known of any.
 
     ``newest`` are the job's newest numbers: ten stage trees can be had of those at once. Those that
-    failed before (``pending``) come last, and when too many get no answer, the rest is put off.
+    failed before (``pending``) come last.
     """
     config = controller.mapping
     rule = controller.rule_of(full_name)
@@ -79,47 +68,21 @@ async def enrich(
         for build in read.builds
         if not build.broken and not isinstance(result_or_skip(rule, build, config.results), Skip)
     }
-    trees = await _trees_at_once(controller, full_name, read.builds, wanted, newest)
-    failures = 0
+    order = fewest_tries_first((build.number for build in read.builds), pending)
+    builds = {build.number: build for build in read.builds}
+    sent = [builds[number] for number in order if number in wanted]
+    trees = await controller.stages.of(full_name, sent, newest)
 
     async def one(build: Build) -> EnrichedBuild | EnrichFailure:
-        nonlocal failures
         fault = read.faults.get(build.number)
         if build.broken:
             return EnrichFailure(build, fault.why if fault else BROKEN)
         if build.number not in wanted:
             return EnrichedBuild(build, config.redactor)
-        if failures >= FAILURES:
-            return EnrichFailure(build, PUT_OFF, None, counts=False)
-        found = await _with_evidence(controller, full_name, build, trees)
-        if isinstance(found, EnrichFailure):
-            failures += 1
+        found = await _with_evidence(controller, full_name, build, trees.get(build.number))
         return found if fault is None else _with_fault(found, fault)
 
-    order = fewest_tries_first((build.number for build in read.builds), pending)
-    builds = {build.number: build for build in read.builds}
-    done = await together(one(builds[number]) for number in order)
-    return sorted(done, key=lambda found: found.build.number)
-
-
-async def _trees_at_once(
-    controller: Controller,
-    full_name: str,
-    builds: Sequence[Build],
-    wanted: Collection[int],
-    newest: Collection[int],
-) -> dict[int, StageTree]:
-    """The stage trees of the ten newest builds, where enough of them are wanted."""
-    pipelines = [b.number for b in builds if b.cls == PIPELINE_RUN and b.number in wanted]
-    ten = sorted(newest, reverse=True)[:NEWEST_RUNS]
-    if len(set(ten).intersection(pipelines)) < RUNS_WORTH_IT:
-        return {}
-    try:
-        return await ten_stage_trees(controller.client, full_name)
-    except RemoteError as error:
-        if is_away(error):
-            raise
-        return {}  # one bad tree spoils the answer for ten: each is asked for alone
+    return await together(one(build) for build in read.builds)
 
 
 def _with_fault(
@@ -155,23 +118,18 @@ async def fetch_enriched(
 
 
 async def _with_evidence(
-    controller: Controller, full_name: str, build: Build, trees: Mapping[int, StageTree]
+    controller: Controller,
+    full_name: str,
+    build: Build,
+    tree: StageTree | str | RemoteError | None,
 ) -> EnrichedBuild | EnrichFailure:
     redactor = redactor_of(build, controller.mapping.redactor)
     # One after the other: other builds are asked for beside this one, and most have none of it.
-    tree, no_tree = trees.get(build.number), None
-    if tree is None:
-        try:
-            tree = await stage_tree(controller.client, full_name, build)
-        except RemoteError as error:
-            if is_away(error):
-                raise
-            no_tree = error
     above = await controller.upstream.of(full_name, build)
     archived = await manifests(controller.client, full_name, build)
     log = await controller.logs.read(controller.client, full_name, build, redactor)
-    retry = [
-        *([Missing("stages", str(no_tree))] if no_tree is not None else []),
+    lacks = [Missing("stages", str(tree))] if isinstance(tree, RemoteError) else []
+    lacks += [
         *([Missing("causes", above.retry)] if above.retry else []),
         *([Missing("manifest", archived.retry)] if archived.retry else []),
     ]
@@ -179,15 +137,18 @@ async def _with_evidence(
     enriched = EnrichedBuild(
         build,
         redactor,
-        tree,
+        tree if isinstance(tree, StageTree) else None,
         above.builds,
         archived.read,
         log.extracted if log is not None else NOTHING_EXTRACTED,
         log.kept if log is not None else None,
         (
+            *([Missing("stages", tree)] if isinstance(tree, str) else []),
             *(Missing("manifest", wrong) for wrong in archived.wrong),
-            *retry,
+            *lacks,
             *([Missing("log", f"console log: {read_error}")] if read_error else []),
         ),
     )
-    return EnrichFailure(build, retry[0].why, enriched) if retry else enriched
+    if not lacks:
+        return enriched
+    return EnrichFailure(build, lacks[0].why, enriched, counts=not isinstance(tree, NotAsked))

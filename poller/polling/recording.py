@@ -11,6 +11,7 @@ from poller.core.build_key import BuildKey
 from poller.core.kept_log import KeptLog
 from poller.jenkins.build import Build
 from poller.jenkins.discovery import Item
+from poller.jenkins.stage import PIPELINE_RUN
 from poller.ledger.controllers import ControllerRow
 from poller.ledger.records import (
     BROKEN,
@@ -102,7 +103,9 @@ def mapped(controller: Controller, job: JobInfo, enriched: EnrichedBuild) -> Bui
     payload, left_out = limit_size(done.run, controller.mapping.body_limit)
     if left_out is not None:
         log.warning("payload_truncated", left_out=left_out)
-    execution = new_execution(done.run, enriched.tree, job.rule.settings)
+    tree = enriched.tree
+    execution = new_execution(done.run, tree, job.rule.settings)
+    nested = tree is not None and left_out is None and any(one.depth for one in tree.stages)
     return dataclasses.replace(
         _row(build, "collected", log=enriched.log),
         payload=payload,
@@ -110,6 +113,8 @@ def mapped(controller: Controller, job: JobInfo, enriched: EnrichedBuild) -> Bui
         incomplete=lacks(enriched),
         execution=encode(execution) if isinstance(execution, NewExecution) else None,
         no_execution=execution.reason if isinstance(execution, NoExecution) else None,
+        has_tree=tree is not None if build.cls == PIPELINE_RUN else None,
+        depths=" ".join(str(one.depth) for one in tree.stages) if tree and nested else None,
     )
 
 

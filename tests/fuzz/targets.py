@@ -23,7 +23,7 @@ from poller.jenkins.discovery import PIPELINE_JOB, Item, fetch_items
 from poller.jenkins.history import summaries
 from poller.jenkins.paths import build_of_url, job_path
 from poller.jenkins.running_builds import fetch_running
-from poller.jenkins.stage_trees import PIPELINE_RUN
+from poller.jenkins.stage import PIPELINE_RUN
 from poller.ledger.log_search import first_line, parse_query, search_logs
 from poller.ledger.records import JobState
 from poller.mapping.scm import without_credentials

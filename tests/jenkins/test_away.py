@@ -30,7 +30,7 @@ def asking() -> Iterator[Asking]:
 async def stages(api: JenkinsClient) -> RemoteError:
     """The error of a stage tree."""
     with pytest.raises(RemoteError) as caught:
-        await api.stage_tree("app", 1)
+        await api.get_json("stages", "job/app/1/wfapi/describe", {"fullStages": "true"}, dict)
     return caught.value
 
 

@@ -27,6 +27,7 @@ from poller.jenkins.build_pages import newest_builds, one_build
 from poller.jenkins.client import JenkinsClient
 from poller.jenkins.discovery import ItemTree, walk
 from poller.jenkins.paths import is_name
+from poller.polling.stage_trees import SOURCES
 from tests.support.simulated_iacm_site import Place
 from tests.support.site import GUID, TOKEN, Site
 from tests.support.tls_and_proxy import Wire, nothing, proxy, to
@@ -78,7 +79,7 @@ def test_no_name_leads_anywhere_else() -> None:
             for asked in (
                 newest_builds(api, name, 1),
                 one_build(api, name, 7),
-                api.stage_tree(name, 7),
+                *(source(api).trees("stages", name, [7], []) for source in SOURCES),
                 api.archived_file(name, 7, "sei-artifacts.json"),
             ):
                 with contextlib.suppress(RemoteError):
@@ -89,7 +90,7 @@ def test_no_name_leads_anywhere_else() -> None:
         def play(name: str) -> None:
             heads.clear()
             runner.run(ask(name))
-            assert len(heads) == (4 if is_name(name) else 0)
+            assert len(heads) == (6 if is_name(name) else 0)
             for head in heads:
                 line, *headers = head.decode("ascii").split("\r\n")
                 path = re.fullmatch(r"GET (/[!-~]*) HTTP/1\.1", line)
