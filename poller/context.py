@@ -14,6 +14,7 @@ from poller.config.network import Trust, proxy_of, trust
 from poller.config.secrets import read_secret
 from poller.config.servers import (
     DEFAULT_BODY_LIMIT,
+    DEFAULT_CAUSES,
     DEFAULT_RESULTS,
     AnyServer,
     ControllerConfig,
@@ -188,6 +189,7 @@ def mapping_config(settings: Settings) -> MappingConfig:
         ignore_repos=sei.ignore_repos if sei else (),
         body_limit=sei.body_limit if sei else DEFAULT_BODY_LIMIT,
         rules=settings.rules,
+        causes=sei.causes if sei else DEFAULT_CAUSES,
     )
 
 

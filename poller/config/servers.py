@@ -20,6 +20,22 @@ DEFAULT_RESULTS = {
 }
 """Jenkins' results → the two that SEI documents."""
 
+SCM, SYSTEM = "SCMTrigger", "SYSTEM"
+"""Who started a build where no person did, in the words of SEI's Jenkins plugin."""
+
+DEFAULT_CAUSES = {
+    "Timer": SYSTEM,
+    **dict.fromkeys(
+        (
+            "SCM", "Push", "Hook", "PullRequest", "MergeRequest", "BranchEvent", "BranchIndexing",
+            "Generic", "GitHub", "GitLab", "Bitbucket", "Gitea", "Gerrit", "Stash", "Ghprb",
+        ),
+        SCM,
+    ),
+}  # fmt: skip
+"""A word in the class name of a cause → who started the build. The first one that is in it counts;
+the webhooks' plugins have so many classes that no list of them is ever whole."""
+
 DEFAULT_BODY_LIMIT = 480_000
 
 BASES = {
@@ -162,6 +178,10 @@ class SeiConfig(ServerConfig):
         DEFAULT_RESULTS, description="Jenkins' result = SEI's result, or skip."
     )
 
+    causes: dict[str, Name] = Field(
+        DEFAULT_CAUSES, description="Word in a cause's class name = who started the build."
+    )
+
     @property
     def base(self) -> str:
         """The URL before ``/custom-cicd``."""
@@ -171,6 +191,11 @@ class SeiConfig(ServerConfig):
     @classmethod
     def _over_the_defaults(cls, results: dict[str, str]) -> dict[str, str]:
         return {**DEFAULT_RESULTS, **results}
+
+    @field_validator("causes")
+    @classmethod
+    def _before_the_defaults(cls, causes: dict[str, str]) -> dict[str, str]:
+        return {**causes, **DEFAULT_CAUSES, **causes}
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:

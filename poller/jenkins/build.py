@@ -33,8 +33,10 @@ BUILD_TREE = (
     "_class,number,timestamp,duration,building,inProgress,result,queueId,url,"
     "actions[_class,causes[_class,userId,upstreamProject,upstreamBuild,addr],"
     "parameters[_class,name,value,jobName,number,tag,label],"
-    "lastBuiltRevision[SHA1,branch[SHA1,name]],remoteUrls],"
-    "changeSet[kind,items[commitId]],changeSets[kind,items[commitId]],"
+    "lastBuiltRevision[SHA1,branch[SHA1,name]],remoteUrls,"
+    "buildsByBranchName[marked[SHA1],revision[SHA1]],mercurialNodeName,libraries[name,version]],"
+    "changeSet[kind,items[commitId],revisions[revision]],"
+    "changeSets[kind,items[commitId],revisions[revision]],"
     f"artifacts[fileName,relativePath]{{0,{LISTED_FILES}}}"
 )
 """The ``tree=`` of one build: what :class:`Build` holds."""
@@ -53,6 +55,9 @@ class Action(Struct, frozen=True, gc=False):
     parameters: Any = None
     lastBuiltRevision: Any = None
     remoteUrls: Any = None
+    buildsByBranchName: Any = None
+    mercurialNodeName: Any = None
+    libraries: Any = None
 
 
 class Change(Struct, frozen=True, gc=False):
@@ -67,6 +72,7 @@ class ChangeSet(Struct, frozen=True, gc=False):
     cls: str = field(default="", name="_class")
     kind: str | None = None
     items: list[Change] = []
+    revisions: Any = None
 
 
 class ArchivedFile(Struct, frozen=True, gc=False):

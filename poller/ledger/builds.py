@@ -52,6 +52,23 @@ class Builds:
         with self._file.guarded("read builds"):
             return list(_same(self._file.conn, controller, job.id, starts))
 
+    def sent_number(
+        self, controller: int, full_name: str, number: int, started: int, *, renumber: bool
+    ) -> int:
+        """What SEI knows a build by: as it was sent, else as it will be. ``started`` is epoch ms,
+        0 where it is not known."""
+        with self._file.guarded("read builds"):
+            row = self._file.conn.execute(
+                "select coalesce((select build_number from build"
+                "   where timestamp = ?4 and number = ?3 and job = j.id),"
+                " (select build_number from build"
+                "   where ?4 = 0 and job = j.id and generation = j.generation and number = ?3),"
+                " ?3 + iif(?5, j.number_offset, 0))"
+                " from job j where j.controller = ?1 and j.full_name = ?2",
+                (controller, full_name, number, started, renumber),
+            ).fetchone()
+        return number if row is None else int(row[0])
+
     def newest_start(self) -> int | None:
         """When the newest build of all began, epoch milliseconds; None where there is none."""
         (row,) = self._file.rows("select max(timestamp) as newest from build")

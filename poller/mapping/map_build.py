@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 from msgspec import UNSET
 
 from poller.config.rules import Rule, StageCondition
+from poller.config.servers import DEFAULT_CAUSES
 from poller.core.escape import FULL_NAME, NAME, TEXT, clip
 from poller.jenkins.build import Build
 from poller.jenkins.paths import shown_path
@@ -26,7 +27,14 @@ from poller.mapping.params import job_run_params, text_of
 from poller.mapping.payload import JobRun
 from poller.mapping.redaction import Redactor
 from poller.mapping.rules import NO_RULE, MatchedRule, Skip, cfr_status, result_or_skip
-from poller.mapping.scm import COMMIT_PARAMETER, Checkout, commits_of, primary, without_credentials
+from poller.mapping.scm import (
+    COMMIT_PARAMETER,
+    Checkout,
+    commits_of,
+    foreign_commits,
+    primary,
+    without_credentials,
+)
 from poller.mapping.stages import run_stages
 
 MAVEN_MODULE_BUILD = "hudson.maven.MavenBuild"
@@ -53,17 +61,24 @@ class JobInfo:
     multibranch: bool
     rule: MatchedRule = NO_RULE
 
+    @property
+    def own_branch(self) -> str | None:
+        """The branch that a multibranch job is of (of a pull request, ``PR-17``)."""
+        return unquote(self.full_name.rpartition("/")[2]) if self.multibranch else None
+
 
 @dataclass(frozen=True)
 class MappingConfig:
     """How builds are mapped: Jenkins' result → SEI's or ``skip``; what is hidden; the limit of a
-    payload in characters; the rules, of which the first that matches counts."""
+    payload in characters; the rules, of which the first that matches counts; who stands behind a
+    word in the class name of a cause."""
 
     results: Mapping[str, str]
     redactor: Redactor
     ignore_repos: Sequence[str]
     body_limit: int
     rules: Sequence[Rule] = ()
+    causes: Mapping[str, str] = field(default_factory=lambda: DEFAULT_CAUSES)
 
 
 @dataclass(frozen=True)
@@ -125,15 +140,18 @@ def _found_out(
     """The half that the build and its evidence give, and where each field of it is from."""
     build, tree, redactor = enriched.build, enriched.tree, enriched.redactor
     links = cause_chain(build, enriched.upstream)
-    user, user_source = user_id(links)
-    checkout, repo_source = primary(build, config.ignore_repos, job.rule.settings.primary_repo)
+    user, user_source = user_id(links, config.causes)
+    checkout, repo_source = primary(
+        build, config.ignore_repos, job.rule.settings.primary_repo, job.own_branch
+    )
+    foreign = foreign_commits(build, config.ignore_repos, checkout, job.own_branch)
     branch, branch_source = branch_name(job, checkout, repo_source)
     named = text_of(build, COMMIT_PARAMETER)
-    commits, commits_source = commits_of(build, checkout, named, enriched.extracted)
+    commits, commits_source = commits_of(build, checkout, named, enriched.extracted, foreign)
     found, found_source = artifacts(enriched, job.rule, url)
     ci, cd, ci_source = ci_and_cd(job.rule, found)
     fields = {
-        "user_id": user or UNSET,
+        "user_id": user,
         "job_run": None if tree is None else run_stages(tree, redactor),
         "job_run_params": job_run_params(build, redactor),
         "scm_commit_ids": commits,
@@ -142,7 +160,7 @@ def _found_out(
         "ci": ci,
         "cd": cd,
         "artifacts": found or UNSET,
-        "trigger_chain": trigger_chain(links),
+        "trigger_chain": trigger_chain(build, enriched.upstream, config.causes),
     }
     sources = {
         "user_id": user_source,
@@ -204,10 +222,9 @@ def pipeline(job: JobInfo, build: Build) -> tuple[str, str]:
 
 def qualified_name(job: JobInfo) -> str:
     """``fullName``, with the branch segment of a multibranch job decoded."""
-    if not job.multibranch:
+    if job.own_branch is None:
         return job.full_name
-    project, _, branch = job.full_name.rpartition("/")
-    return f"{project}/{unquote(branch)}"
+    return f"{job.full_name.rpartition('/')[0]}/{job.own_branch}"
 
 
 def branch_name(
@@ -215,8 +232,8 @@ def branch_name(
 ) -> tuple[str | None, str]:
     """The multibranch segment, decoded (of a pull request, ``PR-17``); else the branch that was
     checked out."""
-    if job.multibranch:
-        return clip(unquote(job.full_name.rpartition("/")[2]), NAME), "the multibranch job's name"
+    if job.own_branch is not None:
+        return clip(job.own_branch, NAME), "the multibranch job's name"
     if checkout is None or checkout.branch is None:
         return None, f"{checkout_source}, no branch in it" if checkout else checkout_source
     return checkout.branch, checkout_source

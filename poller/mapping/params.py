@@ -19,15 +19,24 @@ from poller.mapping.redaction import Redactor, known_values
 NEVER = ("Password", "Credential", "File", "Secret", "Hide", "Hidden", "Mask")
 """Parts of class names. Hidden ones: WHideParameterValue of the plugin Hidden Parameter."""
 
+PARAMETERS_ACTION = "ParametersAction"
+STRING = "StringParameterValue"
+"""What a parameter without a class is, as Jenkins 1.x exports it."""
+
 MOST = 500
 LARGEST = 2**53
 """Whole numbers beyond it are no longer exact in the receiver's JSON: they go as text."""
 
 
 def parameters(build: Build) -> Iterator[Mapping[str, Any]]:
-    """Every parameter object, over all of the build's ``ParametersAction``s."""
+    """Every parameter object, over all of the build's ``ParametersAction``s. Other actions' lists
+    of that name are none of the build's parameters."""
     for action in build.actions:
-        if action is not None and isinstance(action.parameters, list):
+        if (
+            action is not None
+            and action.cls.endswith(PARAMETERS_ACTION)
+            and isinstance(action.parameters, list)
+        ):
             yield from (p for p in action.parameters if isinstance(p, dict))
 
 
@@ -65,7 +74,7 @@ def text_of(build: Build, name: str) -> str | None:
 
 
 def _param(parameter: Mapping[str, Any], redactor: Redactor) -> Param | None:
-    cls, name = parameter.get("_class"), parameter.get("name")
+    cls, name = parameter.get("_class") or STRING, parameter.get("name")
     if not isinstance(name, str) or not name or not isinstance(cls, str):
         return None
     kind = clip(cls.rpartition(".")[2].rpartition("$")[2], NAME)

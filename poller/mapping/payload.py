@@ -46,10 +46,13 @@ class Param(Struct, frozen=True):
 
 
 class Trigger(Struct, frozen=True):
-    """One link of the ``trigger_chain``."""
+    """One link of the ``trigger_chain``; an upstream build's has its number, and why that started.
+    SEI joins runs by ``id`` and ``job_run_number``, which its own plugin sends as text."""
 
     id: str
     type: str
+    job_run_number: str | UnsetType = UNSET
+    direct_parents: list[Trigger] | UnsetType = UNSET
 
 
 class Artifact(Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@ artifact manifests that it archived, its log."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ from poller.jenkins.stage_trees import (
     stage_tree,
     ten_stage_trees,
 )
-from poller.mapping.evidence import EnrichedBuild
+from poller.mapping.evidence import EnrichedBuild, UpstreamBuild
 from poller.mapping.extract import NOTHING_EXTRACTED
 from poller.mapping.params import redactor_of
 from poller.mapping.rules import Skip, result_or_skip
@@ -110,10 +111,26 @@ async def _with_evidence(
         build,
         redactor,
         tree,
-        above.builds,
+        _as_sent(controller, above.builds),
         archived.read,
         log.extracted if log is not None else NOTHING_EXTRACTED,
         log.kept if log is not None else None,
         (*archived.wrong, *retry, *no_log),
     )
     return EnrichFailure(build, retry[0], fallback=enriched) if retry else enriched
+
+
+def _as_sent(controller: Controller, above: Sequence[UpstreamBuild]) -> tuple[UpstreamBuild, ...]:
+    """The builds above with the numbers that SEI knows them by."""
+    if not above:
+        return ()
+    row, builds = controller.row(), controller.ledger.builds
+    return tuple(
+        dataclasses.replace(
+            up,
+            build_number=builds.sent_number(
+                row.id, up.job, up.number, up.started, renumber=controller.renumber
+            ),
+        )
+        for up in above
+    )

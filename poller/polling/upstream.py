@@ -119,4 +119,4 @@ def _upstream_build(key: Key, answer: Origin | str, started: int) -> UpstreamBui
     if answer.timestamp > started:
         # Of a job that was deleted and created anew since: its builds count from 1 again.
         return UpstreamBuild(job, number, (), "another build by now")
-    return UpstreamBuild(job, number, tuple(causes(answer.actions)))
+    return UpstreamBuild(job, number, tuple(causes(answer.actions)), started=answer.timestamp)

@@ -77,8 +77,6 @@ def test_sent(cls: str, fields: dict[str, Any], expected: Any) -> None:
         (f"{CORE}RunParameterValue", "P", {"jobName": None, "number": "1"}),
         (f"{CORE}StringParameterValue", "", {"value": "x"}),
         (f"{CORE}StringParameterValue", 7, {"value": "x"}),
-        (None, "P", {"value": "x"}),
-        ("", "P", {"value": "x"}),
     ],
 )  # fmt: skip
 def test_not_sent(cls: Any, name: Any, fields: dict[str, Any]) -> None:
@@ -99,12 +97,28 @@ def test_secrets_by_their_look() -> None:
 def test_a_name_is_sent_once() -> None:
     """The first counts, over several actions."""
     one = {"_class": "x.StringParameterValue", "name": "A", "value": "1"}
+    cls = f"{CORE}ParametersAction"
     actions: list[Action | None] = [
-        Action("x", parameters=[one]),
-        Action("x", parameters=[{**one, "value": "2"}, "no"]),
+        Action(cls, parameters=[one]),
+        Action(cls, parameters=[{**one, "value": "2"}, "no"]),
     ]
     found = job_run_params(Build(1, actions=actions), Redactor())
     assert [Param("StringParameterValue", "A", "1")] == found
+
+
+@pytest.mark.parametrize("cls", [None, ""])
+def test_without_a_class(cls: str | None) -> None:
+    """As Jenkins 1.x exports it: a text."""
+    assert params({"_class": cls, "name": "P", "value": "x"}) == [
+        ("StringParameterValue", "P", "x")
+    ]
+    assert params({"name": "P", "value": "x"}) == [("StringParameterValue", "P", "x")]
+
+
+def test_other_actions_have_lists_of_that_name() -> None:
+    """None of theirs is a parameter of the build."""
+    plan = Action("com.example.DeployPlanAction", parameters=[{"name": "plan", "value": "x"}])
+    assert job_run_params(Build(1, actions=[plan]), Redactor()) == []
 
 
 def test_recorded_parameters() -> None:

@@ -19,7 +19,7 @@ from poller.mapping.size_limit import limit_size
 from tests.support.git_build import JOB, SHA, build, causes, git, map_one, policy
 
 ROLLED_BACK = StageTree("7", stages=[Stage("6", "Rollback", "SUCCESS")])
-NO_TREE_FIELDS = ("user_id", "module_name", "project_name", "themes", "cfr_status", "artifacts")
+NO_TREE_FIELDS = ("module_name", "project_name", "themes", "cfr_status", "artifacts")
 
 
 def mapped(*rules: Rule, one: Build | None = None, tree: StageTree | None = None) -> MappedRun:
