@@ -158,6 +158,7 @@ def controller_of_config(
             instance_name=controller.effective_instance_name,
             instance_guid=controller.instance_guid or "",
             instance_url=controller.effective_instance_url,
+            public_url=controller.instance_url is not None,
         ),
         mapping=common.mapping,
         upstream=UpstreamCauses(client),
@@ -190,6 +191,7 @@ def mapping_config(settings: Settings) -> MappingConfig:
         body_limit=sei.body_limit if sei else DEFAULT_BODY_LIMIT,
         rules=settings.rules,
         causes=sei.causes if sei else DEFAULT_CAUSES,
+        ci_and_cd=(sei.ci, sei.cd) if sei else (True, False),
     )
 
 

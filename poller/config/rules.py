@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from poller.config.types import (
     ARTIFACT_GROUPS,
     NAME_LENGTH,
+    Flag,
     Name,
     Regex,
     Table,
@@ -49,8 +50,8 @@ class Rule(Table):
     project_name: Name | None = Field(None, description="project_name of the run.")
     module_name: Name | None = Field(None, description="module_name of the run.")
     themes: tuple[Name, ...] = Field((), max_length=100, description="themes of the run.")
-    ci: bool | None = Field(None, description="ci of the run; alone, cd is the opposite.")
-    cd: bool | None = Field(None, description="cd of the run; alone, ci is the opposite.")
+    ci: Flag | None = Field(None, description="ci of the run; alone, cd is the opposite.")
+    cd: Flag | None = Field(None, description="cd of the run; alone, ci is the opposite.")
     cfr_status: Annotated[bool | StageCondition | None, BeforeValidator(_cfr_status)] = Field(
         None, description="cfr_status of the run: true, false, or what a stage did."
     )

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from poller.config.types import Address, Guid, Interval, Name, Proxy, Size, Table, exactly_one
+from poller.config.types import Address, Flag, Guid, Interval, Name, Proxy, Size, Table, exactly_one
 from poller.core.times import parse_when
 from poller.core.urls import goes_in_clear
 
@@ -39,12 +39,16 @@ the webhooks' plugins have so many classes that no list of them is ever whole.""
 DEFAULT_BODY_LIMIT = 480_000
 
 BASES = {
+    "PROD0": "https://accounts.harness.io/sei/api/v1",
     "PROD1": "https://app.harness.io/prod1/sei/api/v1",
     "PROD2": "https://app.harness.io/gratis/sei/api/v1",
     "PROD3": "https://app3.harness.io/sei/api/v1",
+    "PROD4": "https://prod4.harness.io/sei/api/v1",
+    "PROD6": "https://prod6.harness.io/sei/api/v1",
     "EU": "https://accounts.eu.harness.io/sei/api/v1",
 }
-"""SEI's environments, from its "Custom CI/CD integrations" page."""
+"""SEI's environments, from its "Custom CI/CD integrations" page; PROD0, PROD4 and PROD6 from its
+Jenkins plugin."""
 
 
 class ServerConfig(Table):
@@ -160,7 +164,7 @@ class SeiConfig(ServerConfig):
 
     model_config = ConfigDict(alias_generator=lambda name: name.replace("secret", "api_key"))
 
-    environment: Literal["PROD1", "PROD2", "PROD3", "EU"] | None = Field(
+    environment: Literal["PROD0", "PROD1", "PROD2", "PROD3", "PROD4", "PROD6", "EU"] | None = Field(
         None, description="SEI's environment; or base_url."
     )
     url: Address | None = Field(  # type: ignore[assignment]  # `base` always has one
@@ -178,6 +182,8 @@ class SeiConfig(ServerConfig):
         DEFAULT_RESULTS, description="Jenkins' result = SEI's result, or skip."
     )
 
+    ci: Flag = Field(True, description="ci where neither a rule nor an artifact says.")
+    cd: Flag = Field(False, description="cd where neither a rule nor an artifact says.")
     causes: dict[str, Name] = Field(
         DEFAULT_CAUSES, description="Word in a cause's class name = who started the build."
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Collection
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
@@ -112,6 +112,8 @@ Regex = Annotated[str, AfterValidator(_regex)]
 Guid = Annotated[str, AfterValidator(_guid)]
 NAME_LENGTH = 250
 Name = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH)]
+Flag: TypeAlias = bool | Literal["unset"]
+"""A field that is sent as true or false, or is left out."""
 
 
 class Table(BaseModel):

@@ -16,6 +16,7 @@ from msgspec import UNSET
 
 from poller.config.rules import Rule, StageCondition
 from poller.config.servers import DEFAULT_CAUSES
+from poller.config.types import Flag
 from poller.core.escape import FULL_NAME, NAME, TEXT, clip
 from poller.jenkins.build import Build
 from poller.jenkins.paths import shown_path
@@ -42,11 +43,13 @@ MAVEN_MODULE_BUILD = "hudson.maven.MavenBuild"
 
 @dataclass(frozen=True)
 class SeiInstance:
-    """What SEI calls the controller."""
+    """What SEI calls the controller. ``public_url``: every address begins with ``instance_url``,
+    whatever Jenkins itself believes to be called."""
 
     instance_name: str
     instance_guid: str
     instance_url: str
+    public_url: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class JobInfo:
 class MappingConfig:
     """How builds are mapped: Jenkins' result → SEI's or ``skip``; what is hidden; the limit of a
     payload in characters; the rules, of which the first that matches counts; who stands behind a
-    word in the class name of a cause."""
+    word in the class name of a cause; what a run is that no rule and no artifact tells of."""
 
     results: Mapping[str, str]
     redactor: Redactor
@@ -79,6 +82,7 @@ class MappingConfig:
     body_limit: int
     rules: Sequence[Rule] = ()
     causes: Mapping[str, str] = field(default_factory=lambda: DEFAULT_CAUSES)
+    ci_and_cd: tuple[Flag, Flag] = (True, False)
 
 
 @dataclass(frozen=True)
@@ -149,7 +153,7 @@ def _found_out(
     named = text_of(build, COMMIT_PARAMETER)
     commits, commits_source = commits_of(build, checkout, named, enriched.extracted, foreign)
     found, found_source = artifacts(enriched, job.rule, url)
-    ci, cd, ci_source = ci_and_cd(job.rule, found)
+    ci, cd, ci_source = ci_and_cd(job.rule, found, config.ci_and_cd)
     fields = {
         "user_id": user,
         "job_run": None if tree is None else run_stages(tree, redactor),
@@ -255,10 +259,11 @@ def execution_id(instance: SeiInstance, job: JobInfo, build: Build) -> str:
 
 
 def web_url(instance: SeiInstance, job: JobInfo, build: Build) -> str:
-    """The build's page, as Jenkins gives it; built from the names where that is no web address."""
+    """The build's page, as Jenkins gives it; built from the names where that is no web address, or
+    where the config says what Jenkins is called."""
     url = build.url or ""
     try:
-        usable = urlsplit(url).scheme in ("http", "https")
+        usable = urlsplit(url).scheme in ("http", "https") and not instance.public_url
     except ValueError:
         usable = False
     if not usable:

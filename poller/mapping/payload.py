@@ -93,8 +93,8 @@ class JobRun(Struct, frozen=True, kw_only=True):
     project_name: str | UnsetType = UNSET
     themes: list[str] | UnsetType = UNSET
     cfr_status: bool | UnsetType = UNSET
-    ci: bool = True
-    cd: bool = False
+    ci: bool | UnsetType = True
+    cd: bool | UnsetType = False
     artifacts: list[Artifact] | UnsetType = UNSET
     trigger_chain: list[Trigger] | UnsetType = UNSET
 

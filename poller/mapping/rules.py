@@ -69,6 +69,8 @@ def stages_that_ran(tree: StageTree) -> Iterator[Stage]:
 
 
 SKIP = "skip"
+UNDOCUMENTED = "FAILURE"
+"""What a result becomes that neither SEI documents nor the config knows."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,8 @@ def result_or_skip(
     own = build.result or "UNKNOWN"
     source = f"result {clip(own, NAME)}"
     result = rule.settings.results.get(own)
-    if result is None:
-        result = results.get(own, own)
-    else:
+    if result is not None:
         source += f", results of {rule.name}"
+    elif (result := results.get(own)) is None:
+        result, source = UNDOCUMENTED, f"{source}, which SEI does not document"
     return Skip(source) if result == SKIP else (result, source)

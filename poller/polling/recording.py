@@ -93,6 +93,8 @@ def mapped(controller: Controller, job: JobInfo, enriched: EnrichedBuild) -> Bui
     log = structlog.get_logger().bind(
         controller=controller.name, job=job.full_name, number=build.number
     )
+    if (build.result or "") not in {*controller.mapping.results, *job.rule.settings.results}:
+        log.warning("result_unknown", result=build.result, sent=done.run.result)
     for why in enriched.incomplete:
         log.warning("run_incomplete", detail=why)
     payload, left_out = limit_size(done.run, controller.mapping.body_limit)

@@ -357,3 +357,12 @@ def test_a_proxys_password_is_left_out() -> None:
     assert (
         without_password("http://u:p@proxy.example.com:3128/x") == "http://proxy.example.com:3128"
     )
+
+
+def test_another_address_than_jenkins_believes_in(site: Site) -> None:
+    """Is told, and that ours is sent."""
+    site.jenkins.job("app").build()
+    own = f"http://127.0.0.1:{site.jenkins_server.port}/"
+    site.configure(site.controller(instance_url="https://jenkins.example.com/"))
+    told = site.run("check").stdout
+    assert f"Jenkins calls itself {own}; addresses begin with instance_url" in told
