@@ -159,7 +159,7 @@ def _found_out(
         "job_run": None if tree is None else run_stages(tree, redactor),
         "job_run_params": job_run_params(build, redactor),
         "scm_commit_ids": commits,
-        "repo_url": UNSET if checkout is None else redactor.text(checkout.url),
+        "repo_url": UNSET if checkout is None else redactor.without_values.text(checkout.url),
         "branch_name": UNSET if branch is None else branch,
         "ci": ci,
         "cd": cd,

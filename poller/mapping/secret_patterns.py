@@ -46,12 +46,28 @@ TOKENS = (
 )
 """Whole tokens, known by their form."""
 
-_WORD = (
-    r"(?i:passw(?:or)?d|passwort|passphrase|psw|secret|token|(?:api|access|private|secret|account"
-    r"|signing|encryption)[ _-]?key)"
-)
 _IS = r"\\?[\"']?[ \t]{0,3}(?::=|=>|[:=])[ \t]{0,3}\\?"
 _BARE = r"([^\s'\"&,;\\]+)"
+_SCHEME = r"(?:(?i:basic|bearer|digest|negotiate)[ \t]{1,3})?"
+_VALUE = rf"(?:\"([^\"\n]+)|'([^'\n]+)|{_SCHEME}{_BARE})"
+
+NAME_WORDS = (
+    "pass", "psw", "pwd", "pw", "secret", "token", "cred", "key", "auth", "jwt", "otp", "pin",
+    "kennwort",
+)  # fmt: skip
+"""What the name of a secret has in it somewhere, and many another name, too."""
+
+AND_VALUE = rf"[\w.-]*){_IS}{_VALUE}"
+"""name=value, name: value, "name": "value", also escaped in JSON; before it goes a group with a
+word. Whether the name is a secret's is for :mod:`poller.mapping.secret_names` to say."""
+
+BASIC = r"\b(?i:basic)[ \t]{1,3}([A-Za-z0-9+/]{6,}={0,2})"
+"""HTTP's Basic, where that is what the value is."""
+
+_OPTION = (
+    r"(?i:passw(?:or)?d|passwort|passphrase|psw|secret|token"
+    r"|(?:api|access|private|secret|account|signing|encryption)[ _-]?key)"
+)
 
 IN_CONTEXT = (
     # https://user:password@host, and a long user alone, which is a token
@@ -62,34 +78,51 @@ IN_CONTEXT = (
     r"(?i:(?:basic|bearer|token|digest|negotiate|apikey)[ \t]{1,3})?([^'\"\n]+)",
     r"(?i:\bbearer)[ \t]{1,3}([\w.~+/=-]{16,})",
     r"(?i:\b(?:set-)?cookie)[\"']?[ \t]{0,3}:[ \t]{0,3}[\"']?([^'\"\n]+)",
-    # name=value, name: value, "name": "value", also escaped in JSON
-    _WORD + _IS + r"\"([^\"\n]+)",
-    _WORD + _IS + r"'([^'\n]+)",
-    _WORD + _IS + _BARE,
-    # PWD=/some/where is where a shell is
-    r"(?i:pwd)" + _IS + r"[\"']?([^\s'\"&,;\\/][^\s'\"&,;\\]*)",
-    # --token value, -DdbPassword value
-    r"--?[\w.-]{0,40}" + _WORD + r"[ \t]{1,3}[\"']?" + _BARE,
+    # a key whose name is two words
+    r"(?i:\b(?:api|access|private|secret|account|signing|encryption)[ ]key)"
+    + _IS
+    + r"[\"']?"
+    + _BARE,
+    # --token value, -DdbPassword value, -storepass value, -passin pass:value
+    r"--?[\w.-]{0,40}" + _OPTION + r"[ \t]{1,3}[\"']?" + _BARE,
+    r"-(?i:[\w-]*(?:storepass|keypass)|-[\w-]*pass)[ \t]{1,3}[\"']?"
+    r"([^\s'\"&,;\\-][^\s'\"&,;\\]*)",
+    r"-pass(?:in|out)?[ =]{1,3}[\"']?pass:([^\s'\"]+)",
+    r"--from-literal[ =][\"']?[\w.-]+=([^\s'\"]+)",
     # <password>value</password>
-    r"<[\w:.-]{0,40}" + _WORD + r">([^<\s]+)",
-    # .npmrc, .docker/config.json, Azure's shared access signatures, Sonar, Slack's web hooks
+    r"<[\w:.-]{0,40}" + _OPTION + r">([^<\s]+)",
+    # .npmrc, .docker/config.json, signed URLs, Sonar
     r"\b_auth[ \t]{0,3}=[ \t]{0,3}[\"']?" + _BARE,
     r"\"auth\"[ \t]{0,3}:[ \t]{0,3}\"([^\"\n]+)",
-    r"[?&]sig=([\w%+/=-]{16,})",
+    r"[?&](?:sig|[Ss]ignature|X-(?:Amz|Goog)-Signature)=([\w%+/=~-]{16,})",
+    r"[?&]key=([\w%+/=~-]{20,})",
     r"sonar\.login=([^\s'\"]+)",
+    # chat webhooks: Slack, Teams, Discord, Telegram, Mattermost, Feishu
     r"hooks\.slack\.com/[a-z]{4,12}/([\w/+]{20,})",
+    r"\boffice\.com/webhook(?:b2)?/([\w@/-]{20,})",
+    r"\bdiscord(?:app)?\.com/api/webhooks/(\d+/[\w-]{20,})",
+    r"\bapi\.telegram\.org/bot(\d+:[\w-]{20,})",
+    r"/hooks/([a-z0-9]{26})\b",
+    r"/open-apis/bot/v2/hook/([\w-]{20,})",
+    # Oracle's user/password@host
+    r"\b[\w$#]+/([^\s/@'\":]+)@(?://)?[\w.-]+:\d{2,5}(?:[/:\s'\"]|$)",
+    r"(?:^|[\s\"'=])[\w$#]+/([^\s/@'\".]{4,})@(?://)?[A-Za-z][\w-]*(?:\.[\w-]+)*\.[A-Za-z]{2,}\b",
+    r"\b(?:sqlplus|sqlldr|expdp|impdp|rman|oracle:thin:)[^\n@]{0,80}?[\w$#]/([^\s/@]+)@",
 )
 """Secrets known by what stands before them. The first that begins counts."""
 
-COMMAND_WORDS = (b"curl", b"login", b"sshpass", b"wget")
 COMMANDS = (
     r"\bcurl\b[^\n]*?\s(?:-u|--user)[ =]?[\"']?([^\s:'\"]*:[^\s'\"]+)",
     r"\bwget\b[^\n]*?\s--(?:http-|ftp-)?password[ =][\"']?([^\s'\"]+)",
     r"\b(?:docker|podman|helm registry|oras|buildah|skopeo) login\b[^\n]*?\s-p[ =]?[\"']?"
     r"([^\s'\"]+)",
     r"\bsshpass[ \t]+-p[ \t]{0,3}[\"']?([^\s'\"]+)",
+    r"\b(?:mysql|mariadb)[a-z-]{0,20}\b[^\n|;]*?\s-p[\"']?([^\s'\"]+)",
+    r"\bredis-cli\b[^\n|;]*?\s-a[ =]?[\"']?([^\s'\"]+)",
+    r"\bldap[a-z]{3,10}\b[^\n|;]*?\s-w[ =]?[\"']?([^\s'\"]+)",
+    r"\baz login\b[^\n]*?\s-p[ =]?[\"']?([^\s'\"]+)",
 )
-"""Options of known commands; looked for where one of the words is, after all else is hidden."""
+"""Options of known commands; looked for after all else is hidden."""
 
 KEY_BEGIN = rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
 KEY_END = rb"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
