@@ -38,7 +38,8 @@ from poller.jenkins.client import JenkinsClient
 from poller.jenkins.request_limiter import RequestLimiter
 from poller.ledger import Ledger
 from poller.mapping.extract import Extraction
-from poller.mapping.map_build import MappingConfig, SeiInstance
+from poller.mapping.map_build import MappingConfig
+from poller.mapping.names import SeiInstance
 from poller.mapping.redaction import Redactor
 from poller.polling.console_log import LogCollector
 from poller.polling.controller import Controller

@@ -69,5 +69,5 @@ async def preview(
     if isinstance(done, Skip):
         return Preview(one.name, done)
     body, left_out = limit_size(done.run, one.mapping.body_limit)
-    execution = new_execution(done.run, enriched.tree, info.rule.settings)
+    execution = new_execution(done.run, enriched.tree, done.settings)
     return Preview(one.name, done, body, left_out, enriched.incomplete, execution)

@@ -10,7 +10,7 @@ from poller.core.errors import NoSuchBuild, NotFound, RemoteError
 from poller.ledger.executions import SINK as IACM
 from poller.ledger.outbox import SentBuild
 from poller.ledger.records import BuildRow
-from poller.mapping.map_build import JobInfo
+from poller.mapping.names import JobInfo
 from poller.polling.controller import Controller
 from poller.polling.enrich import fetch_enriched
 from poller.polling.recording import mapped
@@ -59,8 +59,8 @@ async def _anew(controller: Controller, sent: SentBuild) -> BuildRow | None:
     if not build.key.is_same(sent.key):
         return None
     enriched, multibranch = await fetch_enriched(controller, name, build, may_be_incomplete=False)
-    rule = controller.rule_of(name)
-    job = JobInfo(name, sent.generation, sent.number_offset, multibranch, rule)
+    rules = controller.rules_of(name)
+    job = JobInfo(name, sent.generation, sent.number_offset, multibranch, rules)
     return mapped(controller, job, enriched)
 
 

@@ -30,7 +30,7 @@ LISTED_FILES = 100
 """Archived files of a build that are listed; there may be more."""
 
 BUILD_TREE = (
-    "_class,number,timestamp,duration,building,inProgress,result,queueId,url,"
+    "_class,number,timestamp,duration,building,inProgress,result,queueId,url,builtOn,"
     "actions[_class,causes[_class,userId,upstreamProject,upstreamBuild,addr],"
     "parameters[_class,name,value,jobName,number,tag,label],"
     "lastBuiltRevision[SHA1,branch[SHA1,name]],remoteUrls,"
@@ -110,6 +110,7 @@ class Build(Struct, frozen=True, gc=False):
     result: str | None = None
     queueId: QueueId | None = None
     url: str | None = None
+    builtOn: str | None = None
     actions: list[Action | None] = []
     changeSet: ChangeSet | None = None
     changeSets: list[ChangeSet] = []

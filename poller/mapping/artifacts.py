@@ -35,7 +35,7 @@ def artifacts(
     ]
     sources.append((enriched.extracted.source, enriched.extracted.artifacts))
     archived = list(archived_files(enriched.build, rule.settings.archived_files, web_url))
-    sources.append((f"archived_files of {rule.name}", archived))
+    sources.append((f"archived_files of {rule.source('archived_files')}", archived))
     found: dict[tuple[Any, ...], Artifact] = {}
     counts = []
     for source, ones in sources:
@@ -79,7 +79,7 @@ def ci_and_cd(
     given = rule.settings.ci, rule.settings.cd
     if given != (None, None):
         ci, cd = _or_opposite(*given, ci), _or_opposite(given[1], given[0], cd)
-        source = rule.name
+        source = rule.source("ci" if given[0] is not None else "cd")
     return (UNSET if ci == "unset" else ci, UNSET if cd == "unset" else cd, source)
 
 

@@ -40,10 +40,15 @@ def parameters(build: Build) -> Iterator[Mapping[str, Any]]:
             yield from (p for p in action.parameters if isinstance(p, dict))
 
 
-def job_run_params(build: Build, redactor: Redactor) -> list[Param]:
+def job_run_params(
+    build: Build, redactor: Redactor, given: Mapping[str, str] | None = None
+) -> list[Param]:
     """What of the parameters is sent, each name once; one without a value would make SEI drop the
-    run."""
+    run. Those ``given`` by a rule come first."""
     found: dict[str, Param] = {}
+    for name, text in (given or {}).items():
+        if not redactor.is_secret_name(name):
+            found[name] = Param(STRING, clip(name, NAME), clip(redactor.text(text), TEXT))
     for parameter in parameters(build):
         param = _param(parameter, redactor)
         if param is not None:
@@ -62,6 +67,11 @@ def secrets(build: Build, redactor: Redactor) -> Iterator[str]:
         name, value = parameter.get("name"), parameter.get("value")
         if isinstance(name, str) and isinstance(value, str) and redactor.is_secret_name(name):
             yield value
+
+
+def texts(build: Build, redactor: Redactor) -> dict[str, str]:
+    """The values of the parameters that are sent, as text."""
+    return {one.name: _word(one.value) for one in job_run_params(build, redactor)}
 
 
 def text_of(build: Build, name: str) -> str | None:

@@ -21,7 +21,6 @@ import re2
 from poller.core.escape import clean
 from poller.core.known_secrets import HIDDEN
 from poller.core.patterns import compile_regex
-from poller.mapping.secret_names import is_plain_word, is_secret_name
 from poller.mapping.secret_patterns import (
     AND_VALUE,
     BASIC,
@@ -33,6 +32,8 @@ from poller.mapping.secret_patterns import (
     NAME_WORDS,
     PLAIN_LINES,
     TOKENS,
+    is_plain_word,
+    is_secret_name,
 )
 
 SHORTEST_VALUE = 8

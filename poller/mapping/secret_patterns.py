@@ -10,6 +10,10 @@ No rule has much text before its group: what it passes over there is not read ag
 
 from __future__ import annotations
 
+import itertools
+import re
+from functools import lru_cache
+
 TOKENS = (
     r"\b(?:A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}",  # AWS access key ids
     r"ABSK[\w+/]{100,}={0,2}",  # Amazon Bedrock
@@ -59,7 +63,7 @@ NAME_WORDS = (
 
 AND_VALUE = rf"[\w.-]*){_IS}{_VALUE}"
 """name=value, name: value, "name": "value", also escaped in JSON; before it goes a group with a
-word. Whether the name is a secret's is for :mod:`poller.mapping.secret_names` to say."""
+word. Whether the name is a secret's is for :func:`is_secret_name` to say."""
 
 BASIC = r"\b(?i:basic)[ \t]{1,3}([A-Za-z0-9+/]{6,}={0,2})"
 """HTTP's Basic, where that is what the value is."""
@@ -131,3 +135,82 @@ KEY_END = rb"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
 KEY_LINE = rb"[A-Za-z0-9+/=]{40}"
 PLAIN_LINES = 6
 """Lines in a row, other than the key's own and its headers, after which it was no key."""
+
+# Names: one list, for parameters and for names in a text, by their parts in whatever style they
+# are written: DB_PASS, dbPass, db-pass. So KEYBOARD has no key in it, and AUTHOR no auth.
+
+STRONG = (
+    "password", "passwd", "passwort", "passphrase", "passcode", "secret", "secrets", "token",
+    "credential", "credentials", "creds", "apikey", "accesskey", "privatekey", "secretkey",
+    "signingkey", "encryptionkey", "authkey",
+)  # fmt: skip
+"""Ends of a part, or of two parts together, that say it whatever comes before them."""
+
+WEAK = frozenset({
+    "pass", "pwd", "pw", "psw", "storepass", "keypass", "sshpass", "key", "auth", "jwt", "otp",
+    "totp", "pin", "cred", "kennwort",
+})  # fmt: skip
+"""Parts that say it where they come last: words of other things, too."""
+
+STILL = frozenset({
+    "value", "data", "text", "plain", "raw", "string", "base64", "b64", "new", "old", "prod",
+    "production", "live", "dev", "test", "qa", "stage", "staging", "primary", "secondary", "backup",
+})  # fmt: skip
+"""Parts after a weak one that leave it last."""
+
+ABOUT = frozenset({
+    "age", "algorithm", "algo", "class", "count", "counter", "dir", "directory", "duration",
+    "enabled", "disabled", "endpoint", "exists", "expires", "expiration", "expiry", "field", "file",
+    "filename", "folder", "format", "host", "id", "ids", "index", "kind", "label", "len", "length",
+    "level", "lifetime", "limit", "list", "location", "max", "min", "manager", "method", "mode",
+    "name", "names", "namespace", "number", "path", "plugin", "policy", "port", "prefix",
+    "provider", "rate", "ref", "reference", "region", "required", "reset", "rotation", "scope",
+    "server", "service", "size", "status", "store", "strategy", "suffix", "threshold", "timeout",
+    "ttl", "type", "uri", "url", "usage", "user", "username", "validity", "vault", "version",
+})  # fmt: skip
+"""Last parts of names that speak about a secret and hold none."""
+
+NOT_ABOUT = frozenset({("secret", "id"), ("token", "id")})
+"""Vault's secret_id is a secret."""
+
+KEY_OF = frozenset({
+    "public", "pub", "primary", "foreign", "partition", "sort", "cache", "composite", "unique",
+    "project", "issue", "jira", "row", "group", "routing", "route", "idempotency", "registry",
+    "object", "s3", "bucket", "lookup", "translation", "message", "i18n", "config", "property",
+    "map", "json", "header", "tag", "label", "annotation", "index", "shard", "event", "metric",
+    "feature", "flag", "hot", "short", "any", "first", "last", "next", "no", "missing", "duplicate",
+    "unknown", "invalid", "artifact", "job", "build", "branch", "component", "locale", "sonar",
+})  # fmt: skip
+"""Parts before ``key`` that make it no secret."""
+
+_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+
+
+@lru_cache(maxsize=4096)
+def is_secret_name(name: str) -> bool:
+    """Whether what is called so is hidden."""
+    parts = [part.lower() for part in _PARTS.findall(name)]
+    pairs = [a + b for a, b in itertools.pairwise(parts)]
+    for place, part in enumerate(parts):
+        if part.endswith(STRONG):
+            if not _speaks_about(part, parts[place + 1 :]):
+                return True
+        elif place < len(pairs) and pairs[place].endswith(STRONG) and part not in KEY_OF:
+            if not _speaks_about(pairs[place], parts[place + 2 :]):
+                return True
+        elif (
+            part in WEAK
+            and STILL.issuperset(parts[place + 1 :])
+            and not (part == "key" and place and parts[place - 1] in KEY_OF)
+        ):
+            return True
+    return False
+
+
+def is_plain_word(name: str) -> bool:
+    """Whether the name is a weak word alone: in a text it needs more to be a secret's."""
+    return name.lower().strip("-_.") in WEAK - {"pwd", "psw"}
+
+
+def _speaks_about(part: str, after: list[str]) -> bool:
+    return bool(after) and after[-1] in ABOUT and (part, after[-1]) not in NOT_ABOUT

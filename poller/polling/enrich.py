@@ -22,7 +22,7 @@ from poller.jenkins.stage_trees import (
 from poller.mapping.evidence import EnrichedBuild, UpstreamBuild
 from poller.mapping.extract import NOTHING_EXTRACTED
 from poller.mapping.params import redactor_of
-from poller.mapping.rules import Skip, result_or_skip
+from poller.mapping.rules import Facts, early_skip
 from poller.polling.controller import Controller
 from poller.polling.manifests import manifests
 
@@ -51,11 +51,12 @@ async def enrich(
     ``newest`` are the job's newest numbers: ten stage trees can be had of those at once.
     """
     client, config = controller.client, controller.mapping
-    rule = controller.rule_of(full_name)
+    rules = controller.rules_of(full_name)
     wanted = {
         build.number
         for build in builds
-        if not build.broken and not isinstance(result_or_skip(rule, build, config.results), Skip)
+        if not build.broken
+        and early_skip(rules, Facts(full_name, build, config.redactor), config.results) is None
     }
     pipelines = [b.number for b in builds if b.cls == PIPELINE_RUN and b.number in wanted]
     ten = sorted(newest, reverse=True)[:NEWEST_RUNS]

@@ -15,7 +15,8 @@ from poller.ledger.controllers import ControllerRow
 from poller.ledger.records import GONE, Batch, BuildRow, BuildState, JobState, RecordResult
 from poller.mapping.evidence import EnrichedBuild
 from poller.mapping.iacm_execution import NewExecution, NoExecution, encode, new_execution
-from poller.mapping.map_build import JobInfo, map_build
+from poller.mapping.map_build import map_build
+from poller.mapping.names import JobInfo
 from poller.mapping.rules import Skip
 from poller.mapping.size_limit import limit_size
 from poller.polling.collect import CollectedPage
@@ -93,14 +94,14 @@ def mapped(controller: Controller, job: JobInfo, enriched: EnrichedBuild) -> Bui
     log = structlog.get_logger().bind(
         controller=controller.name, job=job.full_name, number=build.number
     )
-    if (build.result or "") not in {*controller.mapping.results, *job.rule.settings.results}:
+    if (build.result or "") not in {*controller.mapping.results, *done.settings.results}:
         log.warning("result_unknown", result=build.result, sent=done.run.result)
     for why in enriched.incomplete:
         log.warning("run_incomplete", detail=why)
     payload, left_out = limit_size(done.run, controller.mapping.body_limit)
     if left_out is not None:
         log.warning("payload_truncated", left_out=left_out)
-    execution = new_execution(done.run, enriched.tree, job.rule.settings)
+    execution = new_execution(done.run, enriched.tree, done.settings)
     return dataclasses.replace(
         _row(build, "collected", log=enriched.log),
         payload=payload,

@@ -14,7 +14,8 @@ from poller.config.rules import Rule
 from poller.core.escape import clip
 from poller.jenkins.build import Action, ArchivedFile, Build, Change, ChangeSet
 from poller.jenkins.stage import FlowNode, NodeError, Stage, StageTree
-from poller.mapping.map_build import JobInfo, MappedRun, SeiInstance
+from poller.mapping.map_build import MappedRun
+from poller.mapping.names import JobInfo, SeiInstance
 from poller.mapping.payload import encode
 from poller.mapping.redaction import Redactor
 from poller.mapping.rules import Skip

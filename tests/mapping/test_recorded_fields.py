@@ -12,7 +12,8 @@ from poller.config.rules import Rule, StageCondition
 from poller.jenkins.build import Build
 from poller.jenkins.stage import StageTree
 from poller.mapping.evidence import UpstreamBuild
-from poller.mapping.map_build import JobInfo, MappedRun, SeiInstance
+from poller.mapping.map_build import MappedRun
+from poller.mapping.names import JobInfo, SeiInstance
 from poller.mapping.payload import encode
 from tests.support.git_build import map_one
 from tests.support.replay import RECORDINGS
