@@ -160,6 +160,8 @@ def controller_of_config(
             instance_guid=controller.instance_guid or "",
             instance_url=controller.effective_instance_url,
             public_url=controller.instance_url is not None,
+            test_counts=controller.tests == "counts",
+            plugin_names=controller.job_full_name == "plugin",
         ),
         mapping=common.mapping,
         upstream=UpstreamCauses(client),

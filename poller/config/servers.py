@@ -119,9 +119,15 @@ class ControllerConfig(ServerConfig):
     )
     logs: Literal["none", "failed", "all"] = Field("none", description="Console logs to keep.")
     log_limit: Size = Field(2**20, description="The most that is kept of a console log.")
+    tests: Literal["none", "counts"] = Field(
+        "none", description="Test results to send as TEST_TOTAL, TEST_FAILED and TEST_SKIPPED."
+    )
     max_connections: int = Field(4, ge=1, le=32, description="Requests to Jenkins at once.")
     request_rate: float | None = Field(None, gt=0, description="Most requests a second.")
     instance_url: Address | None = Field(None, description="instance_url at SEI; default: url.")
+    job_full_name: Literal["jenkins", "plugin"] = Field(
+        "jenkins", description="Names as Jenkins has them, or as SEI's Jenkins plugin sends them."
+    )
     instance_name: Name | None = Field(None, description="instance_name at SEI; default: name.")
 
     @property

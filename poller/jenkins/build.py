@@ -34,7 +34,8 @@ BUILD_TREE = (
     "actions[_class,causes[_class,userId,upstreamProject,upstreamBuild,addr],"
     "parameters[_class,name,value,jobName,number,tag,label],"
     "lastBuiltRevision[SHA1,branch[SHA1,name]],remoteUrls,"
-    "buildsByBranchName[marked[SHA1],revision[SHA1]],mercurialNodeName,libraries[name,version]],"
+    "buildsByBranchName[marked[SHA1],revision[SHA1]],mercurialNodeName,libraries[name,version],"
+    "totalCount,failCount,skipCount],"
     "changeSet[kind,items[commitId],revisions[revision]],"
     "changeSets[kind,items[commitId],revisions[revision]],"
     f"artifacts[fileName,relativePath]{{0,{LISTED_FILES}}}"
@@ -58,6 +59,17 @@ class Action(Struct, frozen=True, gc=False):
     buildsByBranchName: Any = None
     mercurialNodeName: Any = None
     libraries: Any = None
+    totalCount: Any = None
+    failCount: Any = None
+    skipCount: Any = None
+
+
+class TestCounts(Struct, frozen=True, gc=False):
+    """How many tests a build ran, and how many of them failed or were skipped."""
+
+    total: int
+    failed: int
+    skipped: int
 
 
 class Change(Struct, frozen=True, gc=False):
@@ -120,6 +132,18 @@ class Build(Struct, frozen=True, gc=False):
     def key(self) -> BuildKey:
         """What makes it this build and no other."""
         return BuildKey(self.number, max(0, self.timestamp), max(0, self.queueId or 0))
+
+    @property
+    def tests(self) -> TestCounts | None:
+        """Its test results; the largest, as a build of several modules has a sum of theirs, too."""
+        actions = [one for one in self.actions if one is not None]
+        counts = [(one.totalCount, one.failCount, one.skipCount) for one in actions]
+        found = [
+            TestCounts(*three)
+            for three in counts
+            if all(type(one) is int and 0 <= one <= MOST_BUILDS for one in three)
+        ]
+        return max(found, key=lambda counts: counts.total, default=None)
 
     @property
     def completed(self) -> bool:

@@ -92,7 +92,7 @@ class Builds:
             for build in batch.builds:
                 row = _save_build(conn, job, batch.job, build, elsewhere.get(build.key.number))
                 if row is not None:
-                    saved.append(build.state)
+                    saved.append((build.state, build.key.number))
                     if build.payload is not None:
                         record_execution(conn, row, build.execution, build.no_execution)
                         receivers = [one for one in sinks if one != IACM or build.execution]
@@ -101,7 +101,9 @@ class Builds:
                     if build.log is not None:
                         keep_log(conn, row, build.log, at)
             advance(conn, job)
-        return RecordResult(saved.count("collected"), saved.count("skipped"))
+        collected = frozenset(number for state, number in saved if state == "collected")
+        skipped = sum(state == "skipped" for state, _ in saved)
+        return RecordResult(len(collected), skipped, numbers=collected)
 
     def record_running(self, builds: Iterable[tuple[JobState, BuildKey]]) -> None:
         """Record builds that run, of each job's present generation, as in flight. The job's

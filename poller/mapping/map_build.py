@@ -23,12 +23,13 @@ from poller.mapping.names import (
     JobInfo,
     SeiInstance,
     execution_id,
+    job_full_name,
     module_name,
     pipeline,
     qualified_name,
     web_url,
 )
-from poller.mapping.params import job_run_params, text_of
+from poller.mapping.params import counts_of_tests, job_run_params, text_of
 from poller.mapping.payload import JobRun
 from poller.mapping.redaction import Redactor
 from poller.mapping.rules import Facts, MatchedRule, Skip, cfr_status, decide, result_or_skip
@@ -96,6 +97,10 @@ def map_build(
     fields, sources = _texts(rule, found, redactor)
     given = _given(instance, job, enriched)
     more, more_sources = _found_out(job, enriched, config, rule, checkout[0], given["web_url"])
+    counts = counts_of_tests(build) if instance.test_counts else {}
+    more["job_run_params"] = job_run_params(
+        build, redactor, {**counts, **rule.settings.job_run_params}
+    )
     run = JobRun(result=clip(result[0], NAME), **given, **fields, **more)
     explained = {**FIXED, **sources, **more_sources, "result": result[1]}
     return MappedRun(run, rule.name, rule.settings, explained)
@@ -121,8 +126,8 @@ def _given(instance: SeiInstance, job: JobInfo, enriched: EnrichedBuild) -> dict
     """The fields that the config, the job's name and the build's record give."""
     build = enriched.build
     return {
-        "job_full_name": clip(job.full_name, FULL_NAME),
-        "qualified_name": clip(qualified_name(job), FULL_NAME),
+        "job_full_name": clip(job_full_name(instance, job), FULL_NAME),
+        "qualified_name": clip(qualified_name(instance, job), FULL_NAME),
         "instance_name": clip(instance.instance_name, NAME),
         "instance_guid": instance.instance_guid,
         "instance_url": clip(instance.instance_url, TEXT),
@@ -173,7 +178,6 @@ def _found_out(
     themes = [clip(redactor.text(theme), NAME) for theme in rule.settings.themes]
     fields = {
         "job_run": None if tree is None else run_stages(tree, redactor),
-        "job_run_params": job_run_params(build, redactor, rule.settings.job_run_params),
         "scm_commit_ids": commits,
         "themes": themes or UNSET,
         "cfr_status": UNSET if cfr is None else cfr,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
@@ -18,12 +21,15 @@ MAVEN_MODULE_BUILD = "hudson.maven.MavenBuild"
 @dataclass(frozen=True)
 class SeiInstance:
     """What SEI calls the controller. ``public_url``: every address begins with ``instance_url``,
-    whatever Jenkins itself believes to be called."""
+    whatever Jenkins itself believes to be called. ``plugin_names``: jobs are called as SEI's
+    Jenkins plugin calls them. ``test_counts``: test results are sent, too."""
 
     instance_name: str
     instance_guid: str
     instance_url: str
     public_url: bool = False
+    plugin_names: bool = False
+    test_counts: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,11 +60,67 @@ def pipeline(job: JobInfo, build: Build) -> tuple[str, str]:
     return segments[-1], "the job's name"
 
 
-def qualified_name(job: JobInfo) -> str:
-    """``fullName``, with the branch segment of a multibranch job decoded."""
+def job_full_name(instance: SeiInstance, job: JobInfo) -> str:
+    """``fullName``; or as the plugin has it, the path of the job's folder below ``jobs/``."""
+    if not instance.plugin_names:
+        return job.full_name
+    *parents, name = job.full_name.split("/")
+    if job.own_branch is not None:
+        return "/jobs/".join(parents) + f"/branches/{branch_folder(job.own_branch)}"
+    return "/jobs/".join([*parents, name])
+
+
+def qualified_name(instance: SeiInstance, job: JobInfo) -> str:
+    """``fullName``, with the branch segment of a multibranch job decoded; of the plugin's name, all
+    but the words that it has between."""
     if job.own_branch is None:
         return job.full_name
-    return f"{job.full_name.rpartition('/')[0]}/{job.own_branch}"
+    last = branch_folder(job.own_branch) if instance.plugin_names else job.own_branch
+    return f"{job.full_name.rpartition('/')[0]}/{last}"
+
+
+def branch_folder(branch: str) -> str:
+    """The folder of a branch on Jenkins' disk, as jenkins.branch.NameMangler names it: a short one
+    of plain characters as it is, another with a part of its digest."""
+    if _PLAIN_BRANCH.fullmatch(branch) and branch.lower() not in _RESERVED:
+        return branch
+    kept = ""
+    for unit in _utf16(branch):
+        char = chr(unit)
+        if char.isascii() and (char.isalnum() or char == "-"):
+            kept += char
+        else:
+            low, high = unit & 0xFF, unit >> 8
+            hexed = (f"_{high:02x}" if high else "") + f"_{low:02x}"
+            kept += ("" if kept else "0") + ("-" if char in "/\\ ._" else hexed)
+    digest = _digest(branch)
+    if len(kept) < _LONGEST - _SHORT_HASH:
+        return f"{kept}.{digest[-_SHORT_HASH:]}"
+    over = len(kept) - _LONGEST
+    hashed = f".{digest[-min(max(over, _SHORT_HASH), _LONG_HASH) :]}."
+    start = (_LONGEST - len(hashed)) // 2
+    return kept[:start] + hashed + kept[start + len(hashed) + over :]
+
+
+_LONGEST, _SHORT_HASH, _LONG_HASH = 32, 6, 12
+_PLAIN_BRANCH = re.compile(rf"[A-Za-z0-9][A-Za-z0-9-]{{0,{_LONGEST - 1}}}")
+_RESERVED = {
+    "con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10)),
+}  # fmt: skip
+
+
+def _utf16(text: str) -> Iterator[int]:
+    raw = text.encode("utf-16-le", "surrogatepass")
+    return (int.from_bytes(raw[at : at + 2], "little") for at in range(0, len(raw), 2))
+
+
+def _digest(text: str) -> str:
+    """SHA-1, five bits a digit, the lowest first; what is left over at the end is not written."""
+    bits = int.from_bytes(hashlib.sha1(text.encode("utf-8", "replace")).digest(), "little")  # noqa: S324
+    return "".join(_DIGITS[bits >> at & 31] for at in range(0, 150, 5))
+
+
+_DIGITS = "0123456789abcdefghijklmnopqrstuv"
 
 
 def module_name(job: JobInfo, build: Build) -> tuple[str | None, str]:

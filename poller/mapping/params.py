@@ -69,6 +69,18 @@ def secrets(build: Build, redactor: Redactor) -> Iterator[str]:
             yield value
 
 
+def counts_of_tests(build: Build) -> dict[str, str]:
+    """The build's test results as parameters."""
+    counts = build.tests
+    if counts is None:
+        return {}
+    return {
+        "TEST_TOTAL": str(counts.total),
+        "TEST_FAILED": str(counts.failed),
+        "TEST_SKIPPED": str(counts.skipped),
+    }
+
+
 def texts(build: Build, redactor: Redactor) -> dict[str, str]:
     """The values of the parameters that are sent, as text."""
     return {one.name: _word(one.value) for one in job_run_params(build, redactor)}

@@ -34,6 +34,11 @@ def record(
     rows = batch(controller, item, page, retry_at)
     recorded = controller.ledger.builds.record(row.id, rows, controller.sinks, controller.clock())
     controller.events.builds_collected(controller.name, recorded.collected)
+    for enriched in page.complete:
+        tests = enriched.build.tests
+        if tests is not None and enriched.build.number in recorded.numbers:
+            counts = tests.total, tests.failed, tests.skipped
+            controller.events.tests_counted(controller.name, *counts)
     return recorded
 
 

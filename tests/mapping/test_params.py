@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from poller.jenkins.build import Action, Build
-from poller.mapping.params import job_run_params
+from poller.mapping.map_build import MappedRun
+from poller.mapping.params import counts_of_tests, job_run_params
 from poller.mapping.payload import Param
 from poller.mapping.redaction import Redactor
+from tests.support.git_build import IDENTITY, build, map_one
 from tests.support.replay import RECORDINGS
 
 CORE = "hudson.model."
@@ -130,3 +133,20 @@ def test_recorded_parameters() -> None:
     assert found["FLAG"] == ("BooleanParameterValue", False)
     assert found["TXT"] == ("TextParameterValue", "a\nb\n\nc")
     assert "SECRET" not in found
+
+
+def test_results_of_tests() -> None:
+    """Where the config asks for them; the largest counts, as a sum stands beside its parts."""
+    counts = [
+        Action("hudson.tasks.junit.TestResultAction", totalCount=7, failCount=1, skipCount=2),
+        Action("hudson.maven.SurefireAggregatedReport", totalCount=12, failCount=3, skipCount=2),
+        Action("x.Odd", totalCount="99", failCount=None, skipCount=True),
+    ]
+    sent = {"TEST_TOTAL": "12", "TEST_FAILED": "3", "TEST_SKIPPED": "2"}
+    assert counts_of_tests(Build(1, actions=[*counts])) == sent
+    assert counts_of_tests(Build(1, actions=[None, counts[2]])) == {}
+    for instance, expected in ((IDENTITY, {}), (replace(IDENTITY, test_counts=True), sent)):
+        done = map_one(build(actions=[*counts]), instance=instance)
+        assert isinstance(done, MappedRun)
+        params = done.run.job_run_params
+        assert {param.name: param.value for param in params or ()} == expected
