@@ -15,6 +15,7 @@ from poller.config.network import Trust, proxy_of, trust
 from poller.config.secrets import read_secret
 from poller.config.servers import (
     DEFAULT_BODY_LIMIT,
+    DEFAULT_CAUSES,
     DEFAULT_RESULTS,
     AnyServer,
     ControllerConfig,
@@ -39,7 +40,8 @@ from poller.jenkins.request_limiter import RequestLimiter
 from poller.ledger import Ledger
 from poller.ledger.file import LONGEST_WAIT
 from poller.mapping.extract import Extraction
-from poller.mapping.map_build import MappingConfig, SeiInstance
+from poller.mapping.map_build import MappingConfig
+from poller.mapping.names import SeiInstance
 from poller.mapping.redaction import Redactor
 from poller.polling.console_log import LogCollector
 from poller.polling.controller import Controller
@@ -162,6 +164,9 @@ def controller_of_config(
             instance_name=controller.effective_instance_name,
             instance_guid=controller.instance_guid or "",
             instance_url=controller.effective_instance_url,
+            public_url=controller.instance_url is not None,
+            test_counts=controller.tests == "counts",
+            plugin_names=controller.job_full_name == "plugin",
         ),
         mapping=common.mapping,
         upstream=UpstreamCauses(client, clock=common.clock),
@@ -194,6 +199,8 @@ def mapping_config(settings: Settings) -> MappingConfig:
         ignore_repos=sei.ignore_repos if sei else (),
         body_limit=sei.body_limit if sei else DEFAULT_BODY_LIMIT,
         rules=settings.rules,
+        causes=sei.causes if sei else DEFAULT_CAUSES,
+        ci_and_cd=(sei.ci, sei.cd) if sei else (True, False),
     )
 
 

@@ -69,6 +69,6 @@ async def preview(
     if isinstance(done, Skip):
         return Preview(one.name, done)
     body, left_out = limit_size(done.run, one.mapping.body_limit)
-    execution = new_execution(done.run, enriched.tree, info.rule.settings)
+    execution = new_execution(done.run, enriched.tree, done.settings)
     incomplete = tuple(lack.why for lack in enriched.incomplete)
     return Preview(one.name, done, body, left_out, incomplete, execution)

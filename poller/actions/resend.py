@@ -21,7 +21,7 @@ from poller.jenkins.build_pages import one_build
 from poller.ledger.executions import SINK as IACM
 from poller.ledger.outbox import Delivered, DeliveredBuild, SentBuild
 from poller.ledger.records import BuildRow
-from poller.mapping.map_build import JobInfo
+from poller.mapping.names import JobInfo
 from poller.polling.controller import Controller
 from poller.polling.enrich import fetch_enriched
 from poller.polling.recording import mapped
@@ -210,6 +210,6 @@ async def _anew(controller: Controller, sent: SentBuild) -> BuildRow | None:
     if not all(build.key.is_same(sent.key) for build in read.builds):
         return None
     enriched, multibranch = await fetch_enriched(controller, name, read, may_be_incomplete=False)
-    rule = controller.rule_of(name)
-    job = JobInfo(name, sent.id_generation, sent.number_offset, multibranch, rule)
+    rules = controller.rules_of(name)
+    job = JobInfo(name, sent.id_generation, sent.number_offset, multibranch, rules)
     return mapped(controller, job, enriched)

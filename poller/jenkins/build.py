@@ -30,11 +30,14 @@ LISTED_FILES = 100
 """Archived files of a build that are listed; there may be more."""
 
 BUILD_TREE = (
-    "_class,number,timestamp,duration,building,inProgress,result,queueId,url,"
+    "_class,number,timestamp,duration,building,inProgress,result,queueId,url,builtOn,"
     "actions[_class,causes[_class,userId,upstreamProject,upstreamBuild,addr],"
     "parameters[_class,name,value,jobName,number,tag,label],"
-    "lastBuiltRevision[SHA1,branch[SHA1,name]],remoteUrls],"
-    "changeSet[kind,items[commitId]],changeSets[kind,items[commitId]],"
+    "lastBuiltRevision[SHA1,branch[SHA1,name]],remoteUrls,"
+    "buildsByBranchName[marked[SHA1],revision[SHA1]],mercurialNodeName,libraries[name,version],"
+    "totalCount,failCount,skipCount],"
+    "changeSet[kind,items[commitId],revisions[revision]],"
+    "changeSets[kind,items[commitId],revisions[revision]],"
     f"artifacts[fileName,relativePath]{{0,{LISTED_FILES}}}"
 )
 """The ``tree=`` of one build: what :class:`Build` holds."""
@@ -56,6 +59,20 @@ class Action(Struct, frozen=True, gc=False):
     parameters: Any = None
     lastBuiltRevision: Any = None
     remoteUrls: Any = None
+    buildsByBranchName: Any = None
+    mercurialNodeName: Any = None
+    libraries: Any = None
+    totalCount: Any = None
+    failCount: Any = None
+    skipCount: Any = None
+
+
+class TestCounts(Struct, frozen=True, gc=False):
+    """How many tests a build ran, and how many of them failed or were skipped."""
+
+    total: int
+    failed: int
+    skipped: int
 
 
 class Change(Struct, frozen=True, gc=False):
@@ -70,6 +87,7 @@ class ChangeSet(Struct, frozen=True, gc=False):
     cls: str = field(default="", name="_class")
     kind: str | None = None
     items: list[Change] = []
+    revisions: Any = None
 
 
 class ArchivedFile(Struct, frozen=True, gc=False):
@@ -108,6 +126,7 @@ class Build(Struct, frozen=True, gc=False):
     result: str | None = None
     queueId: QueueId | None = None
     url: str | None = None
+    builtOn: str | None = None
     actions: list[Action | None] = []
     changeSet: ChangeSet | None = None
     changeSets: list[ChangeSet] = []
@@ -117,6 +136,18 @@ class Build(Struct, frozen=True, gc=False):
     def key(self) -> BuildKey:
         """What makes it this build and no other."""
         return BuildKey(self.number, max(0, self.timestamp), max(0, self.queueId or 0))
+
+    @property
+    def tests(self) -> TestCounts | None:
+        """Its test results; the largest, as a build of several modules has a sum of theirs, too."""
+        actions = [one for one in self.actions if one is not None]
+        counts = [(one.totalCount, one.failCount, one.skipCount) for one in actions]
+        found = [
+            TestCounts(*three)
+            for three in counts
+            if all(type(one) is int and 0 <= one <= MOST_BUILDS for one in three)
+        ]
+        return max(found, key=lambda counts: counts.total, default=None)
 
     @property
     def completed(self) -> bool:

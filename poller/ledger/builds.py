@@ -56,6 +56,23 @@ class Builds:
         with self._file.guarded("read builds"):
             return list(_same(self._file.conn, controller, job.id, starts))
 
+    def sent_number(
+        self, controller: int, full_name: str, number: int, started: int, *, renumber: bool
+    ) -> int:
+        """What SEI knows a build by: as it was sent, else as it will be. ``started`` is epoch ms,
+        0 where it is not known."""
+        with self._file.guarded("read builds"):
+            row = self._file.conn.execute(
+                "select coalesce((select build_number from build"
+                "   where timestamp = ?4 and number = ?3 and job = j.id),"
+                " (select build_number from build"
+                "   where ?4 = 0 and job = j.id and generation = j.generation and number = ?3),"
+                " ?3 + iif(?5, j.number_offset, 0))"
+                " from job j where j.controller = ?1 and j.full_name = ?2",
+                (controller, full_name, number, started, renumber),
+            ).fetchone()
+        return number if row is None else int(row[0])
+
     def newest_start(self) -> int | None:
         """When the newest build of all began, epoch milliseconds; None where there is none."""
         (row,) = self._file.rows("select max(timestamp) as newest from build")
@@ -79,7 +96,7 @@ class Builds:
             for build in batch.builds:
                 row = _save_build(conn, job, batch.job, build, elsewhere.get(build.key.number))
                 if row is not None:
-                    saved.append(build.state)
+                    saved.append((build.state, build.key.number))
                     if build.payload is not None:
                         record_execution(conn, row, build.execution, build.no_execution)
                         receivers = [one for one in sinks if one != IACM or build.execution]
@@ -94,7 +111,9 @@ class Builds:
             count_trees(conn, controller, trees)
             record_pending(conn, job, batch.job.generation, batch.pending, batch.resolved)
             advance(conn, job)
-        return RecordResult(saved.count("collected"), saved.count("skipped"))
+        collected = frozenset(number for state, number in saved if state == "collected")
+        skipped = sum(state == "skipped" for state, _ in saved)
+        return RecordResult(len(collected), skipped, numbers=collected)
 
     def record_running(self, builds: Iterable[tuple[JobState, BuildKey]]) -> None:
         """Record builds that run, of each job's present generation, as in flight. The job's

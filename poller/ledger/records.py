@@ -93,12 +93,14 @@ class Batch:
 
 @dataclass(frozen=True)
 class RecordResult:
-    """How many builds are newly collected, and newly skipped. ``stale``: nothing was recorded, as
-    another process found meanwhile that the job was created anew."""
+    """How many builds are newly collected, and newly skipped; ``numbers`` of the collected ones.
+    ``stale``: nothing was recorded, as another process found meanwhile that the job was created
+    anew."""
 
     collected: int = 0
     skipped: int = 0
     stale: bool = False
+    numbers: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)

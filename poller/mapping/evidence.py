@@ -17,12 +17,15 @@ from poller.mapping.redaction import Redactor
 @dataclass(frozen=True)
 class UpstreamBuild:
     """A build further up, and why it started: its causes, plain JSON objects. ``ended`` says why
-    nothing is known of them, where the chain ends for that."""
+    nothing is known of them, where the chain ends for that. ``started`` is when, epoch ms, and
+    ``build_number`` what SEI knows it by; 0 where that is not known."""
 
     job: str
     number: int
     causes: tuple[Mapping[str, Any], ...]
     ended: str = ""
+    started: int = 0
+    build_number: int = 0
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from poller.jenkins.client import JenkinsClient
 from poller.ledger import Ledger
 from poller.ledger.controllers import ControllerRow
 from poller.ledger.records import JobState
-from poller.mapping.map_build import JobInfo, MappingConfig, SeiInstance
-from poller.mapping.rules import MatchedRule, first_match
+from poller.mapping.map_build import MappingConfig
+from poller.mapping.names import JobInfo, SeiInstance
+from poller.mapping.rules import JobRules, rules_of
 from poller.polling.console_log import LogCollector
 from poller.polling.stage_trees import StageTrees
 from poller.polling.upstream import UpstreamCauses
@@ -45,9 +46,9 @@ class Controller:
         """Its row in the ledger, made with ``since`` when it is new."""
         return self.ledger.controllers.get(self.name, self.since)
 
-    def rule_of(self, full_name: str) -> MatchedRule:
-        """The rule that counts for a job."""
-        return first_match(self.mapping.rules, full_name)
+    def rules_of(self, full_name: str) -> JobRules:
+        """The rules that match a job."""
+        return rules_of(self.mapping.rules, full_name)
 
     def for_rules_only(self) -> Controller:
         """The same, to read logs for the rules alone and to keep nothing."""
@@ -58,4 +59,4 @@ class Controller:
     def job_info(self, item: str, state: JobState, *, multibranch: bool) -> JobInfo:
         """What mapping needs of a job; one created anew goes on counting, or not, as configured."""
         offset = state.number_offset if self.renumber else 0
-        return JobInfo(item, 0, offset, multibranch, self.rule_of(item))
+        return JobInfo(item, 0, offset, multibranch, self.rules_of(item))

@@ -3,7 +3,7 @@ artifact manifests that it archived, its log."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -15,10 +15,10 @@ from poller.jenkins.build_values import BuildFault
 from poller.jenkins.discovery import in_multibranch
 from poller.jenkins.stage import StageTree
 from poller.ledger.records import Pending
-from poller.mapping.evidence import EnrichedBuild, Missing
+from poller.mapping.evidence import EnrichedBuild, Missing, UpstreamBuild
 from poller.mapping.extract import NOTHING_EXTRACTED
 from poller.mapping.params import redactor_of
-from poller.mapping.rules import Skip, result_or_skip
+from poller.mapping.rules import Facts, early_skip
 from poller.polling.controller import Controller
 from poller.polling.manifests import manifests
 from poller.polling.pending import fewest_tries_first
@@ -62,11 +62,12 @@ async def enrich(
     failed before (``pending``) come last.
     """
     config = controller.mapping
-    rule = controller.rule_of(full_name)
+    rules = controller.rules_of(full_name)
     wanted = {
         build.number
         for build in read.builds
-        if not build.broken and not isinstance(result_or_skip(rule, build, config.results), Skip)
+        if not build.broken
+        and early_skip(rules, Facts(full_name, build, config.redactor), config.results) is None
     }
     order = fewest_tries_first((build.number for build in read.builds), pending)
     builds = {build.number: build for build in read.builds}
@@ -138,7 +139,7 @@ async def _with_evidence(
         build,
         redactor,
         tree if isinstance(tree, StageTree) else None,
-        above.builds,
+        _as_sent(controller, above.builds),
         archived.read,
         log.extracted if log is not None else NOTHING_EXTRACTED,
         log.kept if log is not None else None,
@@ -152,3 +153,19 @@ async def _with_evidence(
     if not lacks:
         return enriched
     return EnrichFailure(build, lacks[0].why, enriched, counts=not isinstance(tree, NotAsked))
+
+
+def _as_sent(controller: Controller, above: Sequence[UpstreamBuild]) -> tuple[UpstreamBuild, ...]:
+    """The builds above with the numbers that SEI knows them by."""
+    if not above:
+        return ()
+    row, builds = controller.row(), controller.ledger.builds
+    return tuple(
+        replace(
+            up,
+            build_number=builds.sent_number(
+                row.id, up.job, up.number, up.started, renumber=controller.renumber
+            ),
+        )
+        for up in above
+    )

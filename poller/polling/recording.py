@@ -25,7 +25,8 @@ from poller.ledger.records import (
 )
 from poller.mapping.evidence import EnrichedBuild
 from poller.mapping.iacm_execution import NewExecution, NoExecution, encode, new_execution
-from poller.mapping.map_build import JobInfo, map_build
+from poller.mapping.map_build import map_build
+from poller.mapping.names import JobInfo
 from poller.mapping.rules import Skip
 from poller.mapping.size_limit import limit_size
 from poller.polling.collect import CollectedPage
@@ -40,6 +41,11 @@ def record(
         row.id, batch(controller, item, page), controller.sinks, controller.clock()
     )
     controller.events.builds_collected(controller.name, recorded.collected)
+    for enriched in page.complete:
+        tests = enriched.build.tests
+        if tests is not None and enriched.build.number in recorded.numbers:
+            counts = tests.total, tests.failed, tests.skipped
+            controller.events.tests_counted(controller.name, *counts)
     return recorded
 
 
@@ -98,13 +104,15 @@ def mapped(controller: Controller, job: JobInfo, enriched: EnrichedBuild) -> Bui
     log = structlog.get_logger().bind(
         controller=controller.name, job=job.full_name, number=build.number
     )
+    if (build.result or "") not in {*controller.mapping.results, *done.settings.results}:
+        log.warning("result_unknown", result=build.result, sent=done.run.result)
     for lack in enriched.incomplete:
         log.warning("run_incomplete", reason=lack.reason, detail=lack.why)
     payload, left_out = limit_size(done.run, controller.mapping.body_limit)
     if left_out is not None:
         log.warning("payload_truncated", left_out=left_out)
     tree = enriched.tree
-    execution = new_execution(done.run, tree, job.rule.settings)
+    execution = new_execution(done.run, tree, done.settings)
     nested = tree is not None and left_out is None and any(one.depth for one in tree.stages)
     return dataclasses.replace(
         _row(build, "collected", log=enriched.log),

@@ -146,7 +146,8 @@ class UpstreamCauses:
             raise  # a page to log in today may be the answer tomorrow
         except RemoteError as error:
             return 0, UpstreamBuild(*key, (), str(error))
-        return found.timestamp, UpstreamBuild(*key, needed_causes(found.actions))
+        one = UpstreamBuild(*key, needed_causes(found.actions), started=found.timestamp)
+        return found.timestamp, one
 
 
 def size(build: UpstreamBuild) -> int:

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from poller.ledger import Ledger
-from poller.mapping.payload import RunStage, RunStages, RunStep, pretty
+from poller.mapping.payload import Param, RunStage, RunStages, RunStep, pretty
 from poller.status.chart import Span, span
 
 DEEPEST = 20
@@ -39,7 +39,7 @@ class StageBar:
 class BuildDetails:
     """``url`` is the build's page in Jenkins, empty where it is not known. ``stages`` is None where
     the payload is not kept any more or can't be read; ``payload`` is indented JSON, empty where
-    there is none."""
+    there is none; ``tests`` is what they came to, where that is sent."""
 
     build: dict[str, Any]
     url: str
@@ -48,11 +48,13 @@ class BuildDetails:
     payload: str
     cut: bool
     characters: int
+    tests: str = ""
 
 
 class _Kept(msgspec.Struct):
     job_run: RunStages | None = None
     web_url: str = ""
+    job_run_params: list[Param] = []
 
 
 def build_page(ledger: Ledger, number: int) -> BuildDetails | None:
@@ -77,7 +79,15 @@ def build_page(ledger: Ledger, number: int) -> BuildDetails | None:
         payload=text[:SHOWN],
         cut=len(text) > SHOWN,
         characters=len(text),
+        tests=test_results(kept.job_run_params if kept else ()),
     )
+
+
+def test_results(params: Iterable[Param]) -> str:
+    """``120, 3 failed, 2 skipped``, of the parameters; empty where they have none."""
+    values = {param.name: param.value for param in params}
+    total, failed, skipped = (values.get(f"TEST_{one}") for one in ("TOTAL", "FAILED", "SKIPPED"))
+    return f"{total}, {failed} failed, {skipped} skipped" if total else ""
 
 
 def read(body: bytes) -> _Kept | None:

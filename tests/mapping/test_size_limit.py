@@ -11,7 +11,8 @@ from poller.config.rules import Rule
 from poller.config.servers import SeiConfig
 from poller.jenkins.build import Action, ArchivedFile, Build, Change, ChangeSet
 from poller.jenkins.stage import Stage, StageTree, Step
-from poller.mapping.map_build import JobInfo, MappedRun
+from poller.mapping.map_build import MappedRun
+from poller.mapping.names import JobInfo
 from poller.mapping.payload import JobRun
 from poller.mapping.size_limit import characters, limit_size
 from tests.support.git_build import SHA, git, map_one

@@ -4,6 +4,7 @@ run back for ever."""
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -25,14 +26,32 @@ def test_the_chain_of_a_run(site: Site) -> None:
     site.jenkins.job("other").build(upstream=middle)
     assert site.run("once").returncode == 0
     runs = {run["job_full_name"]: run for run in site.sei.received}
-    assert runs["down"]["trigger_chain"] == [
-        {"id": "team/middle", "type": "UpstreamCause"},
-        {"id": "top", "type": "UpstreamCause"},
-        {"id": "ada", "type": "UserIdCause"},
-    ]
+    above: dict[str, Any] = {"id": "ada", "type": "UserIdCause"}
+    for job in ("top", "team/middle"):
+        above = {
+            "id": job,
+            "type": "UpstreamCause",
+            "job_run_number": "1",
+            "direct_parents": [above],
+        }
+    assert runs["down"]["trigger_chain"] == [above]
     assert [run["user_id"] for run in runs.values()] == ["ada"] * 4
     asked = [r for r in site.jenkins.requests if r.path.endswith("/1/api/json")]
     assert len(asked) == 2
+
+
+def test_the_number_of_an_upstream_build_is_the_one_sent(site: Site) -> None:
+    """Of a job that was created anew, the number goes on."""
+    for _ in range(3):
+        site.jenkins.job("up").build()
+    assert site.run("once").returncode == 0
+    site.jenkins.remove("up")
+    site.jenkins.job("down").build(upstream=site.jenkins.job("up").build(user="ada"))
+    assert site.run("once").returncode == 0
+    site.jenkins.job("later").build(upstream=site.jenkins.jobs["up"].build())
+    assert site.run("once").returncode == 0
+    (link,) = next(r for r in site.sei.received if r["job_full_name"] == "later")["trigger_chain"]
+    assert (link["id"], link["job_run_number"]) == ("up", "5")
 
 
 def test_an_artifact_manifest(site: Site) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterable, Mapping
+from urllib.parse import urlsplit
 
 from poller.actions.check.finding import (
     UNAVAILABLE,
@@ -24,6 +25,7 @@ from poller.context import connection_to
 from poller.core.errors import BadAnswer, RemoteError, Unauthorized
 from poller.core.known_secrets import mask
 from poller.core.patterns import Globs, matches
+from poller.core.urls import is_loopback
 from poller.jenkins.build_pages import newest_builds
 from poller.jenkins.client import JenkinsClient
 from poller.jenkins.discovery import PIPELINE_JOB, ItemTree, fetch_items
@@ -61,6 +63,7 @@ async def controller(
                 globs = Globs(settings.include, settings.exclude)
                 watched = jobs[settings.name] = [name for name in tree.items if globs.selects(name)]
                 results += _jobs(settings, tree, len(watched))
+                results += await _root_url(client, settings)
                 results.append(await _running(client))
                 results.append(await _stages(client, settings.stages, tree, watched))
         except RemoteError as error:
@@ -130,6 +133,29 @@ def _jobs(settings: ControllerConfig, tree: ItemTree, selected: int) -> list[Che
         saw = f"{tree.malformed} items are not as Jenkins exports them, and left out"
         results.append(warning(where, saw))
     return results
+
+
+async def _root_url(client: JenkinsClient, settings: ControllerConfig) -> list[CheckResult]:
+    """Whether Jenkins believes in another address than SEI's users are given."""
+    answer = await client.items("", "url")
+    own = answer.get("url") if isinstance(answer, dict) else None
+    public = settings.effective_instance_url
+    if not isinstance(own, str) or own.rstrip("/") == public.rstrip("/"):
+        return []
+    saw = f"Jenkins calls itself {mask(own)[:200]}"
+    if settings.instance_url is not None:
+        return [ok(client.where, f"{saw}; addresses begin with instance_url")]
+    if _of_this_machine(own) and not _of_this_machine(public):
+        cure = "set instance_url to what SEI's users can open, or Jenkins URL in Jenkins"
+        return [warning(client.where, f"{saw}, and so does web_url", cure)]
+    return [ok(client.where, f"{saw}; web_url begins with that")]
+
+
+def _of_this_machine(url: str) -> bool:
+    try:
+        return is_loopback(urlsplit(url).hostname or "")
+    except ValueError:
+        return False
 
 
 async def _running(client: JenkinsClient) -> CheckResult:
