@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from poller.delivery.sender import Sender
 from poller.delivery.settlement import Settlement
 from poller.delivery.sink import Sink
 from poller.http.client import Connection
+from poller.http.throttle import RateLimit
 from poller.jenkins.client import JenkinsClient
 from poller.jenkins.request_limiter import RequestLimiter
 from poller.ledger import Ledger
@@ -99,7 +101,13 @@ async def open_context(
         for sink in sinks:
             stack.push_async_callback(sink.aclose)
         settlement = Settlement(ledger)
-        senders = tuple(Sender(sink, ledger, clock, events, settlement) for sink in sinks)
+        rates = {"sei": settings.sei.request_rate} if settings.sei is not None else {}
+        now = asyncio.get_running_loop().time
+        senders = tuple(
+            Sender(sink, ledger, clock, events, settlement, RateLimit(rates.get(sink.name), now))
+            for sink in sinks
+        )
+        ledger.outbox.configure(settings.sink_names, clock())
         yield AppContext(settings, ledger, clock, tuple(controllers), senders, settlement, iacm)
 
 
@@ -196,7 +204,7 @@ def sei_client(
 ) -> SeiClient:
     """SEI's API with the key of the config."""
     key = read_secret(sei, environ).get_secret_value()
-    return SeiClient(connection_to(sei, "sei", events, trust), key, request_rate=sei.request_rate)
+    return SeiClient(connection_to(sei, "sei", events, trust), key)
 
 
 def iacm_client(

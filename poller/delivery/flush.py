@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from poller.core.tasks import end, first, together
 from poller.core.times import Stopping
 from poller.delivery.outcome import PassResult
-from poller.delivery.retry_wait import COMMAND_LONGEST_WAIT, COMMAND_TRIES, command_wait
+from poller.delivery.retry_wait import COMMAND_LONGEST_WAIT, COMMAND_TRIES
 from poller.delivery.sender import Sender
 
 
@@ -36,8 +35,9 @@ class Collecting:
 async def flush(
     sender: Sender, stopping: Stopping = lambda: False, collecting: Collecting | None = None
 ) -> PassResult:
-    """Send what is queued for a sink: in passes while ``collecting`` goes on, and then in at most
-    ``COMMAND_TRIES``. A pass that failed just before the end of collecting is the first of them.
+    """Send what is queued for a sink: in passes while ``collecting`` goes on, and then until the
+    rest has to wait for long, or ``COMMAND_TRIES`` passes failed. One that failed just before the
+    end of collecting is the first of them.
 
     Raises LedgerError.
     """
@@ -45,29 +45,29 @@ async def flush(
         collecting = Collecting()
         collecting.end()
     total, failed = PassResult(), 0
-    now = asyncio.get_running_loop().time
     while True:
         ended, queued = collecting.ended.is_set(), collecting.queued
         done = await sender.run_pass(stopping)
         done.delivered += total.delivered
         done.rejected += total.rejected
         total = done
-        if done.clean and ended:
-            return total
-        if done.clean:
-            await queued.wait()
-        else:
+        if not done.clean:
             failed = failed + 1 if ended else 1
-            jitter = random.random()  # noqa: S311 - spreads load, guards nothing
-            until = now() + command_wait(failed, done.retry_after, jitter)
-            if not ended:
-                least = max(COMMAND_LONGEST_WAIT, done.wait(sender.clock())) if done.stopped else 0
-                await first(collecting.ended, seconds=max(least, until - now()))
-            if collecting.ended.is_set():
-                too_long = until - now() > COMMAND_LONGEST_WAIT
-                if done.hint or failed == COMMAND_TRIES or too_long or stopping():
-                    return total
-                await asyncio.sleep(until - now())
+        wait = done.wait(sender.clock())
+        if not ended and wait is None:
+            await queued.wait()
+        elif not ended:
+            events = (collecting.ended,) if done.stopped else (collecting.ended, queued)
+            await first(*events, seconds=wait)
+        elif (
+            wait is None
+            or wait > COMMAND_LONGEST_WAIT
+            or failed >= COMMAND_TRIES
+            or (done.stopped and done.hint)
+        ):
+            return total
+        else:
+            await asyncio.sleep(wait)
         if stopping():
             return total
 

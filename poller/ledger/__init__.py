@@ -12,6 +12,7 @@ from typing import Self
 from poller.ledger.breakers import Breakers
 from poller.ledger.builds import Builds
 from poller.ledger.controllers import Controllers
+from poller.ledger.delivery_queue import DeliveryQueue
 from poller.ledger.executions import Executions
 from poller.ledger.file import LedgerFile
 from poller.ledger.incomplete import IncompleteBuilds
@@ -33,6 +34,7 @@ class Ledger:
         self.builds = Builds(self.file)
         self.incomplete = IncompleteBuilds(self.file)
         self.outbox = Outbox(self.file)
+        self.queue = DeliveryQueue(self.file)
         self.executions = Executions(self.file)
         self.logs = Logs(self.file)
         self.page_queries = PageQueries(self.file)

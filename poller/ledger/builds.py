@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from poller.core.build_key import BuildKey
+from poller.core.times import HOUR_MS
 from poller.ledger.executions import SINK as IACM
 from poller.ledger.executions import record_execution
 from poller.ledger.file import LedgerFile
@@ -30,6 +31,12 @@ _MAY_CHANGE = (
     " or (build.reason = 'gone' and (excluded.state <> 'skipped' or excluded.reason <> 'gone'))"
 )
 """When a build's row may change: what is settled stays, except what was taken for gone."""
+
+AWAITED = "d.state = 'queued' and d.sink not in (select name from sink where not configured)"
+"""That a delivery ``d`` keeps its build from being settled."""
+
+HISTORY_MS = HOUR_MS
+"""A build that ended longer before it was queued is history: it takes turns with the others."""
 
 
 class Builds:
@@ -247,9 +254,10 @@ def put_in_outbox(
     """Keep a build's payload, and queue it for each sink."""
     conn.execute("insert or replace into payload values (?, ?, null)", (build, packed(payload)))
     conn.executemany(
-        "insert into delivery (build, controller, sink, state, at) values (?, ?, ?, 'queued', ?)"
+        "insert into delivery (build, controller, sink, state, at, history)"
+        " select id, ?1, ?2, 'queued', ?3, ?3 - timestamp - duration > ?4 from build where id = ?5"
         " on conflict do update set state = 'queued', at = excluded.at",
-        ((build, controller, sink, at) for sink in sinks),
+        ((controller, sink, at, HISTORY_MS, build) for sink in sinks),
     )
 
 
@@ -262,7 +270,7 @@ def advance(conn: sqlite3.Connection, job: int) -> None:
         " and b.number > j.watermark and b.number <= j.examined"
         " where j.id = ? and (b.timestamp >= c.since or b.timestamp <= 0)"
         " and (b.state = 'in_flight' or exists"
-        " (select 1 from delivery d where d.build = b.id and d.state = 'queued'))"
+        f" (select 1 from delivery d where d.build = b.id and {AWAITED}))"
         " order by b.number limit 1",
         (job,),
     ).fetchone()

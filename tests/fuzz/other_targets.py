@@ -31,7 +31,7 @@ from poller.delivery.iacm_client import (
     is_object,
     total_pages,
 )
-from poller.delivery.outcome import ANSWER_KEPT
+from poller.delivery.sender import ANSWER_KEPT
 from poller.http.errors import HttpResponse
 from poller.ledger import Ledger
 from poller.ledger.log_search import parse_query, search_logs
@@ -41,6 +41,7 @@ from poller.status.snapshot import incomplete, snapshot
 from tests.fuzz.corpus import ENVIRON, NOW
 from tests.fuzz.targets import JENKINS, Target, headers_of
 from tests.fuzz.workbench import Workbench
+from tests.support.outbox import queued, waiting
 
 
 def sei(bench: Workbench, body: bytes) -> None:
@@ -60,7 +61,7 @@ def sei(bench: Workbench, body: bytes) -> None:
 def _rejected(bench: Workbench, body: bytes) -> None:
     """A run is refused, and its answer kept and shown."""
     text = mask(body.decode("utf-8", "replace"))[:ANSWER_KEPT]
-    for delivery, _job in bench.ledger.outbox.waiting("sei", 1):
+    for delivery in waiting(bench.ledger, "sei", 1):
         bench.ledger.outbox.settle(delivery, "rejected", NOW, 400, text)
     rows = bench.ledger.outbox.rejected()[-3:]
     bench.shows(*rejected_lines(rows), json.dumps(rejected_json(rows)))
@@ -155,8 +156,7 @@ def _read_all(bench: Workbench, opened: Ledger) -> None:
     for job in opened.jobs.states(1).values():
         opened.builds.of_job(job, [1, 2, 3])
     for sink in ("sei", "iacm"):
-        for delivery, _job in opened.outbox.waiting(sink, 10):
-            opened.outbox.queued(sink, delivery)
+        queued(opened, sink, 10)
     rejected_lines(opened.outbox.rejected())
     for row in opened.page_queries.recent(2 * NOW, 5):
         build_page(opened, row["id"])
