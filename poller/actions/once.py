@@ -23,6 +23,8 @@ class OnceResult:
     cycles: list[PollResult] = field(default_factory=list)
     passes: dict[str, PassResult] = field(default_factory=dict)
     queued: int = 0
+    former: dict[str, int] = field(default_factory=dict)
+    """What waits for sinks that the config does not have."""
 
     @property
     def exit_code(self) -> int:
@@ -48,4 +50,5 @@ async def once(context: AppContext) -> OnceResult:
     done.passes = await flush_while(collect, context.senders)
     apply_retention(context.ledger, context.settings.ledger, context.clock())
     done.queued = context.ledger.outbox.count_queued()
+    done.former = context.ledger.outbox.former_sinks()
     return done

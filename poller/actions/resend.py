@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from poller.actions.find_build import check_only_one
 from poller.context import AppContext
 from poller.core.errors import NoSuchBuild, NotFound, RemoteError
+from poller.ledger import Ledger
 from poller.ledger.executions import SINK as IACM
 from poller.ledger.outbox import SentBuild
 from poller.ledger.records import BuildRow
@@ -69,13 +70,16 @@ async def resend_all(
     wanted: tuple[str, int] | None,
     controller: str | None,
 ) -> list[ResendResult]:
-    """Retry what was refused: all of it, or the build ``wanted`` (full name and number).
+    """Retry what was refused: all of it, or the build ``wanted`` (full name and number), which may
+    also be one that fails while others are taken.
 
     Raises NoSuchBuild; UsageError when several controllers have refused runs of that build.
     """
+    ledger = context.ledger
+    rows = ledger.outbox.rejected() + ([] if wanted is None else ledger.queue.waiting_alone())
     rows = [
         row
-        for row in context.ledger.outbox.rejected()
+        for row in rows
         if (wanted is None or (row["job"], row["number"]) == wanted)
         and controller in (None, row["controller"])
     ]
@@ -95,3 +99,30 @@ async def resend_all(
             why = f"controller {row['controller']} is not in the config"
             done.append(ResendResult(row["job"], row["number"], False, why))
     return done
+
+
+@dataclass(frozen=True)
+class SkippedRun:
+    """A run that is not sent any more. `skip --json` prints it as it is."""
+
+    controller: str
+    job: str
+    number: int
+    sink: str
+
+
+def skip_queued(
+    ledger: Ledger, build: tuple[str, int], controller: str | None, now: int
+) -> list[SkippedRun]:
+    """Count what is queued of a build (full name and number) as refused, with the last answer.
+
+    Raises NoSuchBuild; UsageError when several controllers have runs of it that wait.
+    """
+    rows = [one for one in ledger.queue.of(*build) if controller in (None, one["controller"])]
+    if not rows:
+        raise NoSuchBuild(f"{build[0]} #{build[1]}: no run waits", "see `sei-poller status`")
+    check_only_one(sorted({row["controller"] for row in rows}), *build)
+    for row in rows:
+        answer = f"skipped by `sei-poller skip`; before: {row['answer'] or 'no answer'}"
+        ledger.outbox.settle(row["id"], "rejected", now, row["status"], answer)
+    return [SkippedRun(row["controller"], row["job"], row["number"], row["sink"]) for row in rows]

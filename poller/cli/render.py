@@ -8,7 +8,8 @@ from typing import Any
 from poller.actions.backfill import BackfillAllResult, EstimateAllResult
 from poller.actions.once import OnceResult
 from poller.actions.reconcile import ReconcileResult
-from poller.actions.resend import ResendResult
+from poller.actions.resend import ResendResult, SkippedRun
+from poller.cli.output import former_line
 from poller.core.times import iso
 from poller.delivery.iacm_client import meaning
 from poller.delivery.outcome import PassResult
@@ -29,7 +30,8 @@ def once_lines(done: OnceResult) -> list[str]:
             f" {cycle.collected} builds collected, {cycle.skipped} skipped"
         )
         lines += [f"  not collected, tried again later: {problem}" for problem in cycle.problems]
-    return lines + _pass_lines(done.passes, done.queued)
+    lines += _pass_lines(done.passes, done.queued)
+    return lines + [former_line(name, count) for name, count in done.former.items()]
 
 
 def _pass_lines(passes: dict[str, PassResult], queued: int) -> list[str]:
@@ -185,23 +187,39 @@ def reconcile_json(done: ReconcileResult, found: list[tuple[str, Difference]]) -
 
 
 def rejected_lines(rows: list[dict[str, Any]]) -> list[str]:
-    """A line a refused run, and the receiver's words below it."""
+    """A line a run that was refused, or fails, and the receiver's words below it."""
     lines = []
     for row in rows:
-        lines.append(
-            f"{row['controller']}: {row['job']} #{row['number']}: {row['sink']} answered"
-            f" HTTP {row['status']} at {iso(row['at'])}"
-        )
+        build = f"{row['controller']}: {row['job']} #{row['number']}: {row['sink']}"
+        status = f"HTTP {row['status']}" if row["status"] else "nothing"
+        if (next_try := row.get("next_try")) is None:
+            lines.append(f"{build} answered {status} at {iso(row['at'])}")
+        else:
+            again = f"{row['tries']} times, tried again at {iso(next_try)}"
+            lines.append(f"{build} answered {status} {again}; `retry` or `skip` it")
         lines += [f"  {line}" for line in (row["answer"] or "").splitlines()[:5]]
-        if row["sink"] == "iacm" and (cure := meaning(row["status"])):
+        if row["sink"] == "iacm" and (cure := meaning(row["status"] or 0)):
             lines.append(f"  {cure}")
     return lines or ["nothing was refused"]
 
 
 def rejected_json(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The array that `rejected --json` prints; its keys are a promise."""
-    keys = ("controller", "job", "number", "sink", "status", "answer")
-    return [{**{key: row[key] for key in keys}, "at": iso(row["at"])} for row in rows]
+    """The array that `rejected --json` prints; its keys are a promise. ``next_try`` is null for
+    what is not tried again by itself."""
+    keys = ("controller", "job", "number", "sink", "status", "answer", "tries")
+    return [
+        {
+            **{key: row[key] for key in keys},
+            "at": iso(row["at"]),
+            "next_try": None if row.get("next_try") is None else iso(row["next_try"]),
+        }
+        for row in rows
+    ]
+
+
+def skipped_lines(done: list[SkippedRun]) -> list[str]:
+    """A line a run."""
+    return [f"{one.controller}: {one.job} #{one.number}: not sent to {one.sink}" for one in done]
 
 
 def retried_lines(done: list[ResendResult]) -> list[str]:

@@ -116,6 +116,7 @@ class Sender:
         ledger.breakers.keep("sink", name, done.breaker)
         await self.rate.wait()
         await self._send(delivery, done)
+        ledger.breakers.keep("sink", name, done.breaker)
         return done.breaker.closed
 
     async def _send_all(self, done: PassResult, stopping: Stopping) -> None:

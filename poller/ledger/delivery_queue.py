@@ -23,6 +23,13 @@ _KNOWN = "(d.sink <> 'sei' or d.controller not in (select id from controller whe
 """SEI knows the controller's instance GUID, as far as is known."""
 
 
+_ROW = (
+    "select c.name as controller, j.full_name as job, b.number, d.sink, d.tries, d.next_try, d.at,"
+    " d.status, d.answer, b.id as build, d.id from delivery d join build b on b.id = d.build"
+    " join job j on j.id = b.job join controller c on c.id = d.controller"
+)
+
+
 class Lane(NamedTuple):
     """Deliveries that take turns with those of other lanes: of one controller (its id), of builds
     that ended just now or long ago."""
@@ -175,12 +182,16 @@ class DeliveryQueue:
         """Runs that fail while others are delivered, the first queued first: controller, job,
         number, sink, tries, ``next_try``, ``at``, status and answer; ``build`` is its id."""
         return self._file.rows(
-            "select c.name as controller, j.full_name as job, b.number, d.sink, d.tries,"
-            " d.next_try, d.at, d.status, d.answer, b.id as build, d.id from delivery d"
-            " join build b on b.id = d.build join job j on j.id = b.job"
-            " join controller c on c.id = d.controller where d.sink = coalesce(?, d.sink)"
+            f"{_ROW} where d.sink = coalesce(?, d.sink)"
             f" and d.state = 'queued' and d.tries > 0 and {_OWN} order by d.id limit ?",
             sink, limit,
+        )  # fmt: skip
+
+    def of(self, full_name: str, number: int) -> list[dict[str, Any]]:
+        """What waits of the builds of that name and number, the same."""
+        return self._file.rows(
+            f"{_ROW} where j.full_name = ? and b.number = ? and d.state = 'queued' order by d.id",
+            full_name, number,
         )  # fmt: skip
 
     def count_alone(self) -> dict[str, tuple[int, int]]:

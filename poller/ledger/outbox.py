@@ -178,6 +178,14 @@ class Outbox:
             " where t.sink <> '' and t.state = 'queued' and t.count > 0"
         )
 
+    def former_sinks(self) -> dict[str, int]:
+        """How many deliveries wait for each sink that is not configured."""
+        rows = self._file.rows(
+            "select sink, sum(count) as queued from tally where state = 'queued' and count > 0"
+            " and sink in (select name from sink where not configured) group by sink"
+        )
+        return {row["sink"]: row["queued"] for row in rows}
+
     def sinks(self) -> list[dict[str, Any]]:
         """What is known of each sink: its row."""
         return self._file.rows("select * from sink")

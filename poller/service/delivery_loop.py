@@ -10,6 +10,7 @@ import structlog
 
 from poller.core.errors import LedgerError, sanitize
 from poller.core.times import backoff
+from poller.delivery.jsonl import WRITE_SECONDS
 from poller.delivery.retry_wait import FIRST_WAIT, LONGEST_WAIT
 from poller.delivery.sender import Sender
 from poller.service.log_events import log_pass
@@ -28,7 +29,7 @@ AFTER_THE_PAUSE = 0.01
 LEAST_STOP_SECONDS = 20.0
 """A run may also wait for its turn, as ``request_rate`` has it."""
 
-NO_SERVER_SECONDS = 10.0
+NO_SERVER_SECONDS = WRITE_SECONDS
 """How long a sink may take that is no server."""
 
 
