@@ -28,6 +28,7 @@ from poller.core.patterns import Globs
 from poller.core.times import Clock, now_ms, parse_when
 from poller.delivery.iacm_client import IacmClient
 from poller.delivery.iacm_sink import IacmSink
+from poller.delivery.instances import InstanceCheck
 from poller.delivery.jsonl import JsonlSink
 from poller.delivery.sei import SeiClient, SeiSink
 from poller.delivery.sender import Sender
@@ -58,6 +59,7 @@ class AppContext:
     settlement: Settlement
     iacm: IacmClient | None = None
     """The sink's own client, so that whoever asks waits for its turn."""
+    instances: InstanceCheck | None = None
 
 
 @contextlib.asynccontextmanager
@@ -89,8 +91,11 @@ async def open_context(
             stack.push_async_callback(one.client.aclose)
             controllers.append(one)
         sinks: list[Sink] = []
+        instances = None
         if settings.sei is not None:
             client = sei_client(settings.sei, environ, events, common.trust)
+            guids = {one.name: one.instance_guid or "" for one in settings.controllers}
+            instances = InstanceCheck(client, ledger, clock, guids, settings.sei.wait_for_guid)
             sinks.append(SeiSink(client, settings.sei.max_connections))
         iacm = None
         if settings.harness is not None:
@@ -101,14 +106,15 @@ async def open_context(
         for sink in sinks:
             stack.push_async_callback(sink.aclose)
         settlement = Settlement(ledger)
-        rates = {"sei": settings.sei.request_rate} if settings.sei is not None else {}
-        now = asyncio.get_running_loop().time
-        senders = tuple(
-            Sender(sink, ledger, clock, events, settlement, RateLimit(rates.get(sink.name), now))
-            for sink in sinks
-        )
+        senders = tuple(Sender(sink, ledger, clock, events, settlement) for sink in sinks)
+        if settings.sei is not None:
+            now = asyncio.get_running_loop().time
+            senders[0].rate = RateLimit(settings.sei.request_rate, now)
+            senders[0].instances = instances
         ledger.outbox.configure(settings.sink_names, clock())
-        yield AppContext(settings, ledger, clock, tuple(controllers), senders, settlement, iacm)
+        yield AppContext(
+            settings, ledger, clock, tuple(controllers), senders, settlement, iacm, instances
+        )
 
 
 def need_guids(settings: Settings) -> None:

@@ -25,6 +25,7 @@ class OnceResult:
     queued: int = 0
     former: dict[str, int] = field(default_factory=dict)
     """What waits for sinks that the config does not have."""
+    guid_problems: list[str] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:
@@ -50,5 +51,7 @@ async def once(context: AppContext) -> OnceResult:
     done.passes = await flush_while(collect, context.senders)
     apply_retention(context.ledger, context.settings.ledger, context.clock())
     done.queued = context.ledger.outbox.count_queued()
+    rows = context.ledger.controllers.guids().values()
+    done.guid_problems = [row["guid_problem"] for row in rows if row["guid_problem"]]
     done.former = context.ledger.outbox.former_sinks()
     return done

@@ -30,7 +30,7 @@ def once_lines(done: OnceResult) -> list[str]:
             f" {cycle.collected} builds collected, {cycle.skipped} skipped"
         )
         lines += [f"  not collected, tried again later: {problem}" for problem in cycle.problems]
-    lines += _pass_lines(done.passes, done.queued)
+    lines += _pass_lines(done.passes, done.queued) + done.guid_problems
     return lines + [former_line(name, count) for name, count in done.former.items()]
 
 
@@ -192,10 +192,10 @@ def rejected_lines(rows: list[dict[str, Any]]) -> list[str]:
     for row in rows:
         build = f"{row['controller']}: {row['job']} #{row['number']}: {row['sink']}"
         status = f"HTTP {row['status']}" if row["status"] else "nothing"
-        if (next_try := row.get("next_try")) is None:
+        if "next_try" not in row:
             lines.append(f"{build} answered {status} at {iso(row['at'])}")
         else:
-            again = f"{row['tries']} times, tried again at {iso(next_try)}"
+            again = f"{row['tries']} times, tried again at {iso(row['next_try'])}"
             lines.append(f"{build} answered {status} {again}; `retry` or `skip` it")
         lines += [f"  {line}" for line in (row["answer"] or "").splitlines()[:5]]
         if row["sink"] == "iacm" and (cure := meaning(row["status"] or 0)):
@@ -204,17 +204,18 @@ def rejected_lines(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def rejected_json(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The array that `rejected --json` prints; its keys are a promise. ``next_try`` is null for
-    what is not tried again by itself."""
-    keys = ("controller", "job", "number", "sink", "status", "answer", "tries")
+    """The array that `rejected --json` prints; its keys are a promise. What was not refused, and is
+    tried again by itself, has ``tries`` and ``next_try`` besides."""
+    keys = ("controller", "job", "number", "sink", "status", "answer")
     return [
-        {
-            **{key: row[key] for key in keys},
-            "at": iso(row["at"]),
-            "next_try": None if row.get("next_try") is None else iso(row["next_try"]),
-        }
-        for row in rows
+        {**{key: row[key] for key in keys}, "at": iso(row["at"]), **_waits(row)} for row in rows
     ]
+
+
+def _waits(row: dict[str, Any]) -> dict[str, Any]:
+    if "next_try" not in row:
+        return {}
+    return {"tries": row["tries"], "next_try": iso(row["next_try"])}
 
 
 def skipped_lines(done: list[SkippedRun]) -> list[str]:

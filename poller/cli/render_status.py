@@ -74,6 +74,7 @@ def _controller(
         "skipped": one.builds["skipped"],
         "skipped_because": one.skipped_because,
         "breaker": _breaker(one.breaker),
+        "guid_problem": one.guid_problem,
         "gaps": incomplete.gaps,
         "incomplete": {"count": incomplete.count, "newest": incomplete.newest},
         "sinks": {sink.name: _deliveries(sink.name, one.sinks[sink.name]) for sink in state.sinks},
@@ -123,6 +124,8 @@ def status_lines(status: dict[str, Any]) -> list[str]:
         )
         if row["last_error"]:
             out.append(f"  problem: {row['last_error']}")
+        if row["guid_problem"]:
+            out.append(f"  problem: {row['guid_problem']}")
         out += [f"  {line}" for line in _open_circuit(row["breaker"])]
         if row["incomplete"]["count"]:
             out.append(f"  {row['incomplete']['count']} runs went without something; the newest:")

@@ -22,6 +22,9 @@ from poller.delivery.sink import Receipt
 OF_THE_RUN = frozenset({400, 409, 413, 415, 422})
 """Statuses that say something of the run. All others speak of the way, and may pass."""
 
+OF_ALL = frozenset({401})
+"""Statuses that say something of all runs: the key is refused."""
+
 TEMPORARY = frozenset({408, 425, 429})
 """Statuses below 500 that say that it is tried again."""
 
@@ -113,6 +116,12 @@ def _is_json(receipt: Receipt) -> bool:
     return "json" in receipt.content_type.lower()
 
 
+def is_yes(body: bytes) -> bool:
+    """Whether a body is JSON with data that names no error."""
+    value = _json(decoded(body))
+    return isinstance(value, dict | list) and not names_error(value)
+
+
 def names_error(value: Any) -> bool:
     """Whether decoded JSON says that something went wrong."""
     if isinstance(value, list):
@@ -146,6 +155,11 @@ def decoded(body: bytes) -> str:
     if b"\0" in body[:4]:  # UTF-16 or 32 without its mark
         body = body.replace(b"\0", b"") or body
     return body.decode("utf-8", "replace")
+
+
+def words_of(body: bytes) -> str:
+    """The beginning of a body, on one line, masked."""
+    return words(decoded(body))
 
 
 def words(text: str) -> str:

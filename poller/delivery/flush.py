@@ -54,22 +54,18 @@ async def flush(
         if not done.clean:
             failed = failed + 1 if ended else 1
         wait = done.wait(sender.clock())
-        if not ended and wait is None:
-            await queued.wait()
-        elif not ended:
+        if not ended:
             events = (collecting.ended,) if done.stopped else (collecting.ended, queued)
             await first(*events, seconds=wait)
-        elif (
-            wait is None
-            or wait > COMMAND_LONGEST_WAIT
-            or failed >= COMMAND_TRIES
-            or (done.stopped and done.hint)
-        ):
+            if stopping():
+                return total
+            if not done.stopped or not collecting.ended.is_set():
+                continue
+            wait = done.wait(sender.clock())  # the rest of it
+        too_long = wait is None or wait > COMMAND_LONGEST_WAIT
+        if too_long or failed >= COMMAND_TRIES or (done.stopped and done.hint) or stopping():
             return total
-        else:
-            await asyncio.sleep(wait)
-        if stopping():
-            return total
+        await asyncio.sleep(wait or 0.0)
 
 
 async def flush_all(

@@ -38,6 +38,10 @@ class SeiClient:
         """GET ``cicd/instances/{guid}``: 404 and 405 are possible."""
         return await self._fetch("GET", f"{self.base}/cicd/instances/{guid}", "instance GUID")
 
+    async def instances(self) -> HttpResponse:
+        """GET ``cicd/instances``, which takes a POST: 405 where there is such an endpoint."""
+        return await self._fetch("GET", f"{self.base}/cicd/instances", "instance GUIDs")
+
     async def new_instance(self, body: bytes) -> HttpResponse:
         """POST to ``cicd/instances``: makes an instance of an integration, and its GUID."""
         return await self._fetch("POST", f"{self.base}/cicd/instances", "new instance", body)

@@ -19,8 +19,9 @@ from poller.core.events import Events
 from poller.core.known_secrets import mask
 from poller.core.tasks import first, group
 from poller.core.times import Clock, Stopping
-from poller.delivery.answer import Meaning, ResponseKind, decoded, meaning_of
+from poller.delivery.answer import OF_ALL, Meaning, ResponseKind, decoded, meaning_of
 from poller.delivery.backlog import LOOK_SECONDS, Backlog
+from poller.delivery.instances import InstanceCheck
 from poller.delivery.outcome import PassResult
 from poller.delivery.retry_wait import run_wait
 from poller.delivery.settlement import FinalAnswer, Settlement
@@ -50,6 +51,7 @@ class Sender:
     events: Events
     settlement: Settlement
     rate: RateLimit = field(default_factory=lambda: RateLimit(None, time.monotonic))
+    instances: InstanceCheck | None = None
     answered: int = 0
     _failed_jobs: set[int] = field(default_factory=set)
     _unproven: bool = True
@@ -75,6 +77,8 @@ class Sender:
                 return PassResult(another_process_sends=True)
             self.settlement.catch_up()
             self._begin()
+            if self.instances is not None:
+                await self.instances.run()
             before = ledger.breakers.get("sink", name)
             breaker = before.resumed(self.clock())
             if breaker.closed:
@@ -202,7 +206,8 @@ class Sender:
         self.ledger.queue.failed(
             FailedTry(delivery.id, now, now + int(wait * 1000), status, mask(answer)[:ANSWER_KEPT])
         )
-        failure = BreakerFailure(now, why, jitter, asked, at_once=bool(asked))
+        at_once = bool(asked) or status in OF_ALL
+        failure = BreakerFailure(now, why, jitter, asked, at_once=at_once)
         done.note_failure(delivery.job, failure, meaning.hint, own=own)
 
     def _knows_json(self, receipt: Receipt) -> bool:

@@ -6,7 +6,7 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from poller.core.build_key import BuildKey
 from poller.core.times import HOUR_MS
@@ -37,6 +37,20 @@ AWAITED = "d.state = 'queued' and d.sink not in (select name from sink where not
 
 HISTORY_MS = HOUR_MS
 """A build that ended longer before it was queued is history: it takes turns with the others."""
+
+
+class Queueing(NamedTuple):
+    """How runs are queued: of which controller (its id), when, and as history or not."""
+
+    controller: int
+    at: int
+    history: bool
+
+
+def is_history(batch: Batch, at: int) -> bool:
+    """Whether builds of long ago are among them; a job's runs go in their order. Pure."""
+    ends = (one.key.timestamp + one.duration for one in batch.builds if one.payload is not None)
+    return batch.examined is None or min(ends, default=at) < at - HISTORY_MS
 
 
 class Builds:
@@ -86,7 +100,8 @@ class Builds:
                     if build.payload is not None:
                         record_execution(conn, row, build.execution, build.no_execution)
                         receivers = [one for one in sinks if one != IACM or build.execution]
-                        put_in_outbox(conn, controller, row, build.payload, receivers, at)
+                        queue = Queueing(controller, at, is_history(batch, at))
+                        put_in_outbox(conn, row, build.payload, receivers, queue)
                     record_incomplete(conn, row, build.incomplete)
                     if build.log is not None:
                         keep_log(conn, row, build.log, at)
@@ -244,20 +259,15 @@ def packed(payload: bytes) -> bytes:
 
 
 def put_in_outbox(
-    conn: sqlite3.Connection,
-    controller: int,
-    build: int,
-    payload: bytes,
-    sinks: Sequence[str],
-    at: int,
+    conn: sqlite3.Connection, build: int, payload: bytes, sinks: Sequence[str], queue: Queueing
 ) -> None:
     """Keep a build's payload, and queue it for each sink."""
     conn.execute("insert or replace into payload values (?, ?, null)", (build, packed(payload)))
     conn.executemany(
-        "insert into delivery (build, controller, sink, state, at, history)"
-        " select id, ?1, ?2, 'queued', ?3, ?3 - timestamp - duration > ?4 from build where id = ?5"
+        "insert into delivery (build, sink, state, controller, at, history)"
+        " values (?, ?, 'queued', ?, ?, ?)"
         " on conflict do update set state = 'queued', at = excluded.at",
-        ((controller, sink, at, HISTORY_MS, build) for sink in sinks),
+        ((build, sink, *queue) for sink in sinks),
     )
 
 

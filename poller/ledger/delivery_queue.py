@@ -18,6 +18,9 @@ LONGEST_OWN_WAIT_MS = 900_000
 _OWN = "d.failing_since <= coalesce((select last_success from sink where name = d.sink), -1)"
 """Others were delivered since it began to fail: the fault is the run's, not the receiver's."""
 
+ALONE = f"d.state = 'queued' and d.tries > 0 and {_OWN}"
+"""That a delivery ``d`` fails while others are delivered."""
+
 
 _KNOWN = "(d.sink <> 'sei' or d.controller not in (select id from controller where guid_waits))"
 """SEI knows the controller's instance GUID, as far as is known."""
@@ -183,7 +186,7 @@ class DeliveryQueue:
         number, sink, tries, ``next_try``, ``at``, status and answer; ``build`` is its id."""
         return self._file.rows(
             f"{_ROW} where d.sink = coalesce(?, d.sink)"
-            f" and d.state = 'queued' and d.tries > 0 and {_OWN} order by d.id limit ?",
+            f" and {ALONE} order by d.id limit ?",
             sink, limit,
         )  # fmt: skip
 
@@ -193,15 +196,6 @@ class DeliveryQueue:
             f"{_ROW} where j.full_name = ? and b.number = ? and d.state = 'queued' order by d.id",
             full_name, number,
         )  # fmt: skip
-
-    def count_alone(self) -> dict[str, tuple[int, int]]:
-        """How many runs of how many jobs those are, by sink."""
-        rows = self._file.rows(
-            "select d.sink, count(*) as runs, count(distinct b.job) as jobs from delivery d"
-            " indexed by delivery_tried join build b on b.id = d.build"
-            f" where d.state = 'queued' and d.tries > 0 and {_OWN} group by d.sink"
-        )
-        return {row["sink"]: (row["runs"], row["jobs"]) for row in rows}
 
 
 def _unpacked(kept: bytes | str) -> bytes:

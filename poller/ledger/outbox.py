@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from poller.core.build_key import BuildKey
 from poller.ledger.builds import AWAITED, advance, packed
+from poller.ledger.delivery_queue import ALONE
 from poller.ledger.executions import SINK as IACM
 from poller.ledger.executions import record_execution
 from poller.ledger.file import LedgerFile
@@ -71,11 +72,11 @@ class Outbox:
             )
 
     def rejected(self) -> list[dict[str, Any]]:
-        """What the receivers refused, oldest first: controller, job, number, sink, ``at``, status,
-        answer, and the tries that failed before; ``build`` is its id."""
+        """What the receivers refused, oldest first: controller, job, number, sink, ``at``, status
+        and answer; ``build`` is its id."""
         return self._file.rows(
             "select c.name as controller, j.full_name as job, b.number, d.sink, d.at, d.status,"
-            " d.answer, d.tries, b.id as build from delivery d indexed by delivery_rejected"
+            " d.answer, b.id as build from delivery d indexed by delivery_rejected"
             " join build b on b.id = d.build join job j on j.id = b.job"
             " join controller c on c.id = d.controller where d.state = 'rejected' order by d.id"
         )
@@ -187,8 +188,14 @@ class Outbox:
         return {row["sink"]: row["queued"] for row in rows}
 
     def sinks(self) -> list[dict[str, Any]]:
-        """What is known of each sink: its row."""
-        return self._file.rows("select * from sink")
+        """What is known of each sink: its row, and how many runs of how many jobs fail while
+        others are delivered (``alone_runs``, ``alone_jobs``)."""
+        alone = f"from delivery d{{}} where d.sink = sink.name and {ALONE}"
+        return self._file.rows(
+            f"select *, (select count(*) {alone.format('')}) as alone_runs, (select"
+            f" count(distinct b.job) {alone.format(' join build b on b.id = d.build')})"
+            " as alone_jobs from sink"
+        )
 
     def sink(self, name: str) -> dict[str, Any]:
         """The row of one sink, empty where it has none yet."""

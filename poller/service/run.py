@@ -69,6 +69,8 @@ async def run(
     context: AppContext, metrics: Metrics, scheduler: Scheduler, systemd: Systemd, stop: Stop
 ) -> None:
     """Poll and deliver until stopped. Raises LedgerError when the ledger fails."""
+    if context.instances is not None:
+        context.instances.daily = True
     watchdog = Watchdog(systemd, patience=patience(context.settings))
 
     def set_unwritable(why: str) -> None:

@@ -34,6 +34,7 @@ def problems(snapshot: Snapshot) -> list[Problem]:
     now, free = snapshot.now, snapshot.ledger.free
     found = [problem for sink in snapshot.sinks for problem in _of_sink(sink, now)]
     found += [problem for one in snapshot.controllers if (problem := _of(one, now))]
+    found += [_of_guid(one) for one in snapshot.controllers if one.guid_problem]
     found += [_of_former(sink) for sink in snapshot.former_sinks if sink.queued]
     if snapshot.unwritable:
         text = "Nothing can be recorded, so nothing is asked of Jenkins and nothing sent."
@@ -99,6 +100,15 @@ def alone_words(sink: SinkState) -> str:
     """How many runs of how many jobs fail while others are delivered."""
     runs, jobs = sink.alone
     return f"{_builds(runs)} of {'1 job' if jobs == 1 else f'{jobs:,} jobs'}"
+
+
+def _of_guid(controller: ControllerState) -> Problem:
+    return Problem(
+        "bad",
+        f"SEI does not know {controller.name}: it would drop its runs.",
+        controller.guid_problem or "",
+        cure="is instance_guid that of your integration? It is asked again every few minutes",
+    )
 
 
 def _of_former(sink: SinkState) -> Problem:

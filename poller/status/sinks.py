@@ -71,7 +71,6 @@ def sink_states(
     rows = {row["name"]: row for row in ledger.outbox.sinks()}
     breakers = ledger.breakers.all("sink")
     lately = ledger.page_queries.rejected_by_sink(now - DAY_MS, now)
-    alone = ledger.queue.count_alone()
     states = []
     for name in dict.fromkeys((*names, *rows)):
         breaker = breakers.get(name, Breaker())
@@ -89,7 +88,7 @@ def sink_states(
                 error=row.get("last_error"),
                 error_at=row.get("last_error_at"),
                 breaker=breaker,
-                alone=alone.get(name, (0, 0)),
+                alone=(row.get("alone_runs", 0), row.get("alone_jobs", 0)),
                 per_second=_per_second(row, found, breaker, now),
                 first_yes=row.get("first_yes"),
             )

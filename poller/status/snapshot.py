@@ -69,6 +69,8 @@ class ControllerState:
     skipped_because: Mapping[str, int] = field(default_factory=dict)
     sinks: Mapping[str, Deliveries] = field(default_factory=dict)
     breaker: Breaker = field(default_factory=Breaker)
+    guid_problem: str | None = None
+    """Why SEI drops its runs, or they wait for it."""
 
     @property
     def answered(self) -> bool:
@@ -201,6 +203,7 @@ def _controller(
         skipped_because=_reasons(counts),
         sinks=sinks,
         breaker=breaker,
+        guid_problem=row.get("guid_problem"),
     )
 
 

@@ -38,10 +38,14 @@ def ledger(path: Path) -> CheckResult:
         return wrong(SUBJECT, saw, "make room on its disk")
     if there:
         try:
-            Ledger(path, read_only=True).close()
+            with Ledger(path, read_only=True) as opened:
+                former = opened.outbox.former_sinks()
         except LedgerError as error:
             return wrong(SUBJECT, str(error), error.hint, LEDGER)
         saw += f", {path.stat().st_size // 2**10:,} KiB"
+        for name, queued in former.items():
+            cure = f"put it back, or: sei-poller retry --drop {name}"
+            return warning(SUBJECT, f"{name}: {queued} queued, and it is not in the config", cure)
     return ok(SUBJECT, saw)
 
 

@@ -22,6 +22,7 @@ STATEMENTS = (
     "alter table sink add column pass_delivered integer",  # those delivered by then
     "alter table controller add column guid text",  # that SEI was asked about
     "alter table controller add column guid_asked_at integer",  # epoch ms
+    "alter table controller add column guid_known integer not null default 0",
     "alter table controller add column guid_problem text",  # why SEI does not know it
     "alter table controller add column guid_waits integer not null default 0",
     "create trigger tally_delivery_delete after delete on delivery begin"
