@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -29,12 +30,14 @@ from poller.core.patterns import Globs
 from poller.core.times import Clock, now_ms, parse_when
 from poller.delivery.iacm_client import IacmClient
 from poller.delivery.iacm_sink import IacmSink
+from poller.delivery.instances import InstanceCheck
 from poller.delivery.jsonl import JsonlSink
 from poller.delivery.sei import SeiClient, SeiSink
 from poller.delivery.sender import Sender
 from poller.delivery.settlement import Settlement
 from poller.delivery.sink import Sink
 from poller.http.client import ANSWER_LIMIT, Connection
+from poller.http.throttle import RateLimit
 from poller.jenkins.client import JenkinsClient
 from poller.jenkins.request_limiter import RequestLimiter
 from poller.ledger import Ledger
@@ -61,6 +64,7 @@ class AppContext:
     settlement: Settlement
     iacm: IacmClient | None = None
     """The sink's own client, so that whoever asks waits for its turn."""
+    instances: InstanceCheck | None = None
 
 
 @contextlib.asynccontextmanager
@@ -94,8 +98,11 @@ async def open_context(
             stack.push_async_callback(one.client.aclose)
             controllers.append(one)
         sinks: list[Sink] = []
+        instances = None
         if settings.sei is not None:
             client = sei_client(settings.sei, environ, events, common.trust)
+            guids = {one.name: one.instance_guid or "" for one in settings.controllers}
+            instances = InstanceCheck(client, ledger, clock, guids, settings.sei.wait_for_guid)
             sinks.append(SeiSink(client, settings.sei.max_connections))
         iacm = None
         if settings.harness is not None:
@@ -107,7 +114,14 @@ async def open_context(
             stack.push_async_callback(sink.aclose)
         settlement = Settlement(ledger)
         senders = tuple(Sender(sink, ledger, clock, events, settlement) for sink in sinks)
-        yield AppContext(settings, ledger, clock, tuple(controllers), senders, settlement, iacm)
+        if settings.sei is not None:
+            now = asyncio.get_running_loop().time
+            senders[0].rate = RateLimit(settings.sei.request_rate, now)
+            senders[0].instances = instances
+        ledger.outbox.configure(settings.sink_names, clock())
+        yield AppContext(
+            settings, ledger, clock, tuple(controllers), senders, settlement, iacm, instances
+        )
 
 
 def need_guids(settings: Settings) -> None:
@@ -209,7 +223,7 @@ def sei_client(
 ) -> SeiClient:
     """SEI's API with the key of the config."""
     key = read_secret(sei, environ).get_secret_value()
-    return SeiClient(connection_to(sei, "sei", events, trust), key, request_rate=sei.request_rate)
+    return SeiClient(connection_to(sei, "sei", events, trust), key)
 
 
 def iacm_client(

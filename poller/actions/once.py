@@ -24,6 +24,9 @@ class OnceResult:
     cycles: list[PollResult] = field(default_factory=list)
     passes: dict[str, PassResult] = field(default_factory=dict)
     queued: int = 0
+    former: dict[str, int] = field(default_factory=dict)
+    """What waits for sinks that the config does not have."""
+    guid_problems: list[str] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:
@@ -61,4 +64,7 @@ async def once(context: AppContext, *, now: bool = False) -> OnceResult:
     done.passes = await flush_while(collect, context.senders)
     await ledger.until_free(forget)
     done.queued = context.ledger.outbox.count_queued()
+    rows = context.ledger.controllers.guids().values()
+    done.guid_problems = [row["guid_problem"] for row in rows if row["guid_problem"]]
+    done.former = context.ledger.outbox.former_sinks()
     return done

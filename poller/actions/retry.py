@@ -13,13 +13,16 @@ async def retry(
     wanted: tuple[str, int] | None,
     controller: str | None,
 ) -> list[SentAgain]:
-    """Retry what was refused: all of it, or the build ``wanted`` (full name and number).
+    """Retry what was refused: all of it, or the build ``wanted`` (full name and number), which may
+    also be one that fails while others are taken.
 
     Raises NoSuchBuild; UsageError when several controllers have refused runs of that build.
     """
+    ledger = context.ledger
+    rows = ledger.outbox.rejected() + ([] if wanted is None else ledger.queue.waiting_alone())
     rows = [
         row
-        for row in context.ledger.outbox.rejected()
+        for row in rows
         if (wanted is None or (row["job"], row["number"]) == wanted)
         and controller in (None, row["controller"])
     ]

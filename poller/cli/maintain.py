@@ -1,5 +1,4 @@
-"""The commands that collect and send what is missing: backfill, reconcile, rejected, retry,
-resend."""
+"""The commands that collect and send what is missing, and decide on what can't be sent."""
 
 from __future__ import annotations
 
@@ -132,13 +131,13 @@ def reconcile(
 
 @app.command()
 def rejected(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Show what SEI or IaCM refused, with their own words."""
+    """Show what SEI or IaCM refused, or does not take while it takes others, with their words."""
     from poller.cli.render import rejected_json, rejected_lines
     from poller.ledger import Ledger
 
     settings = read_settings(ctx)
     with Ledger(Path(settings.ledger.path), read_only=True) as ledger:
-        rows = ledger.outbox.rejected()
+        rows = ledger.outbox.rejected() + ledger.queue.waiting_alone()
     emit(rejected_json(rows) if as_json else rejected_lines(rows))
 
 
@@ -148,19 +147,31 @@ def retry(
     job: Annotated[str | None, typer.Argument(metavar="[JOB", help="As in fullName.")] = None,
     number: Annotated[int | None, typer.Argument(metavar="NUMBER]", min=1)] = None,
     every: Annotated[bool, typer.Option("--all", help="All that was refused.")] = False,
+    drop: Annotated[
+        str | None,
+        typer.Option(metavar="SINK", help="Forget what waits for a sink that the config lacks."),
+    ] = None,
     controller: ControllerName = None,
     as_json: AsJson = False,
 ) -> int:
     """Queue again what was refused: mapped anew from Jenkins, else as it was kept."""
     settings = read_settings(ctx)
-    if every == (job is not None) or (job is None) != (number is None):
-        raise UsageError("retry JOB NUMBER, or retry --all", "see `sei-poller retry -h`")
+    given = [every, job is not None, drop is not None]
+    if given.count(True) != 1 or (job is None) != (number is None):
+        usage = "retry JOB NUMBER, or retry --all, or retry --drop SINK"
+        raise UsageError(usage, "see `sei-poller retry -h`")
+    if drop in settings.sink_names:
+        raise UsageError(f"{drop} is in the config", "take its table out first")
 
     async def work(context: AppContext) -> int:
         from poller.actions.retry import retry as retry_rejected
         from poller.cli.render import retried_lines
         from poller.delivery.flush import flush_all
 
+        if drop is not None:
+            dropped = context.ledger.outbox.drop(drop, context.clock())
+            emit({"dropped": dropped} if as_json else [f"{drop}: {dropped} dropped"])
+            return 0
         wanted = None if job is None or number is None else (job, number)
         done = await retry_rejected(context, wanted, controller)
         await flush_all(context.senders)
@@ -219,6 +230,25 @@ def resend(
         done = with_context(settings, work, events=bar)
     emit(resend_json(done) if as_json else resend_lines(done))
     return done.exit_code
+
+
+@app.command()
+def skip(
+    ctx: typer.Context,
+    job: Annotated[str, typer.Argument(metavar="JOB", help="As in fullName.")],
+    number: Annotated[int, typer.Argument(metavar="NUMBER", min=1)],
+    controller: ControllerName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Do not send a run that waits: it counts as refused, and `retry` queues it again."""
+    from poller.actions.skip import skip_queued
+    from poller.cli.render import skipped_lines
+    from poller.ledger import Ledger
+
+    settings = read_settings(ctx)
+    with Ledger(Path(settings.ledger.path)) as ledger:
+        done = skip_queued(ledger, (job, number), controller, now_ms())
+    emit(done if as_json else skipped_lines(done))
 
 
 def _globs(jobs: list[str] | None) -> Globs:

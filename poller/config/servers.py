@@ -187,6 +187,9 @@ class SeiConfig(ServerConfig):
         DEFAULT_BODY_LIMIT, ge=10_000, description="Most characters of a payload."
     )
     max_connections: int = Field(4, ge=1, le=32, description="Requests to SEI at once.")
+    wait_for_guid: bool = Field(
+        True, description="Runs of an instance_guid that SEI does not know wait: it drops them."
+    )
     ignore_repos: tuple[Name, ...] = Field(
         (), description="Globs over repository URLs that a build is never about: shared libraries."
     )

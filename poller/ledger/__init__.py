@@ -15,6 +15,7 @@ from poller.core.errors import LedgerBusy
 from poller.ledger.breakers import Breakers
 from poller.ledger.builds import Builds
 from poller.ledger.controllers import Controllers
+from poller.ledger.delivery_queue import DeliveryQueue
 from poller.ledger.executions import Executions
 from poller.ledger.file import LONGEST_WAIT, LedgerFile
 from poller.ledger.incomplete import IncompleteBuilds
@@ -49,6 +50,7 @@ class Ledger:
         self.incomplete = IncompleteBuilds(self.file)
         self.pending = PendingBuilds(self.file)
         self.outbox = Outbox(self.file)
+        self.queue = DeliveryQueue(self.file)
         self.executions = Executions(self.file)
         self.logs = Logs(self.file)
         self.page_queries = PageQueries(self.file)

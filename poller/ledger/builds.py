@@ -6,9 +6,10 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from poller.core.build_key import BuildKey
+from poller.core.times import HOUR_MS
 from poller.ledger.executions import SINK as IACM
 from poller.ledger.executions import record_execution
 from poller.ledger.file import LedgerFile
@@ -34,6 +35,26 @@ _MAY_CHANGE = (
     f" ({_REOPENED}) and (excluded.state <> 'skipped' or excluded.reason not in ({_REOPENED})))"
 )
 """When a build's row may change: what is settled stays, but for a reason that may prove wrong."""
+
+AWAITED = "d.state = 'queued' and d.sink not in (select name from sink where not configured)"
+"""That a delivery ``d`` keeps its build from being settled."""
+
+HISTORY_MS = HOUR_MS
+"""A build that ended longer before it was queued is history: it takes turns with the others."""
+
+
+class Queueing(NamedTuple):
+    """How runs are queued: of which controller (its id), when, and as history or not."""
+
+    controller: int
+    at: int
+    history: bool
+
+
+def is_history(batch: Batch, at: int) -> bool:
+    """Whether builds of long ago are among them; a job's runs go in their order. Pure."""
+    ends = (one.key.timestamp + one.duration for one in batch.builds if one.payload is not None)
+    return batch.examined is None or min(ends, default=at) < at - HISTORY_MS
 
 
 class Builds:
@@ -100,7 +121,8 @@ class Builds:
                     if build.payload is not None:
                         record_execution(conn, row, build.execution, build.no_execution)
                         receivers = [one for one in sinks if one != IACM or build.execution]
-                        put_in_outbox(conn, controller, row, build.payload, receivers, at)
+                        queue = Queueing(controller, at, is_history(batch, at))
+                        put_in_outbox(conn, row, build.payload, receivers, queue)
                         keep_depths(conn, row, build.depths)
                     if build.has_tree is not None:
                         trees.append(build.has_tree)
@@ -268,21 +290,17 @@ def packed(payload: bytes) -> bytes:
 
 
 def put_in_outbox(
-    conn: sqlite3.Connection,
-    controller: int,
-    build: int,
-    payload: bytes,
-    sinks: Sequence[str],
-    at: int,
+    conn: sqlite3.Connection, build: int, payload: bytes, sinks: Sequence[str], queue: Queueing
 ) -> None:
     """Keep a build's payload, and queue it for each sink."""
     conn.execute(
         "insert or replace into payload (build, body) values (?, ?)", (build, packed(payload))
     )
     conn.executemany(
-        "insert into delivery (build, controller, sink, state, at) values (?, ?, ?, 'queued', ?)"
+        "insert into delivery (build, sink, state, controller, at, history)"
+        " values (?, ?, 'queued', ?, ?, ?)"
         " on conflict do update set state = 'queued', at = excluded.at",
-        ((build, controller, sink, at) for sink in sinks),
+        ((build, sink, *queue) for sink in sinks),
     )
 
 
@@ -295,7 +313,7 @@ def advance(conn: sqlite3.Connection, job: int) -> None:
         " and b.number > j.watermark and b.number <= j.examined"
         " where j.id = ? and (b.timestamp >= c.since or b.timestamp <= 0)"
         " and (b.state = 'in_flight' or exists"
-        " (select 1 from delivery d where d.build = b.id and d.state = 'queued'))"
+        f" (select 1 from delivery d where d.build = b.id and {AWAITED}))"
         " order by b.number limit 1",
         (job,),
     ).fetchone()

@@ -121,10 +121,28 @@ class Controllers:
         return [
             {**row, "tally": tallies.get(row.pop("id"), {})}
             for row in self._file.rows(
-                "select id, name, jobs, last_poll, last_success, last_error"
+                "select id, name, jobs, last_poll, last_success, last_error, guid_problem"
                 " from controller order by id"
             )
         ]
+
+    def guids(self) -> dict[str, dict[str, Any]]:
+        """What SEI was asked about each controller's instance GUID, by name."""
+        rows = self._file.rows(
+            "select name, guid, guid_asked_at, guid_known, guid_problem, guid_waits from controller"
+        )
+        return {row["name"]: row for row in rows}
+
+    def note_guid(
+        self, name: str, guid: str, at: int, *, known: bool, problem: str | None, waits: bool
+    ) -> None:
+        """Note whether SEI knows a controller's GUID, and whether its runs wait where not."""
+        with self._file.write("note a GUID") as conn:
+            conn.execute(
+                "update controller set guid = ?1, guid_asked_at = ?2, guid_known = ?3,"
+                " guid_problem = ?4, guid_waits = ?4 is not null and ?5 where name = ?6",
+                (guid, at, known, problem, waits, name),
+            )
 
     def gaps(self) -> dict[str, int]:
         """By controller, how many numbers no build had when they were passed: a walk over all

@@ -1,15 +1,15 @@
-"""The outbox: deliveries that wait, what became of them, and their payloads."""
+"""The outbox: what became of deliveries, their payloads, and what is known of each sink."""
 
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from poller.core.build_key import BuildKey
-from poller.ledger.builds import advance, packed
+from poller.ledger.builds import AWAITED, advance, packed
+from poller.ledger.delivery_queue import ALONE
 from poller.ledger.executions import SINK as IACM
 from poller.ledger.executions import record_execution
 from poller.ledger.file import LedgerFile
@@ -24,19 +24,6 @@ PAGE = 500
 
 PAGES_GIVEN_BACK = 1_000
 """Pages that are given back to the disk at once: never more than a moment's work."""
-
-
-@dataclass(frozen=True)
-class QueuedDelivery:
-    """A delivery that waits, with what is to be sent. ``ended``: its build, epoch milliseconds."""
-
-    id: int
-    controller: str
-    job: int
-    full_name: str
-    number: int
-    ended: int
-    payload: bytes
 
 
 @dataclass(frozen=True)
@@ -81,45 +68,6 @@ class Outbox:
     def __init__(self, file: LedgerFile) -> None:
         self._file = file
 
-    def waiting(self, sink: str, limit: int, after: int = 0) -> list[tuple[int, int]]:
-        """The oldest deliveries that wait for ``sink``, with ids above ``after``: id and job."""
-        with self._file.guarded("read the queue"):
-            return self._file.conn.execute(
-                "select d.id, b.job from delivery d indexed by delivery_queued"
-                " cross join build b on b.id = d.build"
-                " where d.sink = ? and d.state = 'queued' and d.id > ? order by d.id limit ?",
-                (sink, after, limit),
-            ).fetchall()
-
-    def oldest_of_jobs(self, sink: str) -> list[int]:
-        """The oldest delivery of each job that waits for ``sink``, in their order."""
-        with self._file.guarded("read the queue"):
-            return [
-                delivery
-                for (delivery,) in self._file.conn.execute(
-                    "select min(d.id) from delivery d indexed by delivery_queued"
-                    " cross join build b on b.id = d.build"
-                    " where d.sink = ? and d.state = 'queued' group by b.job order by 1",
-                    (sink,),
-                )
-            ]
-
-    def queued(self, sink: str, delivery: int) -> QueuedDelivery | None:
-        """A delivery that waits for ``sink``; None when it does not wait any more."""
-        bodies = "execution" if sink == IACM else "payload"
-        with self._file.guarded("read the queue"):
-            row = self._file.conn.execute(
-                "select d.id, c.name, b.job, j.full_name, b.number, b.timestamp + b.duration,"
-                " p.body from delivery d join build b on b.id = d.build"
-                " join job j on j.id = b.job join controller c on c.id = d.controller"
-                f" join {bodies} p on p.build = b.id where d.id = ? and d.state = 'queued'",
-                (delivery,),
-            ).fetchone()
-            if row is None:
-                return None
-            found, controller, job, name, number, ended, body = row
-            return QueuedDelivery(found, controller, job, name, number, ended, _body(body))
-
     def settle(
         self,
         delivery: int,
@@ -137,7 +85,7 @@ class Outbox:
             ).fetchone()
             conn.execute(
                 "update payload set settled_at = ?1 where build = ?2 and not exists"
-                " (select 1 from delivery where build = ?2 and state = 'queued')",
+                f" (select 1 from delivery d where d.build = ?2 and {AWAITED})",
                 (at, build),
             )
             (job,) = conn.execute("select job from build where id = ?", (build,)).fetchone()
@@ -225,7 +173,8 @@ class Outbox:
                     record_incomplete(conn, build, new.incomplete, at)
             no_execution = new is not None and new.execution is None
             conn.execute(
-                "update delivery set state = 'queued', at = ?, status = null, answer = null"
+                "update delivery set state = 'queued', at = ?, status = null, answer = null,"
+                " tries = 0, next_try = 0, failing_since = null"
                 " where build = ? and iif(sink = ?, state = 'rejected' and not ?,"
                 " state = 'rejected' or sink in (select value from json_each(?)))",
                 (at, build, IACM, no_execution, json.dumps(list(sinks))),
@@ -244,24 +193,36 @@ class Outbox:
             )
 
     def forget_payloads(self, settled_before: int) -> int:
-        """Drop the payloads that were settled before then. Returns how many. Those of a build that
-        began later were settled by a clock that was behind."""
+        """Drop the payloads that were settled before then, and what waits for a sink that is no
+        longer configured with them. Returns how many. Those of a build that began later were
+        settled by a clock that was behind."""
+        old = (
+            " from payload where settled_at < ?1"
+            " and (select timestamp from build where id = payload.build) < ?1"
+        )
         with self._file.write("drop payloads") as conn:
-            dropped = conn.execute(
-                "delete from payload where settled_at < ?1"
-                " and (select timestamp from build where id = payload.build) < ?1",
+            conn.execute(
+                f"delete from delivery where state = 'queued' and build in (select build{old})",
                 (settled_before,),
-            ).rowcount
+            )
+            dropped = conn.execute(f"delete{old}", (settled_before,)).rowcount
         with self._file.guarded("give room back"):
             self._file.conn.execute(f"pragma incremental_vacuum({PAGES_GIVEN_BACK})").fetchall()
         return dropped
 
-    def count_queued(self, sink: str | None = None) -> int:
-        """How many deliveries wait, for one sink or over all of them."""
+    def count(self, sink: str, state: str) -> int:
+        """How many deliveries to a sink are in that state."""
         (row,) = self._file.rows(
-            "select coalesce(sum(count), 0) as count from tally"
-            " where sink <> '' and state = 'queued' and sink = coalesce(?, sink)",
-            sink,
+            "select coalesce(sum(count), 0) as count from tally where sink = ? and state = ?",
+            sink, state,
+        )  # fmt: skip
+        return int(row["count"])
+
+    def count_queued(self) -> int:
+        """How many deliveries wait, over all sinks that are configured."""
+        (row,) = self._file.rows(
+            "select coalesce(sum(count), 0) as count from tally where sink <> ''"
+            " and state = 'queued' and sink not in (select name from sink where not configured)"
         )
         return int(row["count"])
 
@@ -274,11 +235,77 @@ class Outbox:
             " where t.sink <> '' and t.state = 'queued' and t.count > 0"
         )
 
+    def former_sinks(self) -> dict[str, int]:
+        """How many deliveries wait for each sink that is not configured."""
+        rows = self._file.rows(
+            "select sink, sum(count) as queued from tally where state = 'queued' and count > 0"
+            " and sink in (select name from sink where not configured) group by sink"
+        )
+        return {row["sink"]: row["queued"] for row in rows}
+
     def sinks(self) -> list[dict[str, Any]]:
-        """Name, last success and last error of each sink that has been used."""
-        return self._file.rows("select name, last_success, last_error, last_error_at from sink")
+        """What is known of each sink: its row, and how many runs of how many jobs fail while
+        others are delivered (``alone_runs``, ``alone_jobs``)."""
+        alone = f"from delivery d{{}} where d.sink = sink.name and {ALONE}"
+        return self._file.rows(
+            f"select *, (select count(*) {alone.format('')}) as alone_runs, (select"
+            f" count(distinct b.job) {alone.format(' join build b on b.id = d.build')})"
+            " as alone_jobs from sink"
+        )
 
+    def sink(self, name: str) -> dict[str, Any]:
+        """The row of one sink, empty where it has none yet."""
+        return next(iter(self._file.rows("select * from sink where name = ?", name)), {})
 
-def _body(kept: bytes | str) -> bytes:
-    """A payload is compressed, an execution is not."""
-    return kept.encode() if isinstance(kept, str) else zlib.decompress(kept)
+    def note_sink(self, name: str, **columns: int | str | None) -> None:
+        """Keep what is new of a sink."""
+        with self._file.write("note a sink") as conn:
+            conn.execute("insert into sink (name) values (?) on conflict do nothing", (name,))
+            for column, value in columns.items():
+                conn.execute(f"update sink set {column} = ? where name = ?", (value, name))
+
+    def configure(self, sinks: Sequence[str], at: int) -> None:
+        """Note which sinks the config has: nothing is awaited of another, whose queue stays."""
+        known = {row["name"]: bool(row["configured"]) for row in self.sinks()}
+        queued = {row["sink"] for row in self.oldest_queued()}
+        for name in {*sinks, *known, *queued}:
+            if known.get(name, True) is not (name in sinks):
+                self.note_sink(name, configured=int(name in sinks))
+                (self._await_again if name in sinks else self._settle_without)(name, at)
+
+    def drop(self, sink: str, at: int) -> int:
+        """Forget what is queued for a sink. Returns how many deliveries that were."""
+        self._settle_without(sink, at)
+        with self._file.write("drop a queue") as conn:
+            return conn.execute(
+                "delete from delivery where sink = ? and state = 'queued'", (sink,)
+            ).rowcount
+
+    def _settle_without(self, sink: str, at: int) -> None:
+        """Builds that wait for that sink alone count as settled, until it is back."""
+        with self._file.write("settle builds") as conn:
+            conn.execute(
+                "update payload set settled_at = ?1 where settled_at is null and build in"
+                " (select build from delivery where sink = ?2 and state = 'queued')"
+                " and not exists (select 1 from delivery d where d.build = payload.build"
+                f" and {AWAITED})",
+                (at, sink),
+            )
+            for (job,) in conn.execute(
+                "select distinct b.job from delivery d join build b on b.id = d.build"
+                " where d.sink = ? and d.state = 'queued'", (sink,),
+            ).fetchall():  # fmt: skip
+                advance(conn, job)
+
+    def _await_again(self, sink: str, _at: int) -> None:
+        with self._file.write("await builds again") as conn:
+            conn.execute(
+                "update payload set settled_at = null where build in"
+                " (select build from delivery where sink = ? and state = 'queued')",
+                (sink,),
+            )
+            for (build,) in conn.execute(
+                "select build from delivery where sink = ? and state = 'queued'",
+                (sink,),
+            ).fetchall():
+                take_watermark_back(conn, build)

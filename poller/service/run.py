@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 import structlog
@@ -14,7 +15,8 @@ from poller.config.settings import Settings
 from poller.context import AppContext
 from poller.core.errors import LedgerUnwritable
 from poller.core.events import WakeOnCollected
-from poller.core.tasks import end
+from poller.core.tasks import end, in_thread
+from poller.delivery.jsonl import check_regular
 from poller.ledger.file import LONGEST_WAIT
 from poller.ledger.retention import apply_retention
 from poller.service.delivery_loop import DeliveryLoop
@@ -70,6 +72,8 @@ async def run(
     context: AppContext, metrics: Metrics, scheduler: Scheduler, systemd: Systemd, stop: Stop
 ) -> None:
     """Poll and deliver until stopped. Raises LedgerError when the ledger fails."""
+    if context.instances is not None:
+        context.instances.daily = True
     watchdog = Watchdog(systemd, patience=patience(context.settings))
 
     def set_unwritable(why: str) -> None:
@@ -91,6 +95,7 @@ async def run(
         for keeper in (guard.run(), scheduler.follow_clock(), follow_requests(parts, waiting))
     ]
     stopped = asyncio.create_task(stop.requested.wait())
+    looking = asyncio.create_task(log_unusable_file(context.settings))
     log = structlog.get_logger()
     try:
         await asyncio.wait({*keepers, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -104,10 +109,21 @@ async def run(
             if keeper.done():
                 keeper.result()
     finally:
-        await end([*keepers, stopped], 0)
+        await end([*keepers, stopped, looking], 0)
         await scheduler.aclose()
     if stop.reload or await all_settled(context):
         log.info("service_stopped", queued=context.ledger.outbox.count_queued())
+
+
+async def log_unusable_file(settings: Settings) -> None:
+    """Say at the start that runs can't be appended to [jsonl] path; it is no file, for example."""
+    if settings.jsonl is not None:
+        path = Path(settings.jsonl.path)
+        try:
+            await in_thread(lambda: check_regular(path))
+        except OSError as error:
+            problem = f"{path}: {error.strerror}"
+            structlog.get_logger().error("delivery_failed", sink="jsonl", problem=problem)
 
 
 def jobs_of(parts: ServiceParts) -> list[Job]:

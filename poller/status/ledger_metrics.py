@@ -45,6 +45,9 @@ class LedgerMetrics(Collector):
             "When a poll was last answered, seconds since the epoch; 0: never.",
             "controller",
         )
+        known = _gauge(
+            "instance_guid_known", "0 where SEI says that it does not know it.", "controller"
+        )
         between = _gauge(
             "poll_interval_seconds",
             "Time between two polls; of a cron line, the longest gap ahead.",
@@ -57,7 +60,8 @@ class LedgerMetrics(Collector):
             up.add_metric([one.name], float(one.answered))
             last.add_metric([one.name], (one.last_success or 0) / 1000)
             between.add_metric([one.name], one.interval / 1000)
-        yield from (jobs, asked, up, last, between)
+            known.add_metric([one.name], 0 if one.guid_problem else 1)
+        yield from (jobs, asked, up, last, between, known)
         yield _breakers("controller", {c.name: c.breaker for c in self._snapshot.controllers})
 
     def _builds(self) -> Iterator[Metric]:

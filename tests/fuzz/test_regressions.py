@@ -18,6 +18,7 @@ from tests.fuzz.campaign import Campaign, summary, try_one, watchdog
 from tests.fuzz.corpus import seeds
 from tests.fuzz.memory import Answers, InMemory, Parts
 from tests.fuzz.workbench import Workbench
+from tests.support.outbox import waiting
 
 FILES = sorted(path for path in Path(__file__).parent.glob("regressions/*.*"))
 SEEDS = seeds()
@@ -79,7 +80,7 @@ def test_a_log_that_never_ends_is_left(bench: Workbench) -> None:
 def test_a_damaged_payload_is_a_damaged_ledger(bench: Workbench) -> None:
     """SQLite is content with it, zlib is not."""
     targets.builds(bench, SEEDS["builds"][-2])
-    (waiting, *_) = bench.ledger.outbox.waiting("sei", 1)
+    (delivery,) = waiting(bench.ledger, "sei", 1)
     path = bench.directory / "ledger.db"
     conn = sqlite3.connect(path)
     with conn:
@@ -88,7 +89,7 @@ def test_a_damaged_payload_is_a_damaged_ledger(bench: Workbench) -> None:
         builds = [row[0] for row in conn.execute("select build from payload")]
     conn.close()
     for ask in (
-        lambda ledger: ledger.outbox.queued("sei", waiting[0]),
+        lambda ledger: ledger.queue.get("sei", delivery),
         lambda ledger: ledger.page_queries.payload(builds[0]),
         lambda ledger: ledger.logs.text(builds[0]),
     ):

@@ -16,7 +16,8 @@ from poller.status.health import Overdue
 from poller.status.html import clock_time, lasted, render, short, when
 from poller.status.problems import all_well, problems
 from poller.status.search import SHOWN, last_part
-from poller.status.snapshot import ControllerState, LedgerSize, SinkState, Snapshot
+from poller.status.sinks import SinkState
+from poller.status.snapshot import ControllerState, LedgerSize, Snapshot
 
 NOW = 1_764_000_000_000
 MINUTE = 60_000

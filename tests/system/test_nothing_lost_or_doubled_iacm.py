@@ -60,7 +60,7 @@ class BothSinks(one_sink.NothingLostOrDoubled):
         return not (self.harness.faults or self.harness.hold_answers)
 
     def _queued(self, sink: str) -> int:
-        return self.program.start().ledger.outbox.count_queued(sink)
+        return self.program.start().ledger.outbox.count(sink, "queued")
 
     @rule()
     def iacm_is_down(self) -> None:

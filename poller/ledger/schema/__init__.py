@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from sqlite_utils import Database, Migrations
 
 from poller.ledger.schema.counts import STATEMENTS as COUNTS
+from poller.ledger.schema.delivery import STATEMENTS as DELIVERY
 from poller.ledger.schema.first import STATEMENTS as FIRST
 from poller.ledger.schema.iacm import STATEMENTS as IACM
 from poller.ledger.schema.lineage import STATEMENTS as LINEAGE
@@ -122,6 +123,12 @@ def m008_standard_names(db: Database) -> None:
 def m009_pending(db: Database) -> None:
     """Builds that are asked for again, each with its own tries."""
     _run(db, PENDING)
+
+
+@migrations()
+def m010_delivery(db: Database) -> None:
+    """Each delivery's own tries, fair turns in the queue, what is known of a receiver."""
+    _run(db, DELIVERY)
 
 
 @migrations()
