@@ -24,7 +24,7 @@ from poller.jenkins.build_pages import newest_builds
 from poller.jenkins.client import JenkinsClient
 from poller.mapping.extract import Extraction
 from poller.mapping.redaction import Redactor
-from poller.polling.console_log import LogCollector
+from poller.polling.extras.console_log import LogCollector
 
 WIDTH = 200
 LIMIT = 2**20

@@ -46,10 +46,10 @@ from poller.mapping.extract import Extraction
 from poller.mapping.map_build import MappingConfig
 from poller.mapping.names import SeiInstance
 from poller.mapping.redaction import Redactor
-from poller.polling.console_log import LogCollector
 from poller.polling.controller import Controller
-from poller.polling.stage_trees import StageTrees
-from poller.polling.upstream import UpstreamCauses
+from poller.polling.extras.console_log import LogCollector
+from poller.polling.extras.stage_trees import StageTrees
+from poller.polling.extras.upstream import UpstreamCauses
 
 
 @dataclass(frozen=True)

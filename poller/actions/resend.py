@@ -18,8 +18,8 @@ from poller.core.times import Stopping
 from poller.delivery.flush import flush_while
 from poller.delivery.outcome import PassResult
 from poller.jenkins.build_pages import one_build
+from poller.ledger.deliveries.sent import Delivered, DeliveredBuild, SentBuild
 from poller.ledger.executions import SINK as IACM
-from poller.ledger.outbox import Delivered, DeliveredBuild, SentBuild
 from poller.ledger.records import BuildRow
 from poller.mapping.names import JobInfo
 from poller.polling.controller import Controller

@@ -16,8 +16,8 @@ from poller.status.stages import in_words
 
 if TYPE_CHECKING:
     from poller.actions.preview import Preview
-    from poller.ledger.log_search import LogHit
-    from poller.ledger.logs import LogRow
+    from poller.ledger.logs.archive import LogRow
+    from poller.ledger.logs.search import LogHit
     from poller.status.sinks import Deliveries
     from poller.status.snapshot import ControllerState, IncompleteRuns, Snapshot
 

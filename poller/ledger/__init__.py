@@ -15,13 +15,13 @@ from poller.core.errors import LedgerBusy
 from poller.ledger.breakers import Breakers
 from poller.ledger.builds import Builds
 from poller.ledger.controllers import Controllers
-from poller.ledger.delivery_queue import DeliveryQueue
+from poller.ledger.deliveries.outbox import Outbox
+from poller.ledger.deliveries.queue import DeliveryQueue
 from poller.ledger.executions import Executions
 from poller.ledger.file import LONGEST_WAIT, LedgerFile
 from poller.ledger.incomplete import IncompleteBuilds
 from poller.ledger.jobs import Jobs
-from poller.ledger.logs import Logs
-from poller.ledger.outbox import Outbox
+from poller.ledger.logs.archive import Logs
 from poller.ledger.page_queries import PageQueries
 from poller.ledger.pending import PendingBuilds
 from poller.ledger.reconciliation import Reconciliation

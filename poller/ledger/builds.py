@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import zlib
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from poller.core.build_key import BuildKey
-from poller.core.times import HOUR_MS
 from poller.ledger.executions import SINK as IACM
 from poller.ledger.executions import record_execution
 from poller.ledger.file import LedgerFile
 from poller.ledger.incomplete import record_incomplete
-from poller.ledger.logs import keep_log
+from poller.ledger.logs.archive import keep_log
 from poller.ledger.pending import record_pending
+from poller.ledger.queueing import Queueing, is_history, put_in_outbox
 from poller.ledger.records import (
     GONE,
     REOPENED,
@@ -27,6 +26,7 @@ from poller.ledger.records import (
     RecordResult,
 )
 from poller.ledger.stage_sources import count_trees, keep_depths
+from poller.ledger.watermark import advance
 
 _KNOWN = "b.number, b.timestamp, b.queue_id, b.job, b.generation, b.state, b.reason, b.build_number"
 _REOPENED = ", ".join(f"'{reason}'" for reason in REOPENED)
@@ -35,26 +35,6 @@ _MAY_CHANGE = (
     f" ({_REOPENED}) and (excluded.state <> 'skipped' or excluded.reason not in ({_REOPENED})))"
 )
 """When a build's row may change: what is settled stays, but for a reason that may prove wrong."""
-
-AWAITED = "d.state = 'queued' and d.sink not in (select name from sink where not configured)"
-"""That a delivery ``d`` keeps its build from being settled."""
-
-HISTORY_MS = HOUR_MS
-"""A build that ended longer before it was queued is history: it takes turns with the others."""
-
-
-class Queueing(NamedTuple):
-    """How runs are queued: of which controller (its id), when, and as history or not."""
-
-    controller: int
-    at: int
-    history: bool
-
-
-def is_history(batch: Batch, at: int) -> bool:
-    """Whether builds of long ago are among them; a job's runs go in their order. Pure."""
-    ends = (one.key.timestamp + one.duration for one in batch.builds if one.payload is not None)
-    return batch.examined is None or min(ends, default=at) < at - HISTORY_MS
 
 
 class Builds:
@@ -281,51 +261,3 @@ def _save_build(
         ),
     ).fetchone()  # fmt: skip
     return None if saved is None else int(saved[0])
-
-
-def packed(payload: bytes) -> bytes:
-    """A payload as it is kept: zlib, with a window of 8 KiB, about the size of one. Clearing the
-    usual one of 32 KiB takes half of the time (measured)."""
-    return zlib.compress(payload, level=3, wbits=13)
-
-
-def put_in_outbox(
-    conn: sqlite3.Connection, build: int, payload: bytes, sinks: Sequence[str], queue: Queueing
-) -> None:
-    """Keep a build's payload, and queue it for each sink."""
-    conn.execute(
-        "insert or replace into payload (build, body) values (?, ?)", (build, packed(payload))
-    )
-    conn.executemany(
-        "insert into delivery (build, sink, state, controller, at, history)"
-        " values (?, ?, 'queued', ?, ?, ?)"
-        " on conflict do update set state = 'queued', at = excluded.at",
-        ((build, sink, *queue) for sink in sinks),
-    )
-
-
-def advance(conn: sqlite3.Connection, job: int) -> None:
-    """Bring the job's watermark up to what is settled of all that began since ``since``."""
-    (examined,) = conn.execute("select examined from job where id = ?", (job,)).fetchone()
-    unsettled = conn.execute(
-        "select b.number from job j join controller c on c.id = j.controller"
-        " join build b on b.job = j.id and b.generation = j.generation"
-        " and b.number > j.watermark and b.number <= j.examined"
-        " where j.id = ? and (b.timestamp >= c.since or b.timestamp <= 0)"
-        " and (b.state = 'in_flight' or exists"
-        f" (select 1 from delivery d where d.build = b.id and {AWAITED}))"
-        " order by b.number limit 1",
-        (job,),
-    ).fetchone()
-    awaited = conn.execute(
-        "select min(p.number) from pending p join job j on j.id = p.job"
-        " and j.generation = p.generation where p.job = ? having min(p.number) not null",
-        (job,),
-    ).fetchone()
-    settled = watermark(examined, [*(unsettled or ()), *(awaited or ())])
-    conn.execute("update job set watermark = ?1 where id = ?2 and watermark <> ?1", (settled, job))
-
-
-def watermark(examined: int, unsettled: Iterable[int]) -> int:
-    """The highest N such that every build ≤ N is settled: never at or past an unsettled one."""
-    return min([examined + 1, *unsettled]) - 1

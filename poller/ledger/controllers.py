@@ -32,6 +32,18 @@ class ControllerRow:
     newest_checked_at: int | None = None
 
 
+@dataclass(frozen=True)
+class AnsweredPoll:
+    """What a poll saw: levels of folders, jobs; ``error`` is what went wrong in parts of it;
+    ``began`` (epoch ms) when it did; ``shrunk_at`` since when most jobs are missing."""
+
+    depth: int
+    jobs: int
+    error: str | None
+    began: int
+    shrunk_at: int | None = None
+
+
 class Controllers:
     """The table ``controller``."""
 
@@ -69,27 +81,15 @@ class Controllers:
                 (session, identity, controller),
             )
 
-    def polled(
-        self,
-        controller: int,
-        at: int,
-        *,
-        depth: int,
-        jobs: int,
-        error: str | None,
-        shrunk_at: int | None = None,
-        began: int | None = None,
-    ) -> None:
-        """Note a poll that Jenkins answered; ``error`` is what went wrong in parts of it.
-
-        While ``shrunk_at`` is set, ``jobs`` stays what it was.
-        """
+    def polled(self, controller: int, at: int, poll: AnsweredPoll) -> None:
+        """Note a poll that Jenkins answered. While most jobs are missing, ``jobs`` stays what it
+        was."""
         with self._file.write("note a poll") as conn:
             conn.execute(
                 "update controller set depth = ?1, jobs = iif(?2 is null, ?3, jobs),"
                 " shrunk_at = ?2, last_poll = ?4, last_success = ?4, last_error = ?5,"
-                " poll_began = coalesce(?7, ?4) where id = ?6",
-                (depth, shrunk_at, jobs, at, error, controller, began),
+                " poll_began = ?7 where id = ?6",
+                (poll.depth, poll.shrunk_at, poll.jobs, at, poll.error, controller, poll.began),
             )
 
     def poll_failed(self, controller: int, at: int, error: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from poller.core.build_key import BuildKey
+from poller.core.patterns import Globs
 from poller.core.times import backoff
 from poller.jenkins.discovery import Item, ItemTree
 from poller.jenkins.running_builds import RunningAnswer, RunningBuilds
@@ -152,6 +153,15 @@ def changed_names(idle: Mapping[str, int], tree: ItemTree) -> list[str]:
         name
         for name, number in idle.items()
         if (item := shown.get(name)) is None or item.next_build_number != number
+    ]
+
+
+def excluded_jobs(jobs: Iterable[JobState], globs: Globs) -> list[JobState]:
+    """The jobs that the config no longer selects, and of which something is awaited."""
+    return [
+        job
+        for job in jobs
+        if (job.progress.in_flight or job.progress.pending) and not globs.selects(job.full_name)
     ]
 
 

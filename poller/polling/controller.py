@@ -15,9 +15,9 @@ from poller.ledger.records import JobState
 from poller.mapping.map_build import MappingConfig
 from poller.mapping.names import JobInfo, SeiInstance
 from poller.mapping.rules import JobRules, rules_of
-from poller.polling.console_log import LogCollector
-from poller.polling.stage_trees import StageTrees
-from poller.polling.upstream import UpstreamCauses
+from poller.polling.extras.console_log import LogCollector
+from poller.polling.extras.stage_trees import StageTrees
+from poller.polling.extras.upstream import UpstreamCauses
 
 
 @dataclass(frozen=True)

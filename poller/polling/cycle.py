@@ -15,12 +15,13 @@ from poller.core.tasks import together
 from poller.core.times import Stopping
 from poller.jenkins.discovery import Item, fetch_items
 from poller.jenkins.running_builds import fetch_running
-from poller.ledger.controllers import ControllerRow
+from poller.ledger.controllers import AnsweredPoll, ControllerRow
 from poller.ledger.records import JobState
 from poller.polling.changes import (
     Changes,
     assume_running,
     changed_names,
+    excluded_jobs,
     is_postponed,
     is_quiet,
     missing_jobs,
@@ -80,14 +81,9 @@ async def poll(controller: Controller, stopping: Stopping = lambda: False) -> Po
         return _failed(controller, row, result, result.error or limiter.circuit_open_error())
     record_breaker(controller)
     await give_up_missing(controller, row, changes, result)
-    controller.ledger.controllers.polled(
-        row.id, controller.clock(),
-        depth=changes.tree.depth,
-        jobs=result.jobs,
-        error=result.problems[0] if result.problems else None,
-        shrunk_at=changes.shrunk_at,
-        began=began,
-    )  # fmt: skip
+    problem = result.problems[0] if result.problems else None
+    seen = AnsweredPoll(changes.tree.depth, result.jobs, problem, began, changes.shrunk_at)
+    controller.ledger.controllers.polled(row.id, controller.clock(), seen)
     return result
 
 
@@ -177,13 +173,7 @@ async def _discover(controller: Controller, row: ControllerRow, result: PollResu
             started += [(job, key) for key in keys]
     if started:
         ledger.builds.record_running(started)
-    excluded = [
-        job
-        for job in jobs.values()
-        if (job.progress.in_flight or job.progress.pending)
-        and not controller.globs.selects(job.full_name)
-    ]
-    if excluded:
+    if excluded := excluded_jobs(jobs.values(), controller.globs):
         result.skipped += ledger.jobs.close_excluded(excluded)
     return Changes(tree, chosen, jobs, missing, shrunk_at, answer.builds)
 

@@ -20,7 +20,7 @@ from poller.mapping.extract import NOTHING_EXTRACTED
 from poller.mapping.params import redactor_of
 from poller.mapping.rules import Facts, early_skip
 from poller.polling.controller import Controller
-from poller.polling.manifests import manifests
+from poller.polling.extras.manifests import manifests
 from poller.polling.pending import fewest_tries_first
 
 NOTHING_PENDING: Mapping[int, Pending] = MappingProxyType({})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from poller.ledger.stage_sources import StageSourceRow
-from poller.polling.stage_trees import SOURCES
+from poller.polling.extras.stage_trees import SOURCES
 
 
 @dataclass(frozen=True)

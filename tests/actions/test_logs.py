@@ -22,7 +22,7 @@ from poller.jenkins.console import ConsoleLog
 from poller.ledger import Ledger
 from poller.mapping.extract import Extraction
 from poller.mapping.redaction import Redactor
-from poller.polling.console_log import CollectedLog, LogCollector, LogPolicy, is_kept
+from poller.polling.extras.console_log import CollectedLog, LogCollector, LogPolicy, is_kept
 from tests.support.site import TOKEN, Site
 
 COMMIT = Extract.model_validate({"match": "**", "commit": {"pattern": r"revision (?P<commit>\w+)"}})
@@ -292,7 +292,7 @@ from poller.jenkins.build_pages import newest_builds
 from poller.jenkins.client import JenkinsClient
 from poller.mapping.extract import Extraction
 from poller.mapping.redaction import Redactor
-from poller.polling.console_log import LogCollector
+from poller.polling.extras.console_log import LogCollector
 
 async def main():
     api = JenkinsClient("main", Connection(sys.argv[1], 60_000, 4), "reader", "reader-token")

@@ -12,7 +12,7 @@ import httpx
 from poller.http.client import Client, Connection, basic
 from poller.jenkins.client import JenkinsClient
 from poller.polling.controller import Controller
-from poller.polling.upstream import UpstreamCauses
+from poller.polling.extras.upstream import UpstreamCauses
 from tests.fuzz.corpus import ROOT
 from tests.support.site import TOKEN
 

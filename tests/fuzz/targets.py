@@ -24,12 +24,12 @@ from poller.jenkins.history import summaries
 from poller.jenkins.paths import build_of_url, job_path
 from poller.jenkins.running_builds import fetch_running
 from poller.jenkins.stage import PIPELINE_RUN
-from poller.ledger.log_search import first_line, parse_query, search_logs
+from poller.ledger.logs.search import first_line, parse_query, search_logs
 from poller.ledger.records import JobState
 from poller.mapping.scm import without_credentials
 from poller.polling.changes import assume_running, missing_jobs, should_ask
 from poller.polling.collect import collect
-from poller.polling.console_log import LogCollector
+from poller.polling.extras.console_log import LogCollector
 from poller.polling.history import Scope
 from poller.polling.reconciliation import compared, is_due
 from poller.polling.recording import batch, unfinished

@@ -12,7 +12,7 @@ import pytest
 from poller.core.errors import LedgerError
 from poller.jenkins.build_pages import newest_builds
 from poller.ledger import Ledger
-from poller.polling.console_log import TRIES, CollectedLog, LogCollector
+from poller.polling.extras.console_log import TRIES, CollectedLog, LogCollector
 from tests.fuzz import targets
 from tests.fuzz.campaign import Campaign, summary, try_one, watchdog
 from tests.fuzz.corpus import seeds

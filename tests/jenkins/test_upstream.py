@@ -15,8 +15,15 @@ from poller.jenkins.build import LISTED_FILES
 from poller.jenkins.build_pages import whole_build
 from poller.jenkins.client import JenkinsClient
 from poller.mapping.causes import MOST as MOST_LINKS
-from poller.polling.manifests import Manifests, manifests
-from poller.polling.upstream import BUILD_BYTES, DEEPEST, MOST, Ancestry, UpstreamCauses, size
+from poller.polling.extras.manifests import Manifests, manifests
+from poller.polling.extras.upstream import (
+    BUILD_BYTES,
+    DEEPEST,
+    MOST,
+    Ancestry,
+    UpstreamCauses,
+    size,
+)
 from tests.support.site import served
 
 T = TypeVar("T")

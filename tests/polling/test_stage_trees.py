@@ -21,7 +21,7 @@ from poller.jenkins.build_pages import newest_builds
 from poller.jenkins.client import JenkinsClient
 from poller.jenkins.stage import StageTree
 from poller.ledger import Ledger
-from poller.polling.stage_trees import StageTrees
+from poller.polling.extras.stage_trees import StageTrees
 from tests.support.site import TOKEN, Site, served
 
 ERROR = {"message": "script returned exit code 1", "type": "hudson.AbortException"}

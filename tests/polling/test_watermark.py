@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poller.core.build_key import BuildKey
-from poller.ledger.builds import watermark
 from poller.ledger.records import JobProgress
+from poller.ledger.watermark import watermark
 from poller.polling.watermark import (
     OUTSIDE,
     count_to_ask,

@@ -23,6 +23,7 @@ from poller.core.build_key import BuildKey
 from poller.core.times import iso
 from poller.http.breaker import Breaker, BreakerState
 from poller.ledger import Ledger
+from poller.ledger.controllers import AnsweredPoll
 from poller.ledger.records import Batch, BuildRow, Incomplete, JobState
 from poller.polling.cycle import PollResult
 from poller.status.html import lasted
@@ -100,7 +101,7 @@ def polls(ledger: Ledger, now: int) -> None:
         ("away", now - HOUR, "away: HTTP 502"), ("former", now - HOUR, None),
     ):  # fmt: skip
         row = ledger.controllers.get(name, 0)
-        ledger.controllers.polled(row.id, success, depth=1, jobs=10 + row.id, error=None)
+        ledger.controllers.polled(row.id, success, AnsweredPoll(1, 10 + row.id, None, success))
         if error is not None:
             ledger.controllers.poll_failed(row.id, now - 2_000, error)
 

@@ -27,7 +27,7 @@ from poller.jenkins.build_pages import newest_builds, one_build
 from poller.jenkins.client import JenkinsClient
 from poller.jenkins.discovery import ItemTree, walk
 from poller.jenkins.paths import is_name
-from poller.polling.stage_trees import SOURCES
+from poller.polling.extras.stage_trees import SOURCES
 from tests.support.simulated_iacm_site import Place
 from tests.support.site import GUID, TOKEN, Site
 from tests.support.tls_and_proxy import Wire, nothing, proxy, to

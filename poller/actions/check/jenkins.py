@@ -32,7 +32,7 @@ from poller.jenkins.discovery import PIPELINE_JOB, ItemTree, fetch_items
 from poller.jenkins.request_limiter import RequestLimiter
 from poller.jenkins.stage import StageTree
 from poller.jenkins.stages.graph_view import GraphView
-from poller.polling.stage_trees import AUTO, TRIED, StageTrees
+from poller.polling.extras.stage_trees import AUTO, TRIED, StageTrees
 
 MOST_UNREAD = 5
 REFUSED = "make an API token for that user in Jenkins (user menu, Security) and put it there"

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from poller.core.build_key import BuildKey
-from poller.ledger.builds import AWAITED, advance, packed
-from poller.ledger.delivery_queue import ALONE
+from poller.ledger.deliveries.queue import ALONE
+from poller.ledger.deliveries.sent import Delivered, DeliveredBuild, SentBuild
 from poller.ledger.executions import SINK as IACM
 from poller.ledger.executions import record_execution
 from poller.ledger.file import LedgerFile
 from poller.ledger.incomplete import complete_now, record_incomplete
 from poller.ledger.jobs import take_watermark_back
+from poller.ledger.queueing import packed
 from poller.ledger.records import BuildRow
 from poller.ledger.stage_sources import keep_depths
+from poller.ledger.watermark import AWAITED, advance
 
 Outcome = Literal["delivered", "rejected"]
 PAGE = 500
@@ -24,42 +25,6 @@ PAGE = 500
 
 PAGES_GIVEN_BACK = 1_000
 """Pages that are given back to the disk at once: never more than a moment's work."""
-
-
-@dataclass(frozen=True)
-class SentBuild:
-    """A build that was sent: ``number_offset`` is what its number at SEI is more than its own;
-    ``id_generation`` is in the ``execution_id`` of what an earlier version sent, else 0;
-    ``kept`` says that its payload still is, ``refused_by`` are the sinks that rejected it."""
-
-    id: int
-    full_name: str
-    id_generation: int
-    number_offset: int
-    key: BuildKey
-    kept: bool
-    refused_by: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class Delivered:
-    """Builds of a controller, by its id, that one of ``sinks`` has taken and that wait for none of
-    them; started from ``since`` until ``until`` (epoch ms; None: no such end). ``incomplete``: only
-    those that were sent without something."""
-
-    controller: int
-    sinks: Sequence[str]
-    since: int | None
-    until: int | None
-    incomplete: bool
-
-
-@dataclass(frozen=True)
-class DeliveredBuild:
-    """A build that a sink has taken."""
-
-    id: int
-    full_name: str
 
 
 class Outbox:
@@ -176,7 +141,7 @@ class Outbox:
                 "update delivery set state = 'queued', at = ?, status = null, answer = null,"
                 " tries = 0, next_try = 0, failing_since = null"
                 " where build = ? and iif(sink = ?, state = 'rejected' and not ?,"
-                " state = 'rejected' or sink in (select value from json_each(?)))",
+                " state = 'rejected' or tries > 0 or sink in (select value from json_each(?)))",
                 (at, build, IACM, no_execution, json.dumps(list(sinks))),
             )
             conn.execute("update payload set settled_at = null where build = ?", (build,))
