@@ -34,9 +34,8 @@ WATCHDOG, PINGS = "watchdog", 4
 
 RETENTION_SECONDS = 3600.0
 
-EXTRA_STOP_SECONDS = 5.0 + LONGEST_WAIT
-"""That systemd waits longer for the end than the service waits for its jobs: for the ledger, too,
-where another program holds it."""
+EXTRA_STOP_SECONDS = 5.0
+"""That systemd waits longer for the end than the service waits for its jobs, and for the ledger."""
 
 
 class Job(Protocol):
@@ -111,6 +110,8 @@ async def run(
     finally:
         await end([*keepers, stopped, looking], 0)
         await scheduler.aclose()
+    if context.settlement and not stop.reload:
+        systemd.stopping(EXTRA_STOP_SECONDS + LONGEST_WAIT)
     if stop.reload or await all_settled(context):
         log.info("service_stopped", queued=context.ledger.outbox.count_queued())
 
