@@ -12,7 +12,7 @@ import httpx
 import msgspec
 
 from poller.core.build_key import BuildKey
-from poller.core.errors import BadAnswer, CircuitOpen, RemoteError, Unreachable
+from poller.core.errors import BadAnswer, ForeignSession, RemoteError, Unreachable, is_away
 from poller.http.client import Connection, basic, fetch, open_client, stream
 from poller.http.errors import HttpResponse, raise_for_status
 from poller.http.retry import retry_after
@@ -71,6 +71,11 @@ class JenkinsClient:
         """That left: progress, for whoever watches over it."""
         self.session: str | None = None
         """``X-Jenkins-Session`` of the last answer: another one after each start of Jenkins."""
+        self.sessions: set[str] = set()
+        """Those whose answers are used; while there is none, the next answer's. Answers without one
+        are, as wfapi's are."""
+        self.met_foreign_session = False
+        """Since the controller was verified."""
         self.root = urlsplit(connection.url).path
         self._base = connection.url.rstrip("/")
         self._limit = connection.answer_limit
@@ -144,8 +149,9 @@ class JenkinsClient:
             streamed = stream(
                 self._http, request, where=self.where, what=what, limit=limit, seconds=seconds
             )
-            async with streamed as answer:
-                yield answer
+            async with streamed as (answer, chunks):
+                self._check_session(answer, what)
+                yield answer, chunks
 
     async def ten_stage_trees(self, full_name: str) -> list[StageTree]:
         """The stage trees of the job's ten newest builds: ten flow graphs for Jenkins to read."""
@@ -189,9 +195,9 @@ class JenkinsClient:
         (measured). None where the page can't be had or a proxy took the header away."""
         try:
             answer = await self._fetch("identity", "login", {}, self._limit)
-        except (Unreachable, CircuitOpen):
-            raise
-        except RemoteError:
+        except RemoteError as error:
+            if isinstance(error, Unreachable) or is_away(error):
+                raise
             return None
         return answer.headers.get("X-Instance-Identity")
 
@@ -222,8 +228,23 @@ class JenkinsClient:
                 self._http, request, where=self.where, what=what, limit=limit, seconds=self._seconds
             )
             self._raise_for_status(answer, what)
-        self.session = answer.headers.get("X-Jenkins-Session", self.session)
+        if kind != PROBE:
+            self._check_session(answer, what)
         return answer
+
+    def _check_session(self, answer: HttpResponse, what: str) -> None:
+        session = answer.headers.get("X-Jenkins-Session")
+        if session is None:
+            return
+        self.session = session
+        if not self.sessions:
+            self.sessions.add(session)
+        elif session not in self.sessions:
+            self.met_foreign_session = True
+            raise ForeignSession(
+                self.where, what, "another Jenkins answered, or this one since a restart",
+                "does a proxy mix up two controllers? Else the next poll makes sure of it",
+            )  # fmt: skip
 
     @contextlib.asynccontextmanager
     async def _slot(self, kind: Hashable, path: str) -> AsyncIterator[None]:

@@ -11,7 +11,7 @@ from poller.core.errors import NotFound, RemoteError, is_away
 from poller.core.patterns import Globs
 from poller.core.times import Stopping
 from poller.http.throttle import RateLimit
-from poller.jenkins.discovery import Item, fetch_items
+from poller.jenkins.discovery import Item
 from poller.jenkins.history import Summary, summaries
 from poller.ledger.reconciliation import LedgerEntry
 from poller.ledger.records import GONE, JobState
@@ -19,7 +19,7 @@ from poller.polling.changes import retry_delay
 from poller.polling.collect import collect
 from poller.polling.controller import Controller
 from poller.polling.recording import record, unfinished
-from poller.polling.verify_controller import ensure_reachable, record_breaker, verify_identity
+from poller.polling.verify_controller import ensure_reachable, record_breaker, verified_items
 
 GRACE_MS = 120_000
 """Builds that ended so short before the last poll may not have been seen by it."""
@@ -81,8 +81,7 @@ async def reconcile(
     row, ledger = controller.row(), controller.ledger
     since = row.since if since is None else since
     await ensure_reachable(controller)
-    tree = await fetch_items(controller.client, row.depth, first=False, globs=controller.globs)
-    await verify_identity(controller, row)
+    tree = await verified_items(controller, row)
     settled_before = (row.last_success or controller.clock()) - GRACE_MS
     for name in names(tree.items):
         item = tree.items.get(name)

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from poller.core.errors import BadAnswer, CircuitOpen, RemoteError, Unreachable, is_away
+from poller.core.errors import BadAnswer, RemoteError, Unreachable, is_away
 from poller.jenkins.build import Build, Origin
 from poller.jenkins.client import JenkinsClient
 from poller.mapping.causes import causes, parents
@@ -99,9 +99,9 @@ class UpstreamCauses:
     async def _ask(self, key: Key) -> Origin | str:
         try:
             return await self._client.origin(*key)
-        except (Unreachable, CircuitOpen, BadAnswer):
-            raise  # a page to log in today may be the answer tomorrow
         except RemoteError as error:
+            if isinstance(error, Unreachable | BadAnswer) or is_away(error):
+                raise  # a page to log in today may be the answer tomorrow
             return str(error)
 
 
