@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
-import msgspec
 
 from poller.core.build_key import BuildKey
 from poller.core.errors import BadAnswer, ForeignSession, RemoteError, Unreachable, is_away
@@ -18,7 +17,8 @@ from poller.http.errors import HttpResponse, raise_for_status
 from poller.http.retry import retry_after
 from poller.jenkins.answers import PAGE_HINT, Executable, decode, executables
 from poller.jenkins.away_probe import SMALLEST, AwayProbe
-from poller.jenkins.build import CAUSES_TREE, Millis, Number, Origin, QueueId
+from poller.jenkins.build import CAUSES_TREE, Origin
+from poller.jenkins.build_values import Head, key_of, keys_of
 from poller.jenkins.folder_memory import FolderMemory
 from poller.jenkins.paths import job_path
 from poller.jenkins.request_limiter import PROBE, RequestLimiter, is_starting
@@ -41,16 +41,6 @@ BUILDS_PER_PAGE = 100
 _EXECUTABLE = "[currentExecutable[url,timestamp,queueId]]"
 RUNNING_TREE = f"computer[executors{_EXECUTABLE},oneOffExecutors{_EXECUTABLE}]"
 DENIED = "are user and token right, and does the user have Overall/Read and Job/Read?"
-
-
-class _Head(msgspec.Struct, gc=False):
-    number: Number
-    timestamp: Millis
-    queueId: QueueId | None = None
-
-
-class _Heads(msgspec.Struct):
-    allBuilds: list[_Head]
 
 
 class JenkinsClient:
@@ -97,13 +87,10 @@ class JenkinsClient:
     async def running(self) -> list[Executable]:
         """What holds an executor now; doubles are possible (measured). Jenkins has all that runs in
         memory, so nothing is loaded for it."""
-        answer = await self._get(
-            "running builds",
-            "computer/api/json",
-            {"tree": RUNNING_TREE},
-            dict[str, Any],
-            self._limit,
-        )
+        tree, what = {"tree": RUNNING_TREE}, "running builds"
+        answer = await self._get(what, "computer/api/json", tree, dict[str, Any], self._limit)
+        if not isinstance(answer.get("computer"), list):
+            raise BadAnswer(self.where, what, "there is no list computer in it")
         return executables(answer)
 
     async def of_job(self, full_name: str, tree: str) -> HttpResponse:
@@ -118,19 +105,19 @@ class JenkinsClient:
 
     async def heads(self, full_name: str) -> list[BuildKey]:
         """The key of every build of the job, newest first. Jenkins loads each build for it."""
-        answer = await self.of_job(full_name, "allBuilds[number,timestamp,queueId]")
-        heads = decode(answer, self.where, full_name, _Heads).allBuilds
-        return [_key(head) for head in heads]
+        answer = await self.history(full_name, "allBuilds[number,timestamp,queueId]")
+        return keys_of(answer, self.where, full_name, "allBuilds")
 
-    async def history(self, full_name: str, tree: str, kind: type[T]) -> T:
-        """A job's ``tree`` that may be long: it may take TIMEOUTS times what another answer may."""
+    async def history(self, full_name: str, tree: str) -> HttpResponse:
+        """A job's ``tree`` that may be long, whole and not decoded: it may take TIMEOUTS times what
+        another answer may."""
         path = job_path(full_name) + "api/json"
         seconds = TIMEOUTS * self._seconds
         streamed = self.stream(full_name, path, {"tree": tree}, self._limit, seconds)
         async with streamed as (answer, chunks):
             answer = dataclasses.replace(answer, body=b"".join([part async for part in chunks]))
             self._raise_for_status(answer, full_name)
-        return decode(answer, self.where, full_name, kind)
+        return answer
 
     @contextlib.asynccontextmanager
     async def stream(
@@ -206,7 +193,7 @@ class JenkinsClient:
         path = f"{job_path(full_name)}{number}/api/json"
         what = f"{full_name} #{number}"
         params = {"tree": "number,timestamp,queueId"}
-        return _key(await self._get(what, path, params, _Head, FACTS_LIMIT))
+        return key_of(await self._get(what, path, params, Head, FACTS_LIMIT))
 
     async def _get(
         self,
@@ -292,7 +279,3 @@ def kind_of(path: str, params: dict[str, str]) -> Hashable:
         return None
     tree = params.get("tree", "")
     return path.rpartition("/")[2], tree[:9], len(tree)
-
-
-def _key(head: _Head) -> BuildKey:
-    return BuildKey(head.number, max(0, head.timestamp), max(0, head.queueId or 0))
