@@ -11,6 +11,7 @@ PollerError
     ├── Unreachable      no answer: refused, timed out, broken off, 5xx, 429
     ├── NotAsked         not asked: others like it got no answer
     ├── CircuitOpen      not asked: it did not answer others
+    ├── ForeignSession   another server answered, or the same since a restart
     ├── Unauthorized     401, 403: the credentials are wrong or not enough
     ├── NotFound         404
     └── BadAnswer        an answer that can't be used
@@ -125,9 +126,17 @@ class CircuitOpen(RemoteError):
     asked. Whoever does without an answer must not do without this one."""
 
 
+class ForeignSession(RemoteError):
+    """An answer of a session that is not known to be the server's: of another one, or of the same
+    since it was restarted. It is not used."""
+
+
 def is_away(error: BaseException | None) -> bool:
-    """Whether the server answers nothing now: the error says nothing of what was asked."""
-    return isinstance(error, CircuitOpen) or (isinstance(error, Unreachable) and error.away)
+    """Whether the server that is meant answers nothing now: the error says nothing of what was
+    asked."""
+    return isinstance(error, CircuitOpen | ForeignSession) or (
+        isinstance(error, Unreachable) and error.away
+    )
 
 
 class Unauthorized(RemoteError):

@@ -101,8 +101,8 @@ class Origin(Struct, frozen=True, gc=False):
     """``job/…/N/api/json?tree=CAUSES_TREE``: when a build started (epoch ms), and why."""
 
     number: Number
-    timestamp: Millis = 0
-    actions: list[Action | None] = []
+    timestamp: Millis
+    actions: list[Action | None]
 
 
 def is_completed(building: bool | None, in_progress: bool | None) -> bool:

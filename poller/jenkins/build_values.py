@@ -7,10 +7,11 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 
+from poller.core.build_key import BuildKey
 from poller.core.errors import BadAnswer
 from poller.http.errors import HttpResponse
 from poller.jenkins.answers import decode, decode_if
-from poller.jenkins.build import Build, Millis
+from poller.jenkins.build import Build, Millis, Number, QueueId
 
 NEEDED = ("timestamp", "duration", "result")
 """Keys that Jenkins exports of every build, whatever they hold."""
@@ -42,6 +43,19 @@ class _Page(msgspec.Struct):
     allBuilds: list[_Whole] | None = None
 
 
+class Head(msgspec.Struct, gc=False):
+    """What makes a build this one and no other."""
+
+    number: Number
+    timestamp: Millis
+    queueId: QueueId | None = None
+
+
+class _Heads(msgspec.Struct):
+    builds: list[Head] | None = None
+    allBuilds: list[Head] | None = None
+
+
 ReadBuild = tuple[Build, BuildFault | None]
 
 
@@ -53,11 +67,29 @@ def read_page(answer: HttpResponse, where: str, what: str, key: str) -> list[Rea
     page = decode_if(answer, where, what, _Page)
     if page is not None and (found := getattr(page, key)) is not None:
         return [_checked(build) for build in found]
+    return [salvage_build(value) for value in _listed(answer, where, what, key)]
+
+
+def keys_of(answer: HttpResponse, where: str, what: str, key: str) -> list[BuildKey]:
+    """The keys of the builds under ``key`` of a job's answer. Raises BadAnswer as :func:`read_page`
+    does."""
+    heads = decode_if(answer, where, what, _Heads)
+    if heads is not None and (found := getattr(heads, key)) is not None:
+        return [key_of(head) for head in found]
+    read = (salvage_build(value) for value in _listed(answer, where, what, key))
+    return [one[0].key for one in read if one is not None]
+
+
+def key_of(head: Head) -> BuildKey:
+    return BuildKey(head.number, max(0, head.timestamp), max(0, head.queueId or 0))
+
+
+def _listed(answer: HttpResponse, where: str, what: str, key: str) -> list[Any]:
     values = decode(answer, where, what, Any)
     listed = values.get(key) if isinstance(values, dict) else None
     if not isinstance(listed, list):
         raise BadAnswer(where, what, f"there is no list {key} in it")
-    return [salvage_build(value) for value in listed]
+    return listed
 
 
 def read_build(answer: HttpResponse, where: str, what: str) -> ReadBuild:

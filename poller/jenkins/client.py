@@ -9,16 +9,16 @@ from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
-import msgspec
 
 from poller.core.build_key import BuildKey
-from poller.core.errors import BadAnswer, CircuitOpen, RemoteError, Unreachable
+from poller.core.errors import BadAnswer, ForeignSession, RemoteError, Unreachable, is_away
 from poller.http.client import Connection, basic, fetch, open_client, stream
 from poller.http.errors import HttpResponse, raise_for_status
 from poller.http.retry import retry_after
 from poller.jenkins.answers import PAGE_HINT, Executable, decode, executables
 from poller.jenkins.away_probe import SMALLEST, AwayProbe
-from poller.jenkins.build import CAUSES_TREE, Millis, Number, Origin, QueueId
+from poller.jenkins.build import CAUSES_TREE, Origin
+from poller.jenkins.build_values import Head, key_of, keys_of
 from poller.jenkins.folder_memory import FolderMemory
 from poller.jenkins.paths import job_path
 from poller.jenkins.request_limiter import PROBE, RequestLimiter, is_starting
@@ -42,16 +42,6 @@ RUNNING_TREE = f"computer[executors{_EXECUTABLE},oneOffExecutors{_EXECUTABLE}]"
 DENIED = "are user and token right, and does the user have Overall/Read and Job/Read?"
 
 
-class _Head(msgspec.Struct, gc=False):
-    number: Number
-    timestamp: Millis
-    queueId: QueueId | None = None
-
-
-class _Heads(msgspec.Struct):
-    allBuilds: list[_Head]
-
-
 class JenkinsClient:
     """One controller's API. All methods raise RemoteError, with what was asked in it; CircuitOpen
     while nobody is to ask. Every request has its slot of ``limiter``.
@@ -70,6 +60,11 @@ class JenkinsClient:
         """That left: progress, for whoever watches over it."""
         self.session: str | None = None
         """``X-Jenkins-Session`` of the last answer: another one after each start of Jenkins."""
+        self.sessions: set[str] = set()
+        """Those whose answers are used; while there is none, the next answer's. Answers without one
+        are, as wfapi's are."""
+        self.met_foreign_session = False
+        """Since the controller was verified."""
         self.root = urlsplit(connection.url).path
         self._base = connection.url.rstrip("/")
         self._limit = connection.answer_limit
@@ -91,13 +86,10 @@ class JenkinsClient:
     async def running(self) -> list[Executable]:
         """What holds an executor now; doubles are possible (measured). Jenkins has all that runs in
         memory, so nothing is loaded for it."""
-        answer = await self.get_json(
-            "running builds",
-            "computer/api/json",
-            {"tree": RUNNING_TREE},
-            dict[str, Any],
-            self._limit,
-        )
+        tree, what = {"tree": RUNNING_TREE}, "running builds"
+        answer = await self.get_json(what, "computer/api/json", tree, dict[str, Any])
+        if not isinstance(answer.get("computer"), list):
+            raise BadAnswer(self.where, what, "there is no list computer in it")
         return executables(answer)
 
     async def of_job(self, full_name: str, tree: str) -> HttpResponse:
@@ -112,19 +104,19 @@ class JenkinsClient:
 
     async def heads(self, full_name: str) -> list[BuildKey]:
         """The key of every build of the job, newest first. Jenkins loads each build for it."""
-        answer = await self.of_job(full_name, "allBuilds[number,timestamp,queueId]")
-        heads = decode(answer, self.where, full_name, _Heads).allBuilds
-        return [_key(head) for head in heads]
+        answer = await self.history(full_name, "allBuilds[number,timestamp,queueId]")
+        return keys_of(answer, self.where, full_name, "allBuilds")
 
-    async def history(self, full_name: str, tree: str, kind: type[T]) -> T:
-        """A job's ``tree`` that may be long: it may take TIMEOUTS times what another answer may."""
+    async def history(self, full_name: str, tree: str) -> HttpResponse:
+        """A job's ``tree`` that may be long, whole and not decoded: it may take TIMEOUTS times what
+        another answer may."""
         path = job_path(full_name) + "api/json"
         seconds = TIMEOUTS * self._seconds
         streamed = self.stream(full_name, path, {"tree": tree}, self._limit, seconds)
         async with streamed as (answer, chunks):
             answer = dataclasses.replace(answer, body=b"".join([part async for part in chunks]))
             self._raise_for_status(answer, full_name)
-        return decode(answer, self.where, full_name, kind)
+        return answer
 
     @contextlib.asynccontextmanager
     async def stream(
@@ -143,8 +135,9 @@ class JenkinsClient:
             streamed = stream(
                 self._http, request, where=self.where, what=what, limit=limit, seconds=seconds
             )
-            async with streamed as answer:
-                yield answer
+            async with streamed as (answer, chunks):
+                self._check_session(answer, what)
+                yield answer, chunks
 
     async def origin(self, full_name: str, number: int) -> Origin:
         """When a build started and why. Raises NotFound when it is gone, or not to be seen."""
@@ -176,9 +169,9 @@ class JenkinsClient:
         (measured). None where the page can't be had or a proxy took the header away."""
         try:
             answer = await self._fetch("identity", "login", {}, self._limit)
-        except (Unreachable, CircuitOpen):
-            raise
-        except RemoteError:
+        except RemoteError as error:
+            if isinstance(error, Unreachable) or is_away(error):
+                raise
             return None
         return answer.headers.get("X-Instance-Identity")
 
@@ -187,7 +180,7 @@ class JenkinsClient:
         path = f"{job_path(full_name)}{number}/api/json"
         what = f"{full_name} #{number}"
         params = {"tree": "number,timestamp,queueId"}
-        return _key(await self.get_json(what, path, params, _Head, FACTS_LIMIT))
+        return key_of(await self.get_json(what, path, params, Head, FACTS_LIMIT))
 
     async def get_json(
         self,
@@ -211,8 +204,23 @@ class JenkinsClient:
                 self._http, request, where=self.where, what=what, limit=limit, seconds=self._seconds
             )
             self._raise_for_status(answer, what)
-        self.session = answer.headers.get("X-Jenkins-Session", self.session)
+        if kind != PROBE:
+            self._check_session(answer, what)
         return answer
+
+    def _check_session(self, answer: HttpResponse, what: str) -> None:
+        session = answer.headers.get("X-Jenkins-Session")
+        if session is None:
+            return
+        self.session = session
+        if not self.sessions:
+            self.sessions.add(session)
+        elif session not in self.sessions:
+            self.met_foreign_session = True
+            raise ForeignSession(
+                self.where, what, "another Jenkins answered, or this one since a restart",
+                "does a proxy mix up two controllers? Else the next poll makes sure of it",
+            )  # fmt: skip
 
     @contextlib.asynccontextmanager
     async def _slot(self, kind: Hashable, path: str) -> AsyncIterator[None]:
@@ -260,7 +268,3 @@ def kind_of(path: str, params: dict[str, str]) -> Hashable:
         return None
     tree = params.get("tree", "")
     return path.rstrip("/").rpartition("/")[2], tree[:9], len(tree)
-
-
-def _key(head: _Head) -> BuildKey:
-    return BuildKey(head.number, max(0, head.timestamp), max(0, head.queueId or 0))

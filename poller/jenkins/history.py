@@ -1,4 +1,4 @@
-"""A job's builds as summaries: what a comparison with the ledger needs of each."""
+"""A job's builds as summaries, newest first: what a comparison with the ledger needs of each."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from msgspec import Struct
 
 from poller.core.build_key import BuildKey
 from poller.core.errors import BadAnswer, RemoteError
-from poller.jenkins.answers import worth_splitting
-from poller.jenkins.build import SUMMARY_TREE, Millis, Number, QueueId, is_completed
+from poller.jenkins.answers import decode_if, worth_splitting
+from poller.jenkins.build import SUMMARY_TREE, Build, Millis, Number, QueueId, is_completed
+from poller.jenkins.build_values import read_page
 from poller.jenkins.client import BUILDS_PER_PAGE, JenkinsClient
 from poller.jenkins.discovery import Item
 
@@ -19,10 +20,10 @@ class Summary(Struct, frozen=True, gc=False):
     """What of a build says whether the ledger is right about it. Times are epoch ms."""
 
     number: Number
-    timestamp: Millis = 0
-    queueId: QueueId | None = None
-    duration: Millis = 0
-    result: str | None = None
+    timestamp: Millis
+    queueId: QueueId | None
+    duration: Millis
+    result: str | None
     building: bool | None = None
     inProgress: bool | None = None
 
@@ -51,44 +52,63 @@ async def summaries(client: JenkinsClient, item: Item, since: int) -> list[Summa
     their numbers, newest first.
 
     The newest hundred cost Jenkins no more than that; only where they don't reach back, all of the
-    history is asked for, and Jenkins loads it. Raises RemoteError.
+    history is asked for, and Jenkins loads it. Raises RemoteError; BadAnswer where a build has no
+    number.
     """
-    found = await _list(client, item.full_name, "builds", 0, BUILDS_PER_PAGE)
+    history = _History(client, item.full_name)
+    found = await history.part("builds", 0, BUILDS_PER_PAGE)
     tail = found[-OUTSIDE:]
     outside = len(tail) == OUTSIDE and all(0 < one.timestamp < since for one in tail)
     if not outside and item.next_build_number > BUILDS_PER_PAGE + 1:
         # One may have begun in between, and another been deleted.
-        every = {one.number: one for one in await _all(client, item.full_name)}
+        every = {one.number: one for one in await history.every()}
         every.update((one.number, one) for one in found)
         found = [every[number] for number in sorted(every, reverse=True)]
+    if history.nameless:
+        why = f"{history.nameless} builds without a number"
+        raise BadAnswer(client.where, item.full_name, why)
     within = (one.number for one in found if not 0 < one.timestamp < since)
     first = min(within, default=0)
     return [one for one in found if one.number >= first] if first else []
 
 
-async def _all(client: JenkinsClient, full_name: str) -> list[Summary]:
-    """Every build, in so few answers as can be had."""
-    every: list[Summary] = []
-    size = AT_ONCE
-    while True:
-        try:
-            found = await _list(client, full_name, "allBuilds", len(every), len(every) + size)
-        except RemoteError as error:
-            if size <= BUILDS_PER_PAGE or not worth_splitting(error):
-                raise
-            size //= 2
-            continue
-        every += found
-        if len(found) != size:
-            return every
+class _History:
+    """One job's. ``nameless`` builds had no number and were left out."""
+
+    def __init__(self, client: JenkinsClient, full_name: str) -> None:
+        self.nameless = 0
+        self._client = client
+        self._full_name = full_name
+
+    async def every(self) -> list[Summary]:
+        """Every build, in so few answers as can be had."""
+        every: list[Summary] = []
+        at, size = 0, AT_ONCE
+        while True:
+            try:
+                before = self.nameless
+                found = await self.part("allBuilds", at, at + size)
+            except RemoteError as error:
+                if size <= BUILDS_PER_PAGE or not worth_splitting(error):
+                    raise
+                size //= 2
+                continue
+            every += found
+            if len(found) + self.nameless - before != size:
+                return every
+            at += size
+
+    async def part(self, key: str, first: int, last: int) -> list[Summary]:
+        """The builds at these places."""
+        where, what = self._client.where, self._full_name
+        answer = await self._client.history(what, f"{key}[{SUMMARY_TREE}]{{{first},{last}}}")
+        page = decode_if(answer, where, what, _Summaries)
+        if page is not None and (found := getattr(page, key)) is not None:
+            return list(found)
+        read = read_page(answer, where, what, key)
+        self.nameless += read.count(None)
+        return [_summary(one[0]) for one in read if one is not None]
 
 
-async def _list(
-    client: JenkinsClient, full_name: str, key: str, first: int, last: int
-) -> list[Summary]:
-    asked = f"{key}[{SUMMARY_TREE}]{{{first},{last}}}"
-    answer = await client.history(full_name, asked, _Summaries)
-    listed: list[Summary] | None = getattr(answer, key)
-    if listed is None:
-        raise BadAnswer(client.where, full_name, f"there is no list {key} in it")
-    return listed
+def _summary(build: Build) -> Summary:
+    return Summary(*(getattr(build, field) for field in Summary.__struct_fields__))

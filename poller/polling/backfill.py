@@ -12,11 +12,11 @@ import asyncio
 import dataclasses
 from dataclasses import dataclass, field
 
-from poller.core.errors import NotFound, RemoteError
+from poller.core.errors import ForeignSession, NotFound, RemoteError
 from poller.core.patterns import Globs
 from poller.core.tasks import together
 from poller.core.times import Stopping
-from poller.jenkins.discovery import Item, fetch_items
+from poller.jenkins.discovery import Item, ItemTree, fetch_items
 from poller.jenkins.history import summaries
 from poller.ledger import Ledger
 from poller.ledger.controllers import ControllerRow
@@ -25,7 +25,7 @@ from poller.polling.collect import CollectPlan, make_plan, pages
 from poller.polling.controller import Controller
 from poller.polling.history import Scope
 from poller.polling.recording import record, unfinished
-from poller.polling.verify_controller import ensure_reachable, verify_identity
+from poller.polling.verify_controller import ensure_reachable, verified_items
 
 
 @dataclass(frozen=True)
@@ -66,28 +66,31 @@ async def backfill(
     that was stopped goes on where it was. Raises RemoteError where the item tree can't be had."""
     row, limiter, events = controller.row(), controller.client.limiter, controller.events
     await ensure_reachable(controller)
-    items = await _items(controller, row, globs)
-    await verify_identity(controller, row)
+    items = _chosen(controller, await verified_items(controller, row), globs)
     done = BackfillResult(controller.name, len(items))
     events.builds_to_check(controller.name, sum(item.next_build_number - 1 for item in items))
     at_once = asyncio.Semaphore(controller.max_connections)
+    foreign: list[RemoteError] = []
 
     async def one(item: Item) -> None:
         async with at_once:
-            if stopping() or limiter.circuit_open:
+            if stopping() or limiter.circuit_open or foreign:
                 return
             try:
                 await _job(controller, row, item, window, done, stopping)
             except NotFound:
                 done.done += 1  # deleted since the tree was asked
+            except ForeignSession as error:
+                foreign.append(error)
             except RemoteError as error:
                 done.problems.append(str(error))
             events.builds_checked(controller.name, item.next_build_number - 1)
 
     await together(one(item) for item in items)
-    if limiter.circuit_open:
+    if limiter.circuit_open or foreign:
+        why = foreign[0] if foreign else limiter.circuit_open_error()
         rest = f"{len(items) - done.done} of {len(items)} jobs are not done: run it again"
-        done.problems.append(f"{limiter.circuit_open_error()}: {rest}")
+        done.problems.append(f"{why}: {rest}")
     return done
 
 
@@ -99,7 +102,8 @@ async def estimate(controller: Controller, window: Window, globs: Globs) -> Esti
     found = Estimate(controller.name)
     jobs = ledger.jobs.states(known.id)
     await ensure_reachable(controller)
-    items = await _items(controller, known, globs)
+    tree = await fetch_items(controller.client, known.depth, first=False, globs=controller.globs)
+    items = _chosen(controller, tree, globs)
     at_once = asyncio.Semaphore(controller.max_connections)
 
     async def one(item: Item) -> None:
@@ -122,8 +126,7 @@ async def estimate(controller: Controller, window: Window, globs: Globs) -> Esti
     return found
 
 
-async def _items(controller: Controller, row: ControllerRow, globs: Globs) -> list[Item]:
-    tree = await fetch_items(controller.client, row.depth, first=False, globs=controller.globs)
+def _chosen(controller: Controller, tree: ItemTree, globs: Globs) -> list[Item]:
     return [
         item
         for item in tree.items.values()

@@ -13,7 +13,7 @@ from poller.core.build_key import BuildKey
 from poller.core.errors import NotFound, RemoteError, is_away
 from poller.core.tasks import together
 from poller.core.times import Stopping
-from poller.jenkins.discovery import Item, fetch_items
+from poller.jenkins.discovery import Item
 from poller.jenkins.running_builds import fetch_running
 from poller.ledger.controllers import AnsweredPoll, ControllerRow
 from poller.ledger.records import JobState
@@ -34,7 +34,7 @@ from poller.polling.collect import collect
 from poller.polling.controller import Controller
 from poller.polling.history import Scope
 from poller.polling.recording import record, unfinished
-from poller.polling.verify_controller import ensure_reachable, record_breaker, verify_identity
+from poller.polling.verify_controller import ensure_reachable, record_breaker, verified_items
 
 GONE_TRIES = 5
 """Polls that don't show a job, some minutes in all, before its builds in flight are given up."""
@@ -126,9 +126,8 @@ async def _discover(controller: Controller, row: ControllerRow, result: PollResu
     ledger, now = controller.ledger, controller.clock()
     first = row.depth is None
     # One after the other: a controller that does not answer is asked for no more.
-    tree = await fetch_items(controller.client, row.depth, first=first, globs=controller.globs)
+    tree = await verified_items(controller, row, first=first)
     answer = await fetch_running(controller.client)
-    await verify_identity(controller, row)
     result.problems += tree.unread.values()
     if tree.malformed:
         result.problems.append(

@@ -11,7 +11,7 @@ from poller.core.errors import NotFound, RemoteError, is_away
 from poller.core.patterns import Globs
 from poller.core.times import iso
 from poller.http.throttle import RateLimit
-from poller.jenkins.discovery import Item, fetch_items
+from poller.jenkins.discovery import Item
 from poller.jenkins.history import Summary, summaries
 from poller.ledger.controllers import ControllerRow
 from poller.ledger.reconciliation import LedgerEntry
@@ -20,7 +20,7 @@ from poller.polling.collect import collect
 from poller.polling.controller import Controller
 from poller.polling.history import Scope
 from poller.polling.recording import record, unfinished
-from poller.polling.verify_controller import ensure_reachable, verify_identity
+from poller.polling.verify_controller import ensure_reachable, verified_items
 
 PART = 1000
 """Builds that are compared at once."""
@@ -87,8 +87,7 @@ async def reconcile(
     row, ledger = controller.row(), controller.ledger
     since = row.since if since is None else since
     await ensure_reachable(controller)
-    tree = await fetch_items(controller.client, row.depth, first=False, globs=controller.globs)
-    await verify_identity(controller, row)
+    tree = await verified_items(controller, row)
     settled_before = await _settled_before(controller, row)
     for name in names(tree.items):
         item = tree.items.get(name)

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from poller.core.errors import BadAnswer, CircuitOpen, RemoteError, Unreachable, is_away
+from poller.core.errors import BadAnswer, RemoteError, Unreachable, is_away
 from poller.core.times import Clock, now_ms
 from poller.jenkins.build import Build
 from poller.jenkins.client import JenkinsClient
@@ -142,9 +142,9 @@ class UpstreamCauses:
     async def _ask(self, key: Key) -> tuple[int, UpstreamBuild]:
         try:
             found = await self._client.origin(*key)
-        except (Unreachable, CircuitOpen, BadAnswer):
-            raise  # a page to log in today may be the answer tomorrow
         except RemoteError as error:
+            if isinstance(error, Unreachable | BadAnswer) or is_away(error):
+                raise  # a page to log in today may be the answer tomorrow
             return 0, UpstreamBuild(*key, (), str(error))
         one = UpstreamBuild(*key, needed_causes(found.actions), started=found.timestamp)
         return found.timestamp, one
