@@ -7,7 +7,7 @@ from functools import partial
 
 from msgspec import Struct
 
-from poller.core.errors import BadAnswer, NotFound, RemoteError
+from poller.core.errors import BadAnswer, CircuitOpen, NotFound, RemoteError
 from poller.jenkins.build import Millis
 from poller.jenkins.client import BUILD_LIMIT, PAGE_LIMIT, JenkinsClient
 from poller.jenkins.paths import MOST_DIGITS, job_path
@@ -122,7 +122,9 @@ class Wfapi:
         what = f"stages of {full_name}"
         try:
             runs = await self._client.get_json(what, path, FULL, list[WfapiRun], PAGE_LIMIT)
-        except BadAnswer:
+        except (CircuitOpen, NotFound):
+            raise
+        except RemoteError:
             return {}  # one bad tree spoils the answer for ten: ask for each alone
         return {
             int(run.id): stage_tree(run)
