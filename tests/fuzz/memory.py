@@ -12,6 +12,7 @@ import httpx
 from poller.http.client import Client, Connection, basic
 from poller.jenkins.client import JenkinsClient
 from poller.polling.controller import Controller
+from poller.polling.stage_trees import StageTrees
 from poller.polling.upstream import UpstreamCauses
 from tests.fuzz.corpus import ROOT
 from tests.support.site import TOKEN
@@ -97,4 +98,6 @@ class InMemory(JenkinsClient):
 
 def in_memory(controller: Controller, api: InMemory) -> Controller:
     """The same controller, asked in memory, and with nothing remembered of what it said before."""
-    return dataclasses.replace(controller, client=api, upstream=UpstreamCauses(api))
+    return dataclasses.replace(
+        controller, client=api, upstream=UpstreamCauses(api), stages=StageTrees(api)
+    )
