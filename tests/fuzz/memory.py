@@ -80,6 +80,11 @@ def kind_of(raw_path: str) -> str:
 ENDS = {
     "wfapi/runs": "runs",
     "wfapi/describe": "describe",
+    "/stages/tree": "graph_stages",
+    "/stages/allSteps": "graph_steps",
+    "/organizations/": "organizations",
+    "/nodes/": "blue_nodes",
+    "/steps/": "blue_steps",
     "consoleText": "console",
     "logText/progressiveText": "progressive",
     "/computer/api/json": "running",

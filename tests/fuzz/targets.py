@@ -112,6 +112,35 @@ def runs(bench: Workbench, body: bytes) -> None:
     _collected(bench, body, builds=bench.seeds["builds"][-2], runs=body)
 
 
+NO_WFAPI = {"runs": b"", "describe": b""}
+NO_GRAPH = {**NO_WFAPI, "graph_stages": b""}
+
+
+def graph_stages(bench: Workbench, body: bytes) -> None:
+    """A stage tree of Pipeline Graph View."""
+    _collected(bench, body, builds=bench.seeds["builds"][-2], graph_stages=body, **NO_WFAPI)
+
+
+def graph_steps(bench: Workbench, body: bytes) -> None:
+    """All steps of a build, as Pipeline Graph View gives them."""
+    _collected(bench, body, builds=bench.seeds["builds"][-2], graph_steps=body, **NO_WFAPI)
+
+
+def organizations(bench: Workbench, body: bytes) -> None:
+    """Where Blue Ocean answers."""
+    _collected(bench, body, builds=bench.seeds["builds"][-2], organizations=body, **NO_GRAPH)
+
+
+def blue_nodes(bench: Workbench, body: bytes) -> None:
+    """The stages of Blue Ocean."""
+    _collected(bench, body, builds=bench.seeds["builds"][-2], blue_nodes=body, **NO_GRAPH)
+
+
+def blue_steps(bench: Workbench, body: bytes) -> None:
+    """The steps of Blue Ocean, of a build or of a stage."""
+    _collected(bench, body, builds=bench.seeds["builds"][-2], blue_steps=body, **NO_GRAPH)
+
+
 def manifest(bench: Workbench, body: bytes) -> None:
     """An archived manifest."""
     _collected(bench, body, builds=bench.seeds["builds"][-2], manifest=body)
@@ -244,6 +273,11 @@ JENKINS: Mapping[str, tuple[Target, int]] = {
     "origin": (origin, 6),
     "describe": (describe, 12),
     "runs": (runs, 8),
+    "graph_stages": (graph_stages, 6),
+    "graph_steps": (graph_steps, 4),
+    "organizations": (organizations, 2),
+    "blue_nodes": (blue_nodes, 6),
+    "blue_steps": (blue_steps, 4),
     "manifest": (manifest, 8),
     "console": (console, 8),
     "progressive": (progressive, 3),
