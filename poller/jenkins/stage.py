@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from poller.core.escape import NAME, clip
+
 PIPELINE_RUN = "org.jenkinsci.plugins.workflow.job.WorkflowRun"
 """The one class of build that has stages (measured)."""
 
@@ -52,4 +54,4 @@ def outcome(result: str | None, state: str = "FINISHED") -> tuple[str, str]:
         return SKIPPED
     if result in ("SUCCESS", "FAILURE", "UNSTABLE", "ABORTED"):
         return result, "FINISHED"
-    return "UNKNOWN", state if result in (None, "UNKNOWN") else result
+    return "UNKNOWN", clip(state if result in (None, "UNKNOWN") else result, NAME)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
 
 from msgspec import UNSET, UnsetType
 
 from poller.core.escape import NAME, TEXT, clip
-from poller.jenkins.stage import StageTree, Step
+from poller.jenkins.stage import Stage, StageTree, Step
 from poller.mapping.payload import RunStage, RunStages, RunStep
 from poller.mapping.redaction import Redactor
 
@@ -25,15 +24,7 @@ def run_stages(tree: StageTree, redactor: Redactor) -> RunStages:
     """In the tree's order, not nested: SEI's stages are a list."""
     redact = redactor.text if redactor.may_contain_secret(set(_texts(tree))) else None
     names, texts = _Texts(redact, NAME), _Texts(redact, TEXT)
-    return RunStages(
-        [
-            RunStage(
-                **_fields(stage, names, texts),
-                steps=[RunStep(**_fields(step, names, texts)) for step in stage.steps],
-            )
-            for stage in tree.stages
-        ]
-    )
+    return RunStages([_stage(stage, names, texts) for stage in tree.stages])
 
 
 def _texts(tree: StageTree) -> Iterator[str]:
@@ -62,16 +53,29 @@ class _Texts:
         return done
 
 
-def _fields(one: Step, names: _Texts, texts: _Texts) -> dict[str, Any]:
-    return {
-        "id": clip(one.id, NAME),
-        "startTime": iso_time(one.start),
-        "displayName": names(one.name),
-        "displayDescription": texts(one.description or one.name),
-        "durationInMillis": max(0, one.duration),
-        "result": one.result,
-        "state": clip(one.state, NAME),
-    }
+def _stage(stage: Stage, names: _Texts, texts: _Texts) -> RunStage:
+    return RunStage(
+        id=clip(stage.id, NAME),
+        startTime=iso_time(stage.start),
+        displayName=names(stage.name),
+        displayDescription=texts(stage.description or stage.name),
+        durationInMillis=max(0, stage.duration),
+        result=stage.result,
+        state=stage.state,
+        steps=[_step(step, names, texts) for step in stage.steps],
+    )
+
+
+def _step(step: Step, names: _Texts, texts: _Texts) -> RunStep:
+    return RunStep(
+        id=clip(step.id, NAME),
+        startTime=iso_time(step.start),
+        displayName=names(step.name),
+        displayDescription=texts(step.description or step.name),
+        durationInMillis=max(0, step.duration),
+        result=step.result,
+        state=step.state,
+    )
 
 
 def iso_time(millis: int | None) -> str | UnsetType:

@@ -23,10 +23,11 @@ from poller.jenkins.discovery import PIPELINE_JOB, Item, fetch_items
 from poller.jenkins.history import summaries
 from poller.jenkins.paths import build_of_url, job_path
 from poller.jenkins.running_builds import fetch_running
-from poller.jenkins.stage import PIPELINE_RUN
+from poller.jenkins.stage import PIPELINE_RUN, StageTree
 from poller.ledger.logs.search import first_line, parse_query, search_logs
 from poller.ledger.records import JobState
 from poller.mapping.scm import without_credentials
+from poller.mapping.stages import run_stages
 from poller.polling.changes import assume_running, missing_jobs, should_ask
 from poller.polling.collect import collect
 from poller.polling.extras.console_log import LogCollector
@@ -112,6 +113,45 @@ def describe(bench: Workbench, body: bytes) -> None:
 def runs(bench: Workbench, body: bytes) -> None:
     """Ten stage trees."""
     _collected(bench, body, builds=bench.seeds["builds"][-2], runs=body)
+
+
+NO_WFAPI = {"runs": b"", "describe": b""}
+NO_GRAPH = {**NO_WFAPI, "graph_stages": b""}
+
+
+def _told(bench: Workbench, **hostile: bytes) -> None:
+    """The stages of some builds, as they are sent; a poll asks for each build once only."""
+    controller, _ = bench.controller(builds=bench.seeds["builds"][-2], **hostile)
+    found = bench.run(controller.client.builds("team/app", 5))
+    for tree in bench.run(controller.stages.of("team/app", found)).values():
+        if isinstance(tree, StageTree):
+            stages = run_stages(tree, controller.mapping.redactor)
+            bench.shows(msgspec.json.encode(stages).decode())
+
+
+def graph_stages(bench: Workbench, body: bytes) -> None:
+    """A stage tree of Pipeline Graph View."""
+    _told(bench, graph_stages=body, **NO_WFAPI)
+
+
+def graph_steps(bench: Workbench, body: bytes) -> None:
+    """All steps of a build, as Pipeline Graph View gives them."""
+    _told(bench, graph_steps=body, **NO_WFAPI)
+
+
+def organizations(bench: Workbench, body: bytes) -> None:
+    """Where Blue Ocean answers."""
+    _told(bench, organizations=body, **NO_GRAPH)
+
+
+def blue_nodes(bench: Workbench, body: bytes) -> None:
+    """The stages of Blue Ocean."""
+    _told(bench, blue_nodes=body, **NO_GRAPH)
+
+
+def blue_steps(bench: Workbench, body: bytes) -> None:
+    """The steps of Blue Ocean, of a build or of a stage."""
+    _told(bench, blue_steps=body, **NO_GRAPH)
 
 
 def manifest(bench: Workbench, body: bytes) -> None:
@@ -247,6 +287,11 @@ JENKINS: Mapping[str, tuple[Target, int]] = {
     "origin": (origin, 6),
     "describe": (describe, 12),
     "runs": (runs, 8),
+    "graph_stages": (graph_stages, 6),
+    "graph_steps": (graph_steps, 4),
+    "organizations": (organizations, 2),
+    "blue_nodes": (blue_nodes, 6),
+    "blue_steps": (blue_steps, 4),
     "manifest": (manifest, 8),
     "console": (console, 8),
     "progressive": (progressive, 3),

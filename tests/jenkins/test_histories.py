@@ -31,7 +31,7 @@ def asking() -> Iterator[Asking]:
 
 async def compared(api: JenkinsClient) -> list[int]:
     """The numbers of all summaries."""
-    return [one.number async for part in summaries(api, ITEM, 0) for one in part]
+    return [one.number for one in await summaries(api, ITEM, 0)]
 
 
 def odd(**values: object) -> str:

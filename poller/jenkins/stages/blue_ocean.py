@@ -111,7 +111,7 @@ class BlueOcean:
 
 def stages_of(nodes: Iterable[BlueNode]) -> list[BlueNode]:
     """Those that this run has, each id once."""
-    return list({node.id: node for node in nodes if node.result or node.state}.values())
+    return list({one.id: one for one in nodes if one.id and (one.result or one.state)}.values())
 
 
 def assigned(stages: Sequence[BlueNode], steps: Iterable[BlueNode]) -> list[list[BlueNode]]:
@@ -135,7 +135,7 @@ def unique(steps: Iterable[BlueNode]) -> list[Step]:
     """Each id once."""
     return [
         Step(*_fields(step), step.displayDescription or "")
-        for step in {step.id: step for step in steps}.values()
+        for step in {step.id: step for step in steps if step.id}.values()
     ]
 
 

@@ -118,12 +118,13 @@ class GraphView:
 
 
 def flattened(stages: Iterable[GraphStage]) -> list[tuple[GraphStage, int]]:
-    """Depth first, each with the number of stages that it lies in; each id once."""
+    """Depth first, each with the number of stages that it lies in; each id once. What has no id
+    is left out: SEI drops the whole run for one."""
     found: dict[str, tuple[GraphStage, int]] = {}
     left = [(stage, 0) for stage in reversed(list(stages))]
     while left:
         stage, depth = left.pop()
-        if stage.type not in NO_STAGE and not stage.placeholder:
+        if stage.id and stage.type not in NO_STAGE and not stage.placeholder:
             found.setdefault(stage.id, (stage, depth))
             depth += 1
         left += [(child, depth) for child in reversed(stage.children or ())]
@@ -143,6 +144,8 @@ def stage_tree(stages: Iterable[tuple[GraphStage, int]], steps: Iterable[GraphSt
     """The tree; a step whose stage is none of them is left out."""
     by_stage: dict[str | None, dict[str, Step]] = defaultdict(dict)
     for step in steps:
+        if not step.id:
+            continue
         by_stage[step.stageId].setdefault(step.id, Step(*_fields(step), step.title or ""))
     return StageTree(
         [

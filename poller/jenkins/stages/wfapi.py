@@ -7,7 +7,7 @@ from functools import partial
 
 from msgspec import Struct
 
-from poller.core.errors import BadAnswer, NotFound, RemoteError
+from poller.core.errors import BadAnswer, NotFound, RemoteError, is_away
 from poller.jenkins.build import Millis
 from poller.jenkins.client import JenkinsClient
 from poller.jenkins.paths import MOST_DIGITS, job_path
@@ -122,7 +122,11 @@ class Wfapi:
         what = f"stages of {full_name}"
         try:
             runs = await self._client.get_json(what, path, FULL, list[WfapiRun])
-        except BadAnswer:
+        except NotFound:
+            raise
+        except RemoteError as error:
+            if is_away(error):
+                raise
             return {}  # one bad tree spoils the answer for ten: ask for each alone
         return {
             int(run.id): stage_tree(run)
