@@ -36,8 +36,10 @@ def refuse_other_text(answer: HttpResponse, where: str, what: str) -> None:
 
 def worth_splitting(error: RemoteError) -> bool:
     """Whether it is about what was asked for, so that a smaller question may be answered: an answer
-    that is too large, no JSON, an HTTP 500; not where the controller is away."""
-    return isinstance(error, BadAnswer) or (isinstance(error, Unreachable) and not error.away)
+    that is too large, no JSON, an HTTP 500; not a redirect, nor where the controller is away."""
+    if isinstance(error, BadAnswer):
+        return error.status is None or error.status < 300
+    return isinstance(error, Unreachable) and not error.away
 
 
 def decode(answer: HttpResponse, where: str, what: str, kind: Callable[..., T] | type[T]) -> T:
