@@ -382,7 +382,8 @@ def test_a_stage_tree_that_fails_holds_its_build_back(site: Site) -> None:
 
 
 def test_an_answer_without_end_is_cut_off(site: Site) -> None:
-    """A small question is not worth ten megabytes: the build goes without what was asked."""
+    """Where `answer_limit` says: the build goes without what was asked."""
+    site.configure(site.controller(answer_limit="8MiB"))
     site.jenkins.job("app").build()
     site.jenkins.fail("/job/app/1/wfapi/*", status=200, body=b'"' + b"x" * 10_000_000 + b'"',
                       headers={"Content-Type": "application/json"})  # fmt: skip
