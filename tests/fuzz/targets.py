@@ -122,7 +122,7 @@ NO_GRAPH = {**NO_WFAPI, "graph_stages": b""}
 def _told(bench: Workbench, **hostile: bytes) -> None:
     """The stages of some builds, as they are sent; a poll asks for each build once only."""
     controller, _ = bench.controller(builds=bench.seeds["builds"][-2], **hostile)
-    found = bench.run(controller.client.builds("team/app", 5))
+    found = bench.run(newest_builds(controller.client, "team/app", 5)).builds
     for tree in bench.run(controller.stages.of("team/app", found)).values():
         if isinstance(tree, StageTree):
             stages = run_stages(tree, controller.mapping.redactor)
