@@ -172,12 +172,12 @@ class DeliveryQueue:
             )
 
     def release(self, sink: str) -> None:
-        """Try again at once what failed while nothing was delivered: it was not the runs' fault,
-        as far as is known."""
+        """Try again at once what failed while nothing was delivered, and as often: it was not the
+        runs' fault, as far as is known."""
         with self._file.write("try again") as conn:
             conn.execute(
-                "update delivery as d set next_try = 0 where sink = ? and state = 'queued'"
-                f" and tries > 0 and next_try > 0 and not {_OWN}",
+                "update delivery as d set next_try = 0, tries = 1 where sink = ?"
+                f" and state = 'queued' and tries > 0 and next_try > 0 and not {_OWN}",
                 (sink,),
             )
 
