@@ -71,12 +71,13 @@ async def resend_all(
     controller: str | None,
 ) -> list[ResendResult]:
     """Retry what was refused: all of it, or the build ``wanted`` (full name and number), which may
-    also be one that fails while others are taken.
+    also be one that is queued and failed.
 
     Raises NoSuchBuild; UsageError when several controllers have refused runs of that build.
     """
     ledger = context.ledger
-    rows = ledger.outbox.rejected() + ([] if wanted is None else ledger.queue.waiting_alone())
+    failing = [] if wanted is None else [row for row in ledger.queue.of(*wanted) if row["tries"]]
+    rows = ledger.outbox.rejected() + failing
     rows = [
         row
         for row in rows
@@ -124,5 +125,5 @@ def skip_queued(
     check_only_one(sorted({row["controller"] for row in rows}), *build)
     for row in rows:
         answer = f"skipped by `sei-poller skip`; before: {row['answer'] or 'no answer'}"
-        ledger.outbox.settle(row["id"], "rejected", now, row["status"], answer)
+        ledger.outbox.settle(row["id"], "rejected", now, row["status"], answer, by_hand=True)
     return [SkippedRun(row["controller"], row["job"], row["number"], row["sink"]) for row in rows]

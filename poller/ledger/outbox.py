@@ -16,6 +16,7 @@ from poller.ledger.jobs import take_watermark_back
 from poller.ledger.records import BuildRow
 
 Outcome = Literal["delivered", "rejected"]
+REFUSED = "(state = 'rejected' or state = 'queued' and tries > 0)"
 PAGES_GIVEN_BACK = 1_000
 """Pages that are given back to the disk at once: never more than a moment's work."""
 
@@ -47,8 +48,11 @@ class Outbox:
         at: int,
         status: int | None = None,
         answer: str | None = None,
+        *,
+        by_hand: bool = False,
     ) -> None:
-        """Record the receiver's final answer to a delivery, and let the watermark follow."""
+        """Record the receiver's final answer to a delivery, or what was decided ``by_hand``, and
+        let the watermark follow."""
         with self._file.write("settle a delivery") as conn:
             build, sink = conn.execute(
                 "update delivery set state = ?, at = ?, status = ?, answer = ? where id = ?"
@@ -62,6 +66,8 @@ class Outbox:
             )
             (job,) = conn.execute("select job from build where id = ?", (build,)).fetchone()
             advance(conn, job)
+            if by_hand:
+                return
             conn.execute(
                 "insert into sink (name, last_success) values (?, ?) on conflict do update"
                 " set last_success = excluded.last_success, last_error = null"
@@ -101,9 +107,9 @@ class Outbox:
         )  # fmt: skip
 
     def requeue(self, build: int, at: int, new: BuildRow | None, *, all_sinks: bool) -> None:
-        """Put a build's deliveries back to the queue: the rejected ones, or those of ``all_sinks``
-        that take job runs. With ``new`` it is sent as that, else as it was kept; IaCM's rejection
-        stays where there is no execution of it any more."""
+        """Put a build's deliveries back to the queue: the rejected ones and those that failed, or
+        those of ``all_sinks`` that take job runs. With ``new`` it is sent as that, else as it was
+        kept; IaCM's rejection stays where there is no execution of it any more."""
         with self._file.write("queue a build again") as conn:
             if new is not None and new.payload is not None:
                 conn.execute(
@@ -119,8 +125,7 @@ class Outbox:
             conn.execute(
                 "update delivery set state = 'queued', at = ?, status = null, answer = null,"
                 " tries = 0, next_try = 0, failing_since = null"
-                " where build = ? and iif(sink = ?, state = 'rejected' and not ?,"
-                " state = 'rejected' or ?)",
+                f" where build = ? and iif(sink = ?, {REFUSED} and not ?, {REFUSED} or ?)",
                 (at, build, IACM, no_execution, all_sinks),
             )
             conn.execute("update payload set settled_at = null where build = ?", (build,))
