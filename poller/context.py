@@ -117,7 +117,6 @@ async def open_context(
         if settings.sei is not None:
             now = asyncio.get_running_loop().time
             senders[0].rate = RateLimit(settings.sei.request_rate, now)
-            senders[0].instances = instances
         ledger.outbox.configure(settings.sink_names, clock())
         yield AppContext(
             settings, ledger, clock, tuple(controllers), senders, settlement, iacm, instances

@@ -61,10 +61,12 @@ async def once(context: AppContext, *, now: bool = False) -> OnceResult:
     async def forget() -> None:
         apply_retention(ledger, context.settings.ledger, context.clock())
 
+    if context.instances is not None:
+        await context.instances.run(daily=False)
     done.passes = await flush_while(collect, context.senders)
     await ledger.until_free(forget)
     done.queued = context.ledger.outbox.count_queued()
-    rows = context.ledger.controllers.guids().values()
-    done.guid_problems = [row["guid_problem"] for row in rows if row["guid_problem"]]
+    instances = context.ledger.controllers.instances().values()
+    done.guid_problems = [one["problem"] for one in instances if one["problem"]]
     done.former = context.ledger.outbox.former_sinks()
     return done

@@ -14,12 +14,13 @@ async def retry(
     controller: str | None,
 ) -> list[SentAgain]:
     """Retry what was refused: all of it, or the build ``wanted`` (full name and number), which may
-    also be one that fails while others are taken.
+    also be one that is queued and failed.
 
     Raises NoSuchBuild; UsageError when several controllers have refused runs of that build.
     """
     ledger = context.ledger
-    rows = ledger.outbox.rejected() + ([] if wanted is None else ledger.queue.waiting_alone())
+    failing = [] if wanted is None else [row for row in ledger.queue.of(*wanted) if row["tries"]]
+    rows = ledger.outbox.rejected() + failing
     rows = [
         row
         for row in rows

@@ -32,5 +32,5 @@ def skip_queued(
     check_only_one(sorted({row["controller"] for row in rows}), *build)
     for row in rows:
         answer = f"skipped by `sei-poller skip`; before: {row['answer'] or 'no answer'}"
-        ledger.outbox.settle(row["id"], "rejected", now, row["status"], answer)
+        ledger.outbox.settle(row["id"], "rejected", now, row["status"], answer, by_hand=True)
     return [SkippedRun(row["controller"], row["job"], row["number"], row["sink"]) for row in rows]

@@ -42,7 +42,7 @@ def _pass_lines(passes: dict[str, PassResult], queued: int) -> list[str]:
             lines.append(f"{name}: another process delivers")
             continue
         lines.append(f"{name}: {one.delivered} delivered, {one.rejected} rejected")
-        if not one.clean:
+        if one.failed:
             lines.append(f"  stopped: {one.stopped or one.last_failure}")
     if queued:
         lines.append(f"{queued} still queued; the next run sends them")

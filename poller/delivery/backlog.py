@@ -31,10 +31,18 @@ class Backlog:
         self._unread: set[Lane] = set()
         self._looked = float("-inf")
 
-    def next(self) -> tuple[int, int] | None:
-        """The next delivery and its job; None where nothing may go now. Raises LedgerError."""
+    def next(self, *, at_end: bool) -> tuple[int, int] | None:
+        """The next delivery and its job; None where nothing may go now. ``at_end``: none is under
+        way, so there is no other look. Raises LedgerError."""
         if time.monotonic() - self._looked >= LOOK_SECONDS:
             self._look()
+        found = self._next()
+        if found is None and at_end:
+            self._look()
+            found = self._next()
+        return found
+
+    def _next(self) -> tuple[int, int] | None:
         for lane in list(self._unread):
             while (
                 lane in self._unread

@@ -52,7 +52,7 @@ async def flush(
         done.delivered += total.delivered
         done.rejected += total.rejected
         total = done
-        if not done.clean:
+        if done.failed:
             failed = failed + 1 if ended else 1
         wait = done.wait(sender.clock())
         if not ended:

@@ -36,6 +36,8 @@ class IacmSink:
             raise BadAnswer(WHERE, "new execution", f"HTTP {answer.status} and no JSON", hint)
         if answer.status in MAYBE_THERE and await self._is_there(payload):
             return Receipt(200)  # it was there already
+        if 200 <= answer.status < 300:
+            return Receipt(answer.status)  # its body tells how the execution ended
         return Receipt(
             answer.status, answer.body, retry_after(answer.headers), _hint(answer.status),
             of_the_run=answer.status == NO_WORKSPACE,

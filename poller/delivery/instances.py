@@ -32,64 +32,51 @@ def guid_state(answer: HttpResponse) -> GuidState:
     return "unknown" if answer.status == 404 and is_json else "unclear"
 
 
-@dataclass
+@dataclass(frozen=True)
 class InstanceCheck:
-    """Asks SEI for the GUIDs of ``guids`` (controller: GUID): for each once a day where ``daily``,
-    for those that it did not know every few minutes. ``wait``: what is queued of a controller that
-    SEI does not know waits until it does."""
+    """Asks SEI for the GUIDs of ``guids`` (controller: GUID). ``wait``: what is queued of a
+    controller that SEI does not know waits until it does."""
 
     client: SeiClient
     ledger: Ledger
     clock: Clock
     guids: Mapping[str, str]
     wait: bool
-    daily: bool = False
 
-    async def run(self) -> None:
-        """Ask for each that was never asked for, and for one more that is due. Raises LedgerError.
+    async def run(self, *, daily: bool) -> None:
+        """Ask for each once a day, and every few minutes for those that SEI does not know; without
+        ``daily`` for the latter alone. Raises LedgerError."""
+        known = self.ledger.controllers.instances()
+        proven = any(row["known"] for row in known.values())
+        for name, guid in self.guids.items():
+            row = known.get(name)
+            if daily if row is None else self._is_due(row, guid, daily=daily):
+                proven = await self._ask(name, proven=proven) or proven
 
-        A controller that was never polled has nothing to send, and is not asked for.
-        """
-        known = self.ledger.controllers.guids()
-        ours = {
-            name: row
-            for name, row in known.items()
-            if name in self.guids and (self.daily or row["guid_problem"] is not None)
-        }
-        anew = [name for name, row in ours.items() if row["guid"] != self.guids[name]]
-        due = sorted(
-            (row["guid_asked_at"], name)
-            for name, row in ours.items()
-            if name not in anew and self._is_due(row)
-        )
-        proven = any(row["guid_known"] for row in known.values())
-        for name in anew + [name for _, name in due[:1]]:
-            await self._ask(name, proven=proven)
+    def _is_due(self, row: Mapping[str, Any], guid: str, *, daily: bool) -> bool:
+        unknown = row["problem"] is not None
+        if row["guid"] != guid or bool(row["waits"]) != (unknown and self.wait):
+            return daily or unknown
+        age = self.clock() - row["asked_at"]
+        return (daily or unknown) and not 0 <= age < (AGAIN_MS if unknown else DAY_MS)
 
-    def _is_due(self, row: Mapping[str, Any]) -> bool:
-        unknown = row["guid_problem"] is not None
-        age = self.clock() - row["guid_asked_at"]
-        changed = bool(row["guid_waits"]) != (unknown and self.wait)
-        return changed or not 0 <= age < (AGAIN_MS if unknown else DAY_MS)
-
-    async def _ask(self, name: str, *, proven: bool) -> None:
-        guid, at = self.guids[name], self.clock()
-        problem = None
+    async def _ask(self, name: str, *, proven: bool) -> bool:
+        """Whether SEI knows it."""
+        guid, at, problem = self.guids[name], self.clock(), None
         try:
             answer = await self.client.instance(guid)
             state = guid_state(answer)
             if state == "unknown" and (proven or await self._can_tell()):
-                problem = (
-                    f"SEI does not know the instance GUID {guid}"
-                    f" (HTTP {answer.status}: {words_of(answer.body)})"
-                )
+                said = f"HTTP {answer.status}: {words_of(answer.body)}"
+                problem = f"SEI does not know the instance GUID {guid} ({said})"
         except RemoteError:
             state = "unclear"
         if state == "unclear":
             at += HOUR_MS - DAY_MS  # ask again in an hour
-        self.ledger.controllers.note_guid(
+        self.ledger.controllers.note_instance(
             name, guid, at, known=state == "known", problem=problem, waits=self.wait
         )
+        return state == "known"
 
     async def _can_tell(self) -> bool:
         """Whether there is such an endpoint: a server says 404 to all that it does not have."""

@@ -38,9 +38,14 @@ class PassResult:
     _rejected_in_a_row: int = field(default=0, repr=False)
 
     @property
+    def failed(self) -> bool:
+        """A try failed, or the sink takes nothing."""
+        return bool(self.failures or self.stopped)
+
+    @property
     def clean(self) -> bool:
-        """Nothing failed: what could be sent when the pass began is settled."""
-        return not self.failures and not self.stopped
+        """Nothing failed, now or before: what was queued when the pass began is settled."""
+        return not self.failed and self.next_due is None
 
     def wait(self, now: int) -> float | None:
         """Seconds until there is something to try; None where nothing waits."""

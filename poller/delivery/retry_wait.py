@@ -6,7 +6,7 @@ from poller.core.times import DAY_MS, backoff
 from poller.http.breaker import BreakerPolicy
 from poller.ledger.deliveries.queue import LONGEST_OWN_WAIT_MS
 
-FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
+FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0
 """Seconds between two tries of a run, or of a sink that is down, as far as is known."""
 
 LONGEST_OWN_WAIT = LONGEST_OWN_WAIT_MS / 1000

@@ -21,7 +21,6 @@ from poller.core.tasks import first, group
 from poller.core.times import Clock, Stopping
 from poller.delivery.answer import OF_ALL, Meaning, ResponseKind, decoded, meaning_of
 from poller.delivery.backlog import LOOK_SECONDS, Backlog
-from poller.delivery.instances import InstanceCheck
 from poller.delivery.outcome import PassResult
 from poller.delivery.retry_wait import run_wait
 from poller.delivery.settlement import FinalAnswer, Settlement
@@ -51,7 +50,6 @@ class Sender:
     events: Events
     settlement: Settlement
     rate: RateLimit = field(default_factory=lambda: RateLimit(None, time.monotonic))
-    instances: InstanceCheck | None = None
     answered: int = 0
     _failed_jobs: set[int] = field(default_factory=set)
     _unproven: bool = True
@@ -77,8 +75,6 @@ class Sender:
                 return PassResult(another_process_sends=True)
             self.settlement.catch_up()
             self._begin()
-            if self.instances is not None:
-                await self.instances.run()
             before = ledger.breakers.get("sink", name)
             breaker = before.resumed(self.clock())
             if breaker.closed:
@@ -133,7 +129,7 @@ class Sender:
                 while under_way < self.sink.in_flight and not (
                     done.stopped or settlement.failure or stopping()
                 ):
-                    following = backlog.next()
+                    following = backlog.next(at_end=not under_way)
                     if following is None:
                         break
                     under_way += 1

@@ -121,27 +121,24 @@ class Controllers:
         return [
             {**row, "tally": tallies.get(row.pop("id"), {})}
             for row in self._file.rows(
-                "select id, name, jobs, last_poll, last_success, last_error, guid_problem"
-                " from controller order by id"
+                "select id, name, jobs, last_poll, last_success, last_error, (select problem from"
+                " instance where controller = name) as guid_problem from controller order by id"
             )
         ]
 
-    def guids(self) -> dict[str, dict[str, Any]]:
-        """What SEI was asked about each controller's instance GUID, by name."""
-        rows = self._file.rows(
-            "select name, guid, guid_asked_at, guid_known, guid_problem, guid_waits from controller"
-        )
-        return {row["name"]: row for row in rows}
+    def instances(self) -> dict[str, dict[str, Any]]:
+        """What SEI said of each controller's instance GUID, by the controller's name."""
+        return {row["controller"]: row for row in self._file.rows("select * from instance")}
 
-    def note_guid(
+    def note_instance(
         self, name: str, guid: str, at: int, *, known: bool, problem: str | None, waits: bool
     ) -> None:
         """Note whether SEI knows a controller's GUID, and whether its runs wait where not."""
         with self._file.write("note a GUID") as conn:
             conn.execute(
-                "update controller set guid = ?1, guid_asked_at = ?2, guid_known = ?3,"
-                " guid_problem = ?4, guid_waits = ?4 is not null and ?5 where name = ?6",
-                (guid, at, known, problem, waits, name),
+                "insert or replace into instance values"
+                " (?1, ?2, ?3, ?4, ?5, ?5 is not null and ?6)",
+                (name, guid, at, known, problem, waits),
             )
 
     def gaps(self) -> dict[str, int]:

@@ -136,6 +136,8 @@ def absent_numbers(
 
 def merged(page: BuildPage, more: BuildPage) -> BuildPage:
     """Both as one, newest first."""
+    if not (more.builds or more.unreadable):
+        return page
     builds = {build.number: build for build in (*page.builds, *more.builds)}
     return BuildPage(
         [builds[number] for number in sorted(builds, reverse=True)],

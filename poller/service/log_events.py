@@ -58,7 +58,7 @@ def log_pass(log: Log, sink: str, result: PassResult) -> None:
     was_open, is_open = result.before is not BreakerState.CLOSED, not result.breaker.closed
     if was_open and not is_open:
         log.info("circuit_closed")
-    if not result.clean and not (was_open and is_open):
+    if result.failed and not (was_open and is_open):
         problem = result.stopped or result.last_failure
         until = _until(result.breaker) if is_open else {}
         log.error("delivery_failed", problem=problem, **until, **_hint(result.hint))

@@ -16,6 +16,7 @@ from poller.context import AppContext
 from poller.core.errors import LedgerUnwritable
 from poller.core.events import WakeOnCollected
 from poller.core.tasks import end, in_thread
+from poller.delivery.instances import InstanceCheck
 from poller.delivery.jsonl import check_regular
 from poller.ledger.file import LONGEST_WAIT
 from poller.ledger.retention import apply_retention
@@ -33,6 +34,7 @@ WATCHDOG, PINGS = "watchdog", 4
 """The job that notifies systemd's watchdog, and how often within the time that it allows."""
 
 RETENTION_SECONDS = 3600.0
+INSTANCES_SECONDS = 60.0
 
 EXTRA_STOP_SECONDS = 5.0
 """That systemd waits longer for the end than the service waits for its jobs, and for the ledger."""
@@ -67,12 +69,25 @@ class Retention:
         apply_retention(context.ledger, context.settings.ledger, context.clock())
 
 
+class Instances:
+    """The job ``instances``: whether SEI knows each controller."""
+
+    id = "instances"
+    first = stop_seconds = 0.0
+
+    def __init__(self, check: InstanceCheck) -> None:
+        self.trigger = interval(INSTANCES_SECONDS)
+        self._check = check
+
+    async def run_once(self) -> None:
+        """Ask for those that are due. Raises LedgerError."""
+        await self._check.run(daily=True)
+
+
 async def run(
     context: AppContext, metrics: Metrics, scheduler: Scheduler, systemd: Systemd, stop: Stop
 ) -> None:
     """Poll and deliver until stopped. Raises LedgerError when the ledger fails."""
-    if context.instances is not None:
-        context.instances.daily = True
     watchdog = Watchdog(systemd, patience=patience(context.settings))
 
     def set_unwritable(why: str) -> None:
@@ -132,6 +147,8 @@ def jobs_of(parts: ServiceParts) -> list[Job]:
     context, settings = parts.context, parts.context.settings
     deliveries = [DeliveryLoop(parts, sender) for sender in context.senders]
     jobs: list[Job] = [*deliveries, Retention(context)]
+    if context.instances is not None:
+        jobs.append(Instances(context.instances))
 
     def wake() -> None:
         for one in deliveries:

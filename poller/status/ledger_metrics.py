@@ -87,9 +87,11 @@ class LedgerMetrics(Collector):
 
     def _sinks(self) -> Iterator[Metric]:
         up = _gauge("sink_up", "Whether the sink takes builds, as far as is known.", "sink")
+        alone = _gauge("failing_builds", "Builds that fail while others are delivered.", "sink")
         for sink in self._snapshot.sinks:
             up.add_metric([sink.name], 0 if sink.error else 1)
-        yield up
+            alone.add_metric([sink.name], sink.alone[0])
+        yield from (up, alone)
         yield _breakers("sink", {sink.name: sink.breaker for sink in self._snapshot.sinks})
 
     def _ledger(self) -> Iterator[Metric]:

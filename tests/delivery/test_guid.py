@@ -15,7 +15,7 @@ from tests.support.waiting import wait_for
 def asked_long_ago(site: Site) -> None:
     """The next pass may ask again."""
     with sqlite3.connect(site.ledger) as conn:
-        conn.execute("update controller set guid_asked_at = 0")
+        conn.execute("update instance set asked_at = 0")
     conn.close()
 
 

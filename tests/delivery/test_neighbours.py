@@ -200,9 +200,11 @@ def test_skip_and_retry_decide_on_a_run_that_fails(site: Site, judge: Judge) -> 
     assert site.run("once").returncode == 0
     (row,) = site.read("rejected")
     assert (row["status"], "looks like an attack" in row["answer"]) == (403, True)
+    assert site.run("retry", "sick", "1").returncode == 75
     judge.verdicts.clear()
     assert site.run("retry", "sick", "1").returncode == 0
     assert site.read("rejected") == []
+    assert names(judge) == {"sick", "good"}
 
 
 def test_a_sink_that_left_the_config(site: Site) -> None:

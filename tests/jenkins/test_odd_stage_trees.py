@@ -85,6 +85,7 @@ def sent(site: Site) -> tuple[int | None, str]:
 def test_of_pipeline_graph_view(site: Site, case: str) -> None:
     """Its stages, or the reason why they are missing."""
     stages, steps, expected = GRAPH[case]
+    site.configure(site.controller(answer_limit="8MiB"))
     site.jenkins.plugins = {"graph-view": 877}
     site.jenkins.job("app").build()
     tree = {"status": "ok", "data": {"complete": True, "stages": stages}}

@@ -23,6 +23,7 @@ Outcome = Literal["delivered", "rejected"]
 PAGE = 500
 """Builds that are read at once."""
 
+REFUSED = "(state = 'rejected' or state = 'queued' and tries > 0)"
 PAGES_GIVEN_BACK = 1_000
 """Pages that are given back to the disk at once: never more than a moment's work."""
 
@@ -40,8 +41,11 @@ class Outbox:
         at: int,
         status: int | None = None,
         answer: str | None = None,
+        *,
+        by_hand: bool = False,
     ) -> None:
-        """Record the receiver's final answer to a delivery, and let the watermark follow."""
+        """Record the receiver's final answer to a delivery, or what was decided ``by_hand``, and
+        let the watermark follow."""
         with self._file.write("settle a delivery") as conn:
             build, sink = conn.execute(
                 "update delivery set state = ?, at = ?, status = ?, answer = ? where id = ?"
@@ -55,6 +59,8 @@ class Outbox:
             )
             (job,) = conn.execute("select job from build where id = ?", (build,)).fetchone()
             advance(conn, job)
+            if by_hand:
+                return
             conn.execute(
                 "insert into sink (name, last_success) values (?, ?) on conflict do update"
                 " set last_success = excluded.last_success, last_error = null"
@@ -117,8 +123,8 @@ class Outbox:
         )  # fmt: skip
 
     def requeue(self, build: int, at: int, new: BuildRow | None, sinks: Sequence[str]) -> None:
-        """Put a build's deliveries back to the queue: the rejected ones, and those of ``sinks``
-        that take job runs, whatever became of them. With ``new`` it is sent as that, else as it was
+        """Put a build's deliveries back to the queue: the rejected ones and those that failed, and
+        those of ``sinks`` that take job runs. With ``new`` it is sent as that, else as it was
         kept; IaCM's rejection stays where there is no execution of it any more."""
         with self._file.write("queue a build again") as conn:
             if new is not None and new.payload is not None:
@@ -140,8 +146,8 @@ class Outbox:
             conn.execute(
                 "update delivery set state = 'queued', at = ?, status = null, answer = null,"
                 " tries = 0, next_try = 0, failing_since = null"
-                " where build = ? and iif(sink = ?, state = 'rejected' and not ?,"
-                " state = 'rejected' or tries > 0 or sink in (select value from json_each(?)))",
+                f" where build = ? and iif(sink = ?, {REFUSED} and not ?,"
+                f" {REFUSED} or sink in (select value from json_each(?)))",
                 (at, build, IACM, no_execution, json.dumps(list(sinks))),
             )
             conn.execute("update payload set settled_at = null where build = ?", (build,))

@@ -10,7 +10,7 @@ from poller.ledger.executions import SINK as IACM
 from poller.ledger.file import LedgerFile
 
 ORDERED_TRIES = 5
-"""Tries, half a minute in all, in which a run that fails holds the next ones of its job."""
+"""Tries, a quarter of a minute in all, in which a run that fails holds the next ones of its job."""
 
 LONGEST_OWN_WAIT_MS = 900_000
 """No delivery waits for longer: one that is to wait until later was queued by another clock."""
@@ -22,7 +22,8 @@ ALONE = f"d.state = 'queued' and d.tries > 0 and {_OWN}"
 """That a delivery ``d`` fails while others are delivered."""
 
 
-_KNOWN = "(d.sink <> 'sei' or d.controller not in (select id from controller where guid_waits))"
+_UNKNOWN = "select c.id from instance i join controller c on c.name = i.controller where i.waits"
+_KNOWN = f"(d.sink <> 'sei' or d.controller not in ({_UNKNOWN}))"
 """SEI knows the controller's instance GUID, as far as is known."""
 
 
@@ -80,8 +81,7 @@ class DeliveryQueue:
         with self._file.guarded("read the queue"):
             found = self._file.conn.execute(
                 "select controller from tally where sink = ?1 and state = 'queued' and count > 0"
-                " and (?1 <> 'sei' or controller not in"
-                " (select id from controller where guid_waits))",
+                f" and (?1 <> 'sei' or controller not in ({_UNKNOWN}))",
                 (sink,),
             )
             return [Lane(one, history) for (one,) in found for history in (False, True)]
@@ -172,12 +172,12 @@ class DeliveryQueue:
             )
 
     def release(self, sink: str) -> None:
-        """Try again at once what failed while nothing was delivered: it was not the runs' fault,
-        as far as is known."""
+        """Try again at once what failed while nothing was delivered, and as often: it was not the
+        runs' fault, as far as is known."""
         with self._file.write("try again") as conn:
             conn.execute(
-                "update delivery as d set next_try = 0 where sink = ? and state = 'queued'"
-                f" and tries > 0 and next_try > 0 and not {_OWN}",
+                "update delivery as d set next_try = 0, tries = 1 where sink = ?"
+                f" and state = 'queued' and tries > 0 and next_try > 0 and not {_OWN}",
                 (sink,),
             )
 

@@ -20,11 +20,16 @@ STATEMENTS = (
     "alter table sink add column first_yes text",  # its answer to the first run that it took
     "alter table sink add column pass_at integer",  # epoch ms: when this pass over a queue began
     "alter table sink add column pass_delivered integer",  # those delivered by then
-    "alter table controller add column guid text",  # that SEI was asked about
-    "alter table controller add column guid_asked_at integer",  # epoch ms
-    "alter table controller add column guid_known integer not null default 0",
-    "alter table controller add column guid_problem text",  # why SEI does not know it
-    "alter table controller add column guid_waits integer not null default 0",
+    """
+    create table instance (             -- whether SEI knows a controller's instance GUID
+        controller text primary key,    -- its name
+        guid text not null,
+        asked_at integer not null,      -- epoch ms
+        known integer not null,
+        problem text,                   -- why not
+        waits integer not null          -- so its runs do
+    ) strict
+    """,
     "create trigger tally_delivery_delete after delete on delivery begin"
     " update tally set count = count - 1 where controller = old.controller"
     "  and sink = old.sink and state = old.state; end",
