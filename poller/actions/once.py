@@ -15,6 +15,7 @@ from poller.delivery.flush import flush_while
 from poller.delivery.outcome import PassResult
 from poller.ledger.retention import apply_retention
 from poller.polling.cycle import PollResult, poll
+from poller.polling.self_check import SelfCheckResult, is_self_check_due, self_check
 
 
 @dataclass
@@ -27,6 +28,8 @@ class OnceResult:
     former: dict[str, int] = field(default_factory=dict)
     """What waits for sinks that the config does not have."""
     guid_problems: list[str] = field(default_factory=list)
+    self_checks: dict[str, SelfCheckResult] = field(default_factory=dict)
+    """By controller, what was compared with Jenkins besides."""
 
     @property
     def exit_code(self) -> int:
@@ -57,6 +60,13 @@ async def once(context: AppContext, *, now: bool = False) -> OnceResult:
             )
             for one in context.controllers
         )
+        await ledger.until_free(compare)
+
+    async def compare() -> None:
+        config = context.settings.reconcile
+        for one in context.controllers if config.enabled else ():
+            if is_self_check_due(one, config.every):
+                done.self_checks[one.name] = await self_check(one, config.jobs)
 
     async def forget() -> None:
         apply_retention(ledger, context.settings.ledger, context.clock())

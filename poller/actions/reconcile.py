@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from poller.actions.resend import send_again
 from poller.context import AppContext
 from poller.core.errors import RemoteError
 from poller.core.patterns import Globs
@@ -21,6 +20,7 @@ from poller.polling.reconciliation import (
     reconcile,
     selected,
 )
+from poller.polling.send_again import send_again
 
 
 @dataclass

@@ -10,38 +10,21 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from poller.context import AppContext
-from poller.core.errors import NotFound, RemoteError
+from poller.core.errors import RemoteError
 from poller.core.events import WakeOnCollected
 from poller.core.patterns import Globs
 from poller.core.tasks import together
 from poller.core.times import Stopping
 from poller.delivery.flush import flush_while
 from poller.delivery.outcome import PassResult
-from poller.jenkins.build_pages import one_build
-from poller.ledger.deliveries.sent import Delivered, DeliveredBuild, SentBuild
+from poller.ledger.deliveries.sent import Delivered, DeliveredBuild
 from poller.ledger.executions import SINK as IACM
-from poller.ledger.records import BuildRow
-from poller.mapping.names import JobInfo
 from poller.polling.controller import Controller
-from poller.polling.enrich import fetch_enriched
-from poller.polling.recording import mapped
+from poller.polling.send_again import SentAgain, send_again
 from poller.polling.verify_controller import ensure_reachable
-
-AS_KEPT, MAPPED_ANEW = "as it was kept", "mapped anew"
 
 PROBLEMS_SHOWN = 100
 """Builds that were not queued that the result names; each is told when it is found."""
-
-
-@dataclass(frozen=True)
-class SentAgain:
-    """What became of one build: ``queued`` again or not, and how. `retry --json` prints it as it
-    is: the names are a promise."""
-
-    job: str
-    number: int
-    queued: bool
-    how: str
 
 
 @dataclass(frozen=True)
@@ -174,42 +157,3 @@ def pages(controller: Controller, selection: Selection) -> Iterator[list[Deliver
     while page := controller.ledger.outbox.delivered(wanted, after):
         after = page[-1].id
         yield [build for build in page if selection.globs.selects(build.full_name)]
-
-
-async def send_again(controller: Controller, build: int, *, all_sinks: bool = False) -> SentAgain:
-    """Queue a build again, for the sinks that rejected it or for ``all_sinks`` of the config: as
-    Jenkins and the config have it now, so that a corrected config helps; as it was kept where
-    Jenkins no longer has the build."""
-    ledger = controller.ledger
-    sent = ledger.outbox.sent(build)
-    name, number = sent.full_name, sent.key.number
-    try:
-        row = await _anew(controller, sent)
-    except RemoteError as error:
-        return SentAgain(name, number, False, str(error))
-    if row is None and not sent.kept and sent.refused_by != {IACM}:
-        why = "Jenkins no longer has the build, and its payload was dropped (keep_payloads)"
-        return SentAgain(name, number, False, why)
-    if row is not None and row.payload is None:
-        return SentAgain(name, number, False, f"it would be left out now: {row.reason}")
-    if row is not None and row.execution is None and sent.refused_by == {IACM} and not all_sinks:
-        why = row.no_execution or "no rule names an iacm_workspace for it"
-        return SentAgain(name, number, False, f"it would be left out now: {why}")
-    sinks = controller.sinks if all_sinks else ()
-    ledger.outbox.requeue(build, controller.clock(), row, sinks)
-    return SentAgain(name, number, True, AS_KEPT if row is None else MAPPED_ANEW)
-
-
-async def _anew(controller: Controller, sent: SentBuild) -> BuildRow | None:
-    """The build mapped as Jenkins has it now; None where it doesn't have it any more."""
-    name, number = sent.full_name, sent.key.number
-    try:
-        read = await one_build(controller.client, name, number)
-    except NotFound:
-        return None
-    if not all(build.key.is_same(sent.key) for build in read.builds):
-        return None
-    enriched, multibranch = await fetch_enriched(controller, name, read, may_be_incomplete=False)
-    rules = controller.rules_of(name)
-    job = JobInfo(name, sent.id_generation, sent.number_offset, multibranch, rules)
-    return mapped(controller, job, enriched)

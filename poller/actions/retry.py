@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from poller.actions.find_build import check_only_one
-from poller.actions.resend import SentAgain, send_again
 from poller.context import AppContext
 from poller.core.errors import NoSuchBuild
+from poller.polling.send_again import SentAgain, send_again
 
 
 async def retry(

@@ -8,7 +8,7 @@ from typing import Any
 from poller.actions.backfill import BackfillAllResult, EstimateAllResult
 from poller.actions.once import OnceResult
 from poller.actions.reconcile import ReconcileResult
-from poller.actions.resend import ResendResult, SentAgain
+from poller.actions.resend import ResendResult
 from poller.actions.skip import SkippedRun
 from poller.cli.output import former_line
 from poller.core.times import iso
@@ -17,6 +17,7 @@ from poller.delivery.outcome import PassResult
 from poller.polling.backfill import BackfillResult, Estimate
 from poller.polling.cycle import PollResult
 from poller.polling.reconciliation import Difference
+from poller.polling.send_again import SentAgain
 
 
 def once_lines(done: OnceResult) -> list[str]:
@@ -31,6 +32,9 @@ def once_lines(done: OnceResult) -> list[str]:
             f" {cycle.collected} builds collected, {cycle.skipped} skipped"
         )
         lines += [f"  not collected, tried again later: {problem}" for problem in cycle.problems]
+    for name, checked in done.self_checks.items():
+        lines += [f"controller {name}: self-check: {one}" for one in checked.differences]
+        lines += [f"controller {name}: self-check: {problem}" for problem in checked.problems]
     lines += _pass_lines(done.passes, done.queued) + done.guid_problems
     return lines + [former_line(name, count) for name, count in done.former.items()]
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from poller.cli.output import former_line
 from poller.core.times import ago, iso
@@ -15,15 +12,10 @@ from poller.ledger.executions import SINK as IACM
 from poller.status.stages import in_words
 
 if TYPE_CHECKING:
-    from poller.actions.preview import Preview
     from poller.ledger.logs.archive import LogRow
     from poller.ledger.logs.search import LogHit
     from poller.status.sinks import Deliveries
     from poller.status.snapshot import ControllerState, IncompleteRuns, Snapshot
-
-
-WIDEST = 60
-"""Characters of a value that are shown."""
 
 
 def status_json(
@@ -85,7 +77,15 @@ def _controller(
         },
         "guid_problem": one.guid_problem,
         "gaps": incomplete.gaps,
-        "incomplete": {"count": incomplete.count, "newest": incomplete.newest},
+        "incomplete": {
+            "count": incomplete.count,
+            "by_reason": incomplete.by_reason,
+            "newest": incomplete.newest,
+        },
+        "pending": {
+            "counts": incomplete.pending,
+            "oldest": [_pending(row) for row in incomplete.oldest],
+        },
         "sinks": {sink.name: _deliveries(sink.name, one.sinks[sink.name]) for sink in state.sinks},
     }
 
@@ -100,6 +100,11 @@ def _deliveries(sink: str, found: Deliveries) -> dict[str, Any]:
     if sink == IACM:  # the only sink that takes some builds and not others
         counts |= {"skipped": sum(found.skipped.values()), "skipped_because": found.skipped}
     return counts
+
+
+def _pending(row: dict[str, Any]) -> dict[str, Any]:
+    times = {"since": iso(row["since"]), "retry_at": iso(row["retry_at"])}
+    return {**{key: row[key] for key in ("job", "number", "kind", "tries", "why")}, **times}
 
 
 def _waiting(row: dict[str, Any]) -> dict[str, Any]:
@@ -139,8 +144,17 @@ def status_lines(status: dict[str, Any]) -> list[str]:
         if of := row["stages"]:
             words = in_words(of["source"], of["trees"], of["builds"])
             out.append(f"  stages: {words}, since {of['since']}")
+        if waits := row["pending"]["counts"]:
+            words = ", ".join(f"{count} {kind}" for kind, count in waits.items())
+            out.append(f"  asked for again, or now by `sei-poller now`: {words}; the oldest:")
+        out += [
+            f"    {one['job']} #{one['number']}: {one['kind']} since {one['since']},"
+            f" tried again at {one['retry_at']}: {one['why']}"
+            for one in row["pending"]["oldest"]
+        ]
         if row["incomplete"]["count"]:
-            out.append(f"  {row['incomplete']['count']} runs went without something; the newest:")
+            words = ", ".join(f"{n} {why}" for why, n in row["incomplete"]["by_reason"].items())
+            out.append(f"  {row['incomplete']['count']} runs went without ({words}); the newest:")
         out += [
             f"    {one['job']} #{one['number']}: {why}"
             for one in row["incomplete"]["newest"]
@@ -244,45 +258,3 @@ def _log_json(log: LogRow) -> dict[str, Any]:
         "started_at": iso(log.timestamp),
         "result": log.result,
     }
-
-
-def explain_json(preview: Preview) -> dict[str, Any]:
-    """The object that `preview --explain --json` prints; its keys are a promise. A field that was
-    left out has no ``value``."""
-    from poller.mapping.rules import Skip
-
-    if isinstance(preview.done, Skip):
-        return {"controller": preview.controller, "skip": preview.done.reason}
-    payload = msgspec.json.decode(preview.body)
-    return {
-        "controller": preview.controller,
-        "rule": preview.done.rule or None,
-        "fields": {
-            field: {"source": source} | ({"value": payload[field]} if field in payload else {})
-            for field, source in sorted(preview.done.sources.items())
-        },
-        "left_out": preview.left_out,
-        "lacking": list(preview.incomplete),
-    }
-
-
-def explain_lines(preview: Preview) -> list[str]:
-    """The same, a line a field."""
-    explained = explain_json(preview)
-    if "skip" in explained:
-        return [f"skipped: {explained['skip']}"]
-    lines = [explained["rule"] or "no rule matches"]
-    for field, one in explained["fields"].items():
-        value = _short(one["value"]) if "value" in one else "(left out)"
-        lines.append(f"{field}: {value}  <- {one['source']}")
-    if explained["left_out"]:
-        lines.append(f"left out, as the payload is too large: {explained['left_out']}")
-    return lines + [f"goes without: {why}" for why in explained["lacking"]]
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, dict) and "stages" in value:
-        steps = sum(len(stage["steps"]) for stage in value["stages"])
-        return f"{len(value['stages'])} stages, {steps} steps"
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= WIDEST else text[: WIDEST - 1] + "…"

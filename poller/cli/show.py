@@ -63,7 +63,7 @@ def preview(
 
     async def show(context: AppContext) -> int:
         from poller.actions.preview import preview as preview_run
-        from poller.cli.render_status import explain_json, explain_lines
+        from poller.cli.render_preview import explain_json, explain_lines
         from poller.mapping.payload import pretty
         from poller.mapping.rules import Skip
 

@@ -26,6 +26,9 @@ class Events(Protocol):
     def tests_counted(self, controller: str, total: int, failed: int, skipped: int) -> None:
         """A build that is new in the outbox ran so many tests."""
 
+    def went_without(self, controller: str, reason: str) -> None:
+        """A run that is new in the outbox lacks something."""
+
     def delivery_settled(self, sink: str, controller: str, outcome: str, waited_ms: int) -> None:
         """A run was ``delivered`` or ``rejected``, so long after its build had ended."""
 
@@ -46,6 +49,9 @@ class NoEvents:
         """Nothing."""
 
     def tests_counted(self, controller: str, total: int, failed: int, skipped: int) -> None:
+        """Nothing."""
+
+    def went_without(self, controller: str, reason: str) -> None:
         """Nothing."""
 
     def delivery_settled(self, sink: str, controller: str, outcome: str, waited_ms: int) -> None:
@@ -83,6 +89,10 @@ class WakeOnCollected:
     def tests_counted(self, controller: str, total: int, failed: int, skipped: int) -> None:
         """Passed on."""
         self.events.tests_counted(controller, total, failed, skipped)
+
+    def went_without(self, controller: str, reason: str) -> None:
+        """Passed on."""
+        self.events.went_without(controller, reason)
 
     def delivery_settled(self, sink: str, controller: str, outcome: str, waited_ms: int) -> None:
         """Passed on."""

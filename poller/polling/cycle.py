@@ -6,6 +6,7 @@ Nothing is sent here: what is recorded is in the outbox, and is sent from there.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from dataclasses import dataclass, field
 
@@ -34,6 +35,7 @@ from poller.polling.collect import collect
 from poller.polling.controller import Controller
 from poller.polling.history import Scope
 from poller.polling.recording import record, unfinished
+from poller.polling.send_again import complete_later
 from poller.polling.verify_controller import ensure_reachable, record_breaker, verified_items
 
 GONE_TRIES = 5
@@ -81,6 +83,8 @@ async def poll(controller: Controller, stopping: Stopping = lambda: False) -> Po
         return _failed(controller, row, result, result.error or limiter.circuit_open_error())
     record_breaker(controller)
     await give_up_missing(controller, row, changes, result)
+    with contextlib.suppress(RemoteError):  # the next poll says that the controller is away
+        await complete_later(controller, row)
     problem = result.problems[0] if result.problems else None
     seen = AnsweredPoll(changes.tree.depth, result.jobs, problem, began, changes.shrunk_at)
     controller.ledger.controllers.polled(row.id, controller.clock(), seen)

@@ -37,10 +37,13 @@ def record(
     controller: Controller, item: Item, page: CollectedPage, row: ControllerRow
 ) -> RecordResult:
     """Record a page in one transaction; see :func:`batch`. Raises LedgerError."""
-    recorded = controller.ledger.builds.record(
-        row.id, batch(controller, item, page), controller.sinks, controller.clock()
-    )
+    rows = batch(controller, item, page)
+    recorded = controller.ledger.builds.record(row.id, rows, controller.sinks, controller.clock())
     controller.events.builds_collected(controller.name, recorded.collected)
+    for build in rows.builds:
+        if build.incomplete is not None and build.key.number in recorded.numbers:
+            for reason in build.incomplete.reasons:
+                controller.events.went_without(controller.name, reason)
     for enriched in page.complete:
         tests = enriched.build.tests
         if tests is not None and enriched.build.number in recorded.numbers:

@@ -37,6 +37,19 @@ class SelfCheckResult:
     problems: list[str] = field(default_factory=list)
 
 
+def is_self_check_due(controller: Controller, every: int) -> bool:
+    """Whether a program that runs now and then is to do its share: once in ``every`` milliseconds.
+    The first time is so long after the first poll."""
+    ledger, now = controller.ledger, controller.clock()
+    row = ledger.controllers.find(controller.name)
+    if row is None or row.last_success is None:
+        return False
+    if row.self_checked_at is None:
+        ledger.controllers.self_checked(row.id, now)
+        return False
+    return not row.self_checked_at <= now < row.self_checked_at + every
+
+
 async def self_check(
     controller: Controller, jobs: int, stopping: Stopping = lambda: False
 ) -> SelfCheckResult:

@@ -88,6 +88,12 @@ class Metrics(NoEvents):
             where,
             registry=registry,
         )
+        self._incomplete = Counter(
+            "sei_poller_incomplete_runs",
+            "Runs that went without something: record, stages, causes, manifest, log.",
+            ["controller", "reason"],
+            registry=registry,
+        )
         self._tests = Counter(
             "sei_poller_tests",
             "Tests of the builds that were recorded to be sent: passed, failed, skipped.",
@@ -170,6 +176,10 @@ class Metrics(NoEvents):
         passed = max(0, total - failed - skipped)
         for outcome, count in (("passed", passed), ("failed", failed), ("skipped", skipped)):
             self._tests.labels(controller, outcome).inc(count)
+
+    def went_without(self, controller: str, reason: str) -> None:
+        """A run that is new in the outbox lacks something."""
+        self._incomplete.labels(controller, reason).inc()
 
     def delivery_settled(self, sink: str, controller: str, outcome: str, waited_ms: int) -> None:
         """A run has the sink's final answer, so long after its build had ended."""

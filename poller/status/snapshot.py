@@ -121,11 +121,16 @@ class Snapshot:
 @dataclass(frozen=True)
 class IncompleteRuns:
     """What the ledger lacks of a controller: ``gaps`` are numbers without a build, ``count`` the
-    runs that went without something, ``newest`` the last of those: job, number, why."""
+    runs that went without something, ``by_reason`` how many without what, ``newest`` the last of
+    those: job, number, why. ``pending`` counts by kind the builds that are asked for again,
+    ``oldest`` are those that wait longest."""
 
     gaps: int
     count: int
     newest: list[dict[str, Any]]
+    by_reason: dict[str, int] = field(default_factory=dict)
+    pending: dict[str, int] = field(default_factory=dict)
+    oldest: list[dict[str, Any]] = field(default_factory=list)
 
 
 def snapshot(ledger: Ledger, settings: Settings, now: int, live: Live | None = None) -> Snapshot:
@@ -163,6 +168,9 @@ def incomplete(ledger: Ledger, settings: Settings) -> dict[str, IncompleteRuns]:
             gaps.get(one.name, 0),
             ledger.incomplete.count(one.name),
             ledger.incomplete.newest(one.name, NEWEST),
+            ledger.incomplete.by_reason(one.name),
+            ledger.pending.counts(one.name),
+            ledger.pending.shown(one.name, NEWEST),
         )
         for one in settings.controllers
     }

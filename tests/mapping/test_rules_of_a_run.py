@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from poller.actions.preview import Preview
-from poller.cli.render_status import explain_json, explain_lines
+from poller.cli.render_preview import explain_json, explain_lines
 from poller.config.rules import Rule, StageCondition
 from poller.jenkins.build import Build
 from poller.jenkins.stage import Stage, StageTree
