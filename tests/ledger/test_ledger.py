@@ -63,6 +63,27 @@ def test_progress_comes_back_as_it_was_saved(path: Path) -> None:
     again.close()
 
 
+def test_jobs_whose_numbers_were_shifted_are_named(path: Path) -> None:
+    """Those that go on in another generation with no number used twice; not one created anew."""
+    with Ledger(path) as ledger:
+        record(ledger, [complete(1), complete(2)], 2)
+        with ledger.file.write("spoil it") as conn:
+            conn.execute("update job set generation = 1, number_offset = 2")
+        assert ledger.jobs.shifted() == []
+        with ledger.file.write("spoil it") as conn:
+            conn.execute(
+                "insert into build (job, generation, number, timestamp, duration, state)"
+                " values (1, 1, 3, 5, 5, 'collected')"
+            )
+        assert ledger.jobs.shifted() == ["app"]
+        with ledger.file.write("spoil it") as conn:
+            conn.execute(
+                "insert into build (job, generation, number, timestamp, duration, state)"
+                " values (1, 1, 1, 5, 5, 'collected')"
+            )
+        assert ledger.jobs.shifted() == []
+
+
 def test_idle_jobs_are_told_from_active_ones(path: Path) -> None:
     """Idle is what was collected up to its counter and waits for no build; a job that is asked
     for by name is given, whatever it does."""

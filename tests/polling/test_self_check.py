@@ -69,3 +69,21 @@ def test_it_can_be_switched_off(site: Site) -> None:
         service.terminate()
         service.communicate(timeout=30)
     assert len(site.sei.received) == 2
+
+
+def test_once_does_its_share(site: Site) -> None:
+    """A program that is run by a timer compares, too, once in `every`: it heals what is missing."""
+    build_old(site, 4)
+    site.configure(site.controller(), more='[reconcile]\nevery = "1s"\n')
+    for _ in range(2):
+        assert site.run("once").returncode == 0
+    lose(site, "number = 2")
+    site.sei.received.clear()
+    time.sleep(1.1)
+    result = site.run("once")
+    assert "self-check: app #2: not in the ledger" in result.stdout
+    assert [run["build_number"] for run in site.sei.received] == [2]
+    site.jenkins.requests.clear()
+    site.configure(site.controller())
+    site.run("once")
+    assert [r.path for r in site.jenkins.requests if r.path.startswith("/job/")] == []
