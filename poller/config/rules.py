@@ -105,6 +105,9 @@ class Rule(Table):
     results: dict[str, Name] = Field(
         {}, description="Jenkins' result = SEI's result, or skip; before those of [sei.results]."
     )
+    modules: bool | None = Field(
+        None, description="Collect Maven modules and matrix configurations of these jobs, or not."
+    )
     skip: bool | Name = Field(False, description="Don't send these builds; or why not.")
     iacm_workspace: Name | None = Field(
         None, description="Record the builds at Harness IaCM, in this workspace; needs [harness]."

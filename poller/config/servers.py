@@ -119,6 +119,9 @@ class ControllerConfig(ServerConfig):
     )
     logs: Literal["none", "failed", "all"] = Field("none", description="Console logs to keep.")
     log_limit: Size = Field(2**20, description="The most that is kept of a console log.")
+    modules: bool = Field(
+        False, description="Collect Maven modules and matrix configurations, each as a run."
+    )
     tests: Literal["none", "counts"] = Field(
         "none", description="Test results to send as TEST_TOTAL, TEST_FAILED and TEST_SKIPPED."
     )

@@ -16,7 +16,7 @@ from poller.core.errors import BadAnswer, NotFound, Unauthorized
 from poller.jenkins.answers import within
 from poller.jenkins.build import LAST_MS, LONG, MOST_BUILDS
 from poller.jenkins.client import JenkinsClient
-from poller.jenkins.paths import is_name
+from poller.jenkins.paths import MODULE, is_name
 
 LEVELS = 4
 """Levels of the tree that are asked at once before the depth of a controller is known."""
@@ -30,6 +30,10 @@ DEEPEST = 200
 MOST_ASKED = 10_000
 """Folders that are asked for by themselves in one poll; the next poll asks deeper at once."""
 
+MODULES = ("modules", "activeConfigurations")
+"""Where a Maven project and a matrix have jobs that are no items."""
+
+WITH_MODULES = ("hudson.maven.MavenModuleSet", "hudson.matrix.MatrixProject")
 MULTIBRANCH = "MultiBranchProject"
 PIPELINE_JOB = "org.jenkinsci.plugins.workflow.job.WorkflowJob"
 
@@ -59,15 +63,18 @@ class ItemTree:
     depth: int = 1
 
 
-async def fetch_items(client: JenkinsClient, depth: int | None, *, first: bool) -> ItemTree:
-    """Every job of the controller. ``depth`` is what an earlier poll found, None in the first.
+async def fetch_items(
+    client: JenkinsClient, depth: int | None, *, first: bool, modules: bool = False
+) -> ItemTree:
+    """Every job of the controller, with ``modules`` those of Maven modules and of matrices'
+    configurations, too. ``depth`` is what an earlier poll found, None in the first.
 
     One request, and one more for each folder deeper than ``depth``. Raises RemoteError when the
     top can't be read; a folder that can't be is reported in the result.
     """
     levels = min(depth or LEVELS, MOST_LEVELS)
     found = ItemTree()
-    top = await client.items("", tree(levels, first=first))
+    top = await client.items("", tree(levels, first=first, modules=modules))
     if not isinstance(top, dict) or not isinstance(top.get("jobs"), list):
         raise BadAnswer(
             client.where, "item tree", "there are no jobs in it", "is the url Jenkins' own?"
@@ -83,7 +90,7 @@ async def fetch_items(client: JenkinsClient, depth: int | None, *, first: bool) 
             found.unread[folder] = f"{client.where}: {folder}: not asked for, there are too many"
             continue
         try:
-            answer = await client.items(folder, tree(levels, first=first))
+            answer = await client.items(folder, tree(levels, first=first, modules=modules))
         except (NotFound, Unauthorized) as error:
             found.unread[folder] = str(error)
             continue
@@ -91,14 +98,15 @@ async def fetch_items(client: JenkinsClient, depth: int | None, *, first: bool) 
     return found
 
 
-def tree(levels: int, *, first: bool) -> str:
+def tree(levels: int, *, first: bool, modules: bool = False) -> str:
     """The ``tree=`` of ``levels`` levels; below the last, a bare ``jobs`` shows what is left."""
     fields = "_class,fullName,nextBuildNumber" + (
         ",lastBuild[number,timestamp,queueId]" if first else ""
     )
+    below = "".join(f",{key}[{fields}]" for key in MODULES) if modules else ""
     asked = "jobs"
     for _ in range(levels):
-        asked = f"jobs[{fields},{asked}]"
+        asked = f"jobs[{fields}{below},{asked}]"
     return asked
 
 
@@ -130,19 +138,43 @@ def walk(answer: Any, found: ItemTree, *, at: int = 0, folder: str = "") -> list
                 found.malformed += 1
             elif "nextBuildNumber" not in child:
                 stack.append((child, level + 1, kind.endswith(MULTIBRANCH), full_name))
-            elif type(number := child["nextBuildNumber"]) is not int or not (
-                0 < number <= MOST_BUILDS
-            ):
+            elif (item := _item(child, full_name, multibranch=multibranch)) is None:
                 found.malformed += 1
             else:
-                found.items[full_name] = Item(
-                    full_name,
-                    kind,
-                    number,
-                    multibranch,
-                    _key(child["lastBuild"]) if "lastBuild" in child else None,
-                )
+                found.items[full_name] = item
+                found.items |= _modules(child, full_name)
     return deeper
+
+
+def _item(child: dict[str, Any], full_name: str, *, multibranch: bool = False) -> Item | None:
+    number = child.get("nextBuildNumber")
+    if type(number) is not int or not 0 < number <= MOST_BUILDS:
+        return None
+    last = _key(child["lastBuild"]) if "lastBuild" in child else None
+    return Item(full_name, child.get("_class", ""), number, multibranch, last)
+
+
+def _modules(project: dict[str, Any], full_name: str) -> dict[str, Item]:
+    """The jobs of a project's modules or configurations; what is none is passed over."""
+    found: dict[str, Item] = {}
+    for key in MODULES:
+        children = project.get(key)
+        for child in children if isinstance(children, list) else ():
+            own = child.get("fullName") if isinstance(child, dict) else None
+            if not isinstance(own, str) or not own.startswith(f"{full_name}/"):
+                continue
+            name = own.removeprefix(f"{full_name}/")
+            module = full_name + MODULE + name
+            if (
+                name
+                and "/" not in name
+                and is_name(module)
+                and type(child.get("_class", "")) is str
+            ):
+                item = _item(child, module)
+                if item is not None:
+                    found[module] = item
+    return found
 
 
 def _key(last: Any) -> BuildKey:

@@ -16,6 +16,7 @@ from poller.config.rules import Rule, StageCondition
 from poller.config.servers import DEFAULT_CAUSES
 from poller.config.types import Flag
 from poller.core.escape import FULL_NAME, NAME, TEXT, clip
+from poller.jenkins.paths import public_name
 from poller.mapping.artifacts import artifacts, ci_and_cd
 from poller.mapping.causes import cause_chain, trigger_chain, user_id
 from poller.mapping.evidence import EnrichedBuild, UpstreamBuild
@@ -79,7 +80,7 @@ def map_build(
     user = user_id(cause_chain(build, enriched.upstream), config.causes)
     checkout = primary(build, config.ignore_repos, None, job.own_branch)
     branch = branch_name(job, *checkout)
-    facts = Facts(job.full_name, build, redactor, branch[0] or "", user[0])
+    facts = Facts(public_name(job.full_name), build, redactor, branch[0] or "", user[0])
     rule = decide(job.rules, facts)
     result = result_or_skip(rule, build, config.results)
     if isinstance(result, Skip):

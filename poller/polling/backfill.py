@@ -16,7 +16,7 @@ from poller.core.errors import NotFound, RemoteError
 from poller.core.patterns import Globs
 from poller.core.tasks import together
 from poller.core.times import Stopping
-from poller.jenkins.discovery import Item, fetch_items
+from poller.jenkins.discovery import Item
 from poller.jenkins.history import summaries
 from poller.ledger import Ledger
 from poller.ledger.controllers import ControllerRow
@@ -122,7 +122,7 @@ async def estimate(controller: Controller, window: Window, globs: Globs) -> Esti
 
 
 async def _items(controller: Controller, row: ControllerRow, globs: Globs) -> list[Item]:
-    tree = await fetch_items(controller.client, row.depth, first=False)
+    tree = await controller.items(row.depth, first=False)
     return [
         item
         for item in tree.items.values()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from poller.core.errors import NotFound, RemoteError
 from poller.core.tasks import together
 from poller.core.times import Stopping
-from poller.jenkins.discovery import Item, fetch_items
+from poller.jenkins.discovery import Item
 from poller.jenkins.running_builds import fetch_running
 from poller.ledger.controllers import ControllerRow
 from poller.ledger.records import JobState
@@ -124,7 +124,7 @@ async def _discover(controller: Controller, row: ControllerRow, result: PollResu
     ledger, now = controller.ledger, controller.clock()
     first = row.depth is None
     # One after the other: a controller that does not answer is asked for no more.
-    tree = await fetch_items(controller.client, row.depth, first=first)
+    tree = await controller.items(row.depth, first=first)
     answer = await fetch_running(controller.client)
     await verify_identity(controller, row)
     result.problems += tree.unread.values()

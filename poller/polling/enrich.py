@@ -11,6 +11,7 @@ from poller.core.errors import BadAnswer, CircuitOpen, RemoteError
 from poller.core.tasks import together
 from poller.jenkins.build import Build
 from poller.jenkins.discovery import in_multibranch
+from poller.jenkins.paths import public_name
 from poller.jenkins.stage import StageTree
 from poller.jenkins.stage_trees import (
     NEWEST_RUNS,
@@ -51,12 +52,12 @@ async def enrich(
     ``newest`` are the job's newest numbers: ten stage trees can be had of those at once.
     """
     client, config = controller.client, controller.mapping
-    rules = controller.rules_of(full_name)
+    rules, name = controller.rules_of(full_name), public_name(full_name)
     wanted = {
         build.number
         for build in builds
         if not build.broken
-        and early_skip(rules, Facts(full_name, build, config.redactor), config.results) is None
+        and early_skip(rules, Facts(name, build, config.redactor), config.results) is None
     }
     pipelines = [b.number for b in builds if b.cls == PIPELINE_RUN and b.number in wanted]
     ten = sorted(newest, reverse=True)[:NEWEST_RUNS]

@@ -11,7 +11,7 @@ from poller.core.errors import NotFound, RemoteError
 from poller.core.patterns import Globs
 from poller.core.times import Stopping
 from poller.http.throttle import RateLimit
-from poller.jenkins.discovery import Item, fetch_items
+from poller.jenkins.discovery import Item
 from poller.jenkins.history import Summary, summaries
 from poller.ledger.reconciliation import LedgerEntry
 from poller.ledger.records import GONE, JobState
@@ -81,7 +81,7 @@ async def reconcile(
     row, ledger = controller.row(), controller.ledger
     since = row.since if since is None else since
     await ensure_reachable(controller)
-    tree = await fetch_items(controller.client, row.depth, first=False)
+    tree = await controller.items(row.depth, first=False)
     await verify_identity(controller, row)
     settled_before = (row.last_success or controller.clock()) - GRACE_MS
     for name in names(tree.items):
