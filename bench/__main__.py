@@ -18,7 +18,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import backfill, idle, ledger_figures, live, mapping, once, reconcile
+from bench import backfill, idle, ledger_figures, live, mapping, once, reconcile, secret_rates
 from bench.figure import Figure, Results, decoded, unmeasured
 from bench.report import all_figures, table, write
 from bench.size import Say, Size
@@ -34,6 +34,7 @@ SECTIONS: Mapping[str, Section] = {
     "ledger": ledger_figures.figures,
     "reconcile": reconcile.figures,
     "mapping": mapping.figures,
+    "secrets": secret_rates.figures,
 }
 
 

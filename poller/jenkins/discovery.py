@@ -22,7 +22,8 @@ LEVELS = 4
 """Levels of the tree that are asked at once before the depth of a controller is known."""
 
 MOST_LEVELS = 60
-"""The URL must stay under 8 kB: a level costs some 60 characters, and is percent-encoded."""
+"""The URL must stay under 8 kB: a level costs some 60 characters, and is percent-encoded; with
+modules, three times as much."""
 
 DEEPEST = 200
 """Levels of folders that are gone down to: no Jenkins has so many, but an answer may say so."""
@@ -72,7 +73,7 @@ async def fetch_items(
     One request, and one more for each folder deeper than ``depth``. Raises RemoteError when the
     top can't be read; a folder that can't be is reported in the result.
     """
-    levels = min(depth or LEVELS, MOST_LEVELS)
+    levels = min(depth or LEVELS, MOST_LEVELS // 3 if modules else MOST_LEVELS)
     found = ItemTree()
     top = await client.items("", tree(levels, first=first, modules=modules))
     if not isinstance(top, dict) or not isinstance(top.get("jobs"), list):

@@ -30,6 +30,7 @@ from poller.mapping.secret_patterns import (
     KEY_END,
     KEY_LINE,
     NAME_WORDS,
+    ORACLE,
     PLAIN_LINES,
     TOKENS,
     is_plain_word,
@@ -38,6 +39,8 @@ from poller.mapping.secret_patterns import (
 
 SHORTEST_VALUE = 8
 """Characters of a value that is hidden in texts; a shorter one is a part of too many words."""
+
+SHORTEST_PIN = 4
 
 PLAIN_VALUES = frozenset({
     "true", "false", "none", "null", "nil", "undefined", "yes", "no", "required", "optional",
@@ -49,6 +52,7 @@ _VARIABLE = re.compile(r"\$\{?[A-Z_][A-Z0-9_]*\}?")
 _WORDS = re.compile(r"(?:[A-Za-z]+|v?\d+)(?:[-_./:](?:[A-Za-z]+|v?\d+))*")
 """Words, versions and numbers with what joins them: ``payments-v2``. Names look like that."""
 
+_WORD_BYTES = re.compile(_WORDS.pattern.encode())
 _HIDDEN = HIDDEN.encode()
 _DASHES = b"-----BEGIN"
 _KEY_BEGIN, _KEY_LINE, _KEY_END = map(re.compile, (KEY_BEGIN, KEY_LINE, KEY_END))
@@ -69,7 +73,7 @@ class Redactor:
         pieces = [max(re.findall(r"[a-z0-9]+", name), key=len, default="") for name in self._names]
         words_of_names = "|".join([*NAME_WORDS, *(one for one in pieces if len(one) > 2)])
         named = f"((?i:{words_of_names}){AND_VALUE}"
-        every = [f"({tokens})", *IN_CONTEXT, BASIC, named]
+        every = [f"({tokens})", *IN_CONTEXT, BASIC, ORACLE, named]
         self._built_in = re2.compile("|".join(every), options)
         self._name = self._built_in.groups - 3
         self._commands = re2.compile("|".join(COMMANDS), options)
@@ -136,7 +140,9 @@ class Redactor:
                 at = match.end(self._name)
                 if not self._is_secret(raw, match, match.start(self._name), start, end):
                     continue
-            elif group == self._name - 1 and not _is_basic(match[group]):
+            elif (group == self._name - 2 and not _is_basic(match[group])) or (
+                group == self._name - 1 and _WORD_BYTES.fullmatch(match[group])
+            ):
                 at = end
                 continue
             if start < end:
@@ -161,6 +167,8 @@ class Redactor:
             return False  # where a shell is
         if not is_plain_word(name):
             return not (last.endswith(("pass", "key")) and value.isdecimal() and len(value) < 6)
+        if last.endswith(("pin", "otp")) and value.isdecimal():
+            return len(value) >= SHORTEST_PIN
         quoted = raw[start - 1 : start] in (b'"', b"'")
         return quoted or (name.isupper() and raw[match.end(self._name) : start].startswith(b"="))
 
