@@ -63,11 +63,13 @@ class When(Table):
     )
     parameter: dict[str, Pattern] = Field({}, description="Parameter = pattern of its value.")
 
-    @property
-    def patterns(self) -> list[str]:
-        """All of them."""
-        own = (self.branch, self.result, self.cause, self.user, self.agent)
-        return [one for one in own if one is not None] + list(self.parameter.values())
+    @cached_property
+    def conditions(self) -> tuple[tuple[str, str], ...]:
+        """Each fact that is asked for, a parameter as ``param.NAME``, and its pattern."""
+        facts = ("result", "agent", "branch", "user", "cause")
+        own = [(fact, getattr(self, fact)) for fact in facts]
+        own += [(f"param.{name}", pattern) for name, pattern in self.parameter.items()]
+        return tuple((fact, pattern) for fact, pattern in own if pattern is not None)
 
 
 class Rule(Table):
@@ -133,7 +135,9 @@ class Rule(Table):
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
-        known = {"job", "branch"}.union(*map(groups_of, (self.match, *self.when.patterns)))
+        known = {"job", "branch"}.union(
+            *map(groups_of, (self.match, *(pattern for _, pattern in self.when.conditions)))
+        )
         for key, text in self.templates.items():
             for name in sorted(names(text) - known):
                 if not name.startswith("param."):

@@ -30,7 +30,7 @@ from poller.mapping.names import (
     qualified_name,
     web_url,
 )
-from poller.mapping.params import counts_of_tests, job_run_params, text_of
+from poller.mapping.params import counts_of_tests, text_of, with_given
 from poller.mapping.payload import JobRun
 from poller.mapping.redaction import Redactor
 from poller.mapping.rules import Facts, MatchedRule, Skip, cfr_status, decide, result_or_skip
@@ -99,9 +99,9 @@ def map_build(
     given = _given(instance, job, enriched)
     more, more_sources = _found_out(job, enriched, config, rule, checkout[0], given["web_url"])
     counts = counts_of_tests(build) if instance.test_counts else {}
-    more["job_run_params"] = job_run_params(
-        build, redactor, {**counts, **rule.settings.job_run_params}
-    )
+    more["job_run_params"] = facts.params
+    if given_params := {**counts, **rule.settings.job_run_params}:
+        more["job_run_params"] = with_given(facts.params, given_params, redactor)
     run = JobRun(result=clip(result[0], NAME), **given, **fields, **more)
     explained = {**FIXED, **sources, **more_sources, "result": result[1]}
     return MappedRun(run, rule.name, rule.settings, explained)

@@ -124,7 +124,10 @@ class Redactor:
     def may_contain_secret(self, texts: Iterable[str]) -> bool:
         """Whether something in one of the texts may look like a secret: one search of all of them
         is cheaper than one of each, and mostly there is nothing."""
-        joined = "\n".join(map(clean, texts)).encode("utf-8", "replace")
+        together = "\n".join(texts)
+        if not together.replace("\n", "").isprintable():
+            together = clean(together)
+        joined = together.encode("utf-8", "replace")
         if self._values is not None and self._values.search(joined):
             return True
         # What is found in one text is found in the joined one, too, but for its ends.
