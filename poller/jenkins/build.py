@@ -83,7 +83,7 @@ class ChangeSet(Struct, frozen=True, gc=False):
 
     cls: str = field(default="", name="_class")
     kind: str | None = None
-    items: list[Change] = []
+    items: list[Change | None] = []
     revisions: Any = None
 
 

@@ -139,7 +139,7 @@ def module_name(job: JobInfo, build: Build) -> tuple[str | None, str]:
 
 def execution_id(instance: SeiInstance, job: JobInfo, build: Build) -> str:
     """The same for ever, and of no other build: a run that is sent twice can be recognised."""
-    name = f"{job.full_name}\n{job.generation}\n{build.number}\n{build.timestamp}"
+    name = f"{public_name(job.full_name)}\n{job.generation}\n{build.number}\n{build.timestamp}"
     return str(uuid.uuid5(uuid.UUID(instance.instance_guid), name))
 
 

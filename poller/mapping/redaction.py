@@ -40,7 +40,16 @@ from poller.mapping.secret_patterns import (
 SHORTEST_VALUE = 8
 """Characters of a value that is hidden in texts; a shorter one is a part of too many words."""
 
+SHORTEST_WORD = 10
+"""Letters of a single word that may be a secret."""
+
+USUAL_WORDS = frozenset({
+    "administrator", "credentials", "deployment", "development", "environment", "integration",
+    "kubernetes", "management", "monitoring", "operations", "preproduction", "production",
+    "repository",
+})  # fmt: skip
 SHORTEST_PIN = 4
+"""Digits."""
 
 PLAIN_VALUES = frozenset({
     "true", "false", "none", "null", "nil", "undefined", "yes", "no", "required", "optional",
@@ -229,12 +238,20 @@ def known_values(values: Iterable[str]) -> frozenset[bytes]:
     What is too short, or a word, a name or a number, would hide what is none, and is left.
     """
     lines = {clean(line).strip() for value in values for line in value.splitlines()}
-    secret = {line for line in lines if len(line) >= SHORTEST_VALUE and not _WORDS.fullmatch(line)}
+    secret = {line for line in lines if len(line) >= SHORTEST_VALUE and not _is_name(line)}
     both = secret | {quote(line, safe="") for line in secret}
     return frozenset(line.encode("utf-8", "replace") for line in both)
 
 
 _NAME_BYTES = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
+
+
+def _is_name(value: str) -> bool:
+    """Whether it is what things are called, and no secret: words and numbers, or one word that is
+    short or usual."""
+    if value.isalpha():
+        return len(value) < SHORTEST_WORD or value.lower() in USUAL_WORDS
+    return _WORDS.fullmatch(value) is not None
 
 
 def _as_word(value: bytes) -> bytes:

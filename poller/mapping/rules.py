@@ -91,8 +91,9 @@ class Facts:
             case "cause":
                 return self.causes
             case _:
-                text = self.parameters.get(fact.removeprefix("param."))
-        return () if text is None else (text,)
+                value = self.parameters.get(fact.removeprefix("param."))
+                return () if value is None else (value,)
+        return (text,) if text else ()
 
     def value(self, name: str, groups: Mapping[str, str]) -> str:
         """What stands for a name in a text of a rule; empty where nothing does."""

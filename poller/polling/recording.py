@@ -99,7 +99,8 @@ def mapped(controller: Controller, job: JobInfo, enriched: EnrichedBuild) -> Bui
     log = structlog.get_logger().bind(
         controller=controller.name, job=job.full_name, number=build.number
     )
-    if (build.result or "") not in {*controller.mapping.results, *done.settings.results}:
+    known = {*controller.mapping.results, *done.settings.results}
+    if done.settings.result is None and build.result not in known:
         log.warning("result_unknown", result=build.result, sent=done.run.result)
     for why in enriched.incomplete:
         log.warning("run_incomplete", detail=why)
