@@ -48,6 +48,12 @@ def _cfr_status(value: Any) -> Any:
     return value
 
 
+def _skip(value: Any) -> Any:
+    if not isinstance(value, bool) and not (isinstance(value, str) and value):
+        raise ValueError("true, false, or the reason as a text")
+    return value
+
+
 TEMPLATES = ("project_name", "module_name", "pipeline", "branch_name", "user_id", "repo_url")
 
 
@@ -110,7 +116,9 @@ class Rule(Table):
     modules: bool | None = Field(
         None, description="Collect Maven modules and matrix configurations of these jobs, or not."
     )
-    skip: bool | Name = Field(False, description="Don't send these builds; or why not.")
+    skip: Annotated[bool | Name, BeforeValidator(_skip)] = Field(
+        False, description="Don't send these builds; or why not."
+    )
     iacm_workspace: Name | None = Field(
         None, description="Record the builds at Harness IaCM, in this workspace; needs [harness]."
     )

@@ -44,7 +44,9 @@ class MatchedRule:
 
     def source(self, key: str) -> str:
         """Which rule gives a key of its settings."""
-        return self.by.get(key, self.name) or "no rule matches"
+        if self.by:
+            return self.by.get(key, f"none of {self.names} says it")
+        return self.name or "no rule matches"
 
 
 NO_RULE = MatchedRule(0, Rule(match="**"))
