@@ -12,7 +12,8 @@ from pathlib import Path
 
 from poller.core.build_key import BuildKey
 from poller.ledger import Ledger
-from poller.ledger.outbox import PAGES_GIVEN_BACK
+from poller.ledger.deliveries.outbox import PAGES_GIVEN_BACK
+from poller.ledger.deliveries.queue import Lane
 from poller.ledger.records import Batch, BuildRow, JobState
 
 LIMIT = 400
@@ -29,7 +30,7 @@ def bytes_a_build(builds: int) -> float:
             controller = ledger.controllers.get("main", 0).id
             for batch in _pages(builds):
                 ledger.builds.record(controller, batch, ("sei",), batch.builds[-1].key.timestamp)
-                for delivery, _job in ledger.outbox.waiting("sei", PAGE):
+                for delivery, _job in ledger.queue.untried("sei", Lane(controller, True), PAGE):
                     ledger.outbox.settle(delivery, "delivered", 1_800_000_000_000, 202)
                 ledger.outbox.forget_payloads(1_800_000_000_001)
             (free,) = ledger.file.conn.execute("pragma freelist_count").fetchone()

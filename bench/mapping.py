@@ -12,7 +12,7 @@ from bench.size import Say, Size
 from poller.config.rules import Rule, When
 from poller.config.servers import DEFAULT_RESULTS
 from poller.jenkins.build import Action, Build
-from poller.jenkins.stage import FlowNode, Stage, StageTree
+from poller.jenkins.stage import Stage, StageTree, Step
 from poller.mapping.evidence import EnrichedBuild
 from poller.mapping.map_build import MappingConfig, map_build
 from poller.mapping.names import JobInfo, SeiInstance
@@ -43,7 +43,7 @@ GUID = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
 
 
 def build() -> tuple[Build, StageTree]:
-    """A pipeline's build and its stage tree, as wfapi gives it."""
+    """A pipeline's build and its stage tree."""
     actions: list[Action | None] = [
         Action(
             "hudson.model.CauseAction",
@@ -67,16 +67,18 @@ def build() -> tuple[Build, StageTree]:
             str(stage * 100),
             f"Stage {stage}",
             "SUCCESS",
+            "FINISHED",
             STARTED + stage * 10_000,
             10_000,
-            stageFlowNodes=[
-                FlowNode(
+            steps=[
+                Step(
                     str(stage * 100 + step + 1),
                     "Shell Script",
                     "SUCCESS",
-                    f"make -C module-{stage} target-{step} VERBOSE=1",
+                    "FINISHED",
                     STARTED + stage * 10_000 + step * 997,
                     997,
+                    f"make -C module-{stage} target-{step} VERBOSE=1",
                 )
                 for step in range(STEPS)
             ],
@@ -84,7 +86,7 @@ def build() -> tuple[Build, StageTree]:
         for stage in range(STAGES)
     ]
     done = Build(7, STARTED, result="SUCCESS", inProgress=False, actions=actions)
-    return done, StageTree("7", "SUCCESS", stages)
+    return done, StageTree(stages)
 
 
 def milliseconds() -> list[float]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -28,22 +30,26 @@ from poller.core.patterns import Globs
 from poller.core.times import Clock, now_ms, parse_when
 from poller.delivery.iacm_client import IacmClient
 from poller.delivery.iacm_sink import IacmSink
+from poller.delivery.instances import InstanceCheck
 from poller.delivery.jsonl import JsonlSink
 from poller.delivery.sei import SeiClient, SeiSink
 from poller.delivery.sender import Sender
 from poller.delivery.settlement import Settlement
 from poller.delivery.sink import Sink
-from poller.http.client import Connection
+from poller.http.client import ANSWER_LIMIT, Connection
+from poller.http.throttle import RateLimit
 from poller.jenkins.client import JenkinsClient
 from poller.jenkins.request_limiter import RequestLimiter
 from poller.ledger import Ledger
+from poller.ledger.file import LONGEST_WAIT
 from poller.mapping.extract import Extraction
 from poller.mapping.map_build import MappingConfig
 from poller.mapping.names import SeiInstance
 from poller.mapping.redaction import Redactor
-from poller.polling.console_log import LogCollector
 from poller.polling.controller import Controller
-from poller.polling.upstream import UpstreamCauses
+from poller.polling.extras.console_log import LogCollector
+from poller.polling.extras.stage_trees import StageTrees
+from poller.polling.extras.upstream import UpstreamCauses
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,7 @@ class AppContext:
     settlement: Settlement
     iacm: IacmClient | None = None
     """The sink's own client, so that whoever asks waits for its turn."""
+    instances: InstanceCheck | None = None
 
 
 @contextlib.asynccontextmanager
@@ -68,15 +75,17 @@ async def open_context(
     clock: Clock = now_ms,
     events: Events = NO_EVENTS,
     share: float = 1.0,
+    wait: float = LONGEST_WAIT,
 ) -> AsyncIterator[AppContext]:
     """Everything open; closed at the end. ``clock`` gives epoch milliseconds. ``share`` is the part
-    of a controller's ``max_connections`` that is used, one at least.
+    of a controller's ``max_connections`` that is used, one at least. ``wait`` is how many seconds
+    the ledger stands still while another program holds it.
 
     Raises ConfigError for a missing secret or GUID, LedgerError for an unusable ledger.
     """
     need_guids(settings)
     async with contextlib.AsyncExitStack() as stack:
-        ledger = stack.enter_context(Ledger(Path(settings.ledger.path)))
+        ledger = stack.enter_context(Ledger(Path(settings.ledger.path), wait=wait))
         controllers = []
         common = SharedParts(
             mapping_config(settings), Extraction(settings.extract), cache(trust),
@@ -89,8 +98,11 @@ async def open_context(
             stack.push_async_callback(one.client.aclose)
             controllers.append(one)
         sinks: list[Sink] = []
+        instances = None
         if settings.sei is not None:
             client = sei_client(settings.sei, environ, events, common.trust)
+            guids = {one.name: one.instance_guid or "" for one in settings.controllers}
+            instances = InstanceCheck(client, ledger, clock, guids, settings.sei.wait_for_guid)
             sinks.append(SeiSink(client, settings.sei.max_connections))
         iacm = None
         if settings.harness is not None:
@@ -102,7 +114,13 @@ async def open_context(
             stack.push_async_callback(sink.aclose)
         settlement = Settlement(ledger)
         senders = tuple(Sender(sink, ledger, clock, events, settlement) for sink in sinks)
-        yield AppContext(settings, ledger, clock, tuple(controllers), senders, settlement, iacm)
+        if settings.sei is not None:
+            now = asyncio.get_running_loop().time
+            senders[0].rate = RateLimit(settings.sei.request_rate, now)
+        ledger.outbox.configure(settings.sink_names, clock())
+        yield AppContext(
+            settings, ledger, clock, tuple(controllers), senders, settlement, iacm, instances
+        )
 
 
 def need_guids(settings: Settings) -> None:
@@ -165,8 +183,9 @@ def controller_of_config(
             plugin_names=controller.job_full_name == "plugin",
         ),
         mapping=common.mapping,
-        upstream=UpstreamCauses(client),
+        upstream=UpstreamCauses(client, clock=common.clock),
         logs=log_collector(controller, common),
+        stages=StageTrees(client, controller.stages, controller.name, common.ledger, common.clock),
     )
 
 
@@ -204,7 +223,7 @@ def sei_client(
 ) -> SeiClient:
     """SEI's API with the key of the config."""
     key = read_secret(sei, environ).get_secret_value()
-    return SeiClient(connection_to(sei, "sei", events, trust), key, request_rate=sei.request_rate)
+    return SeiClient(connection_to(sei, "sei", events, trust), key)
 
 
 def iacm_client(
@@ -229,12 +248,15 @@ def connection_to(
         httpx.URL(server.base)
     except httpx.InvalidURL as error:
         raise ConfigError([f"{server.base}: no web address: {error}"]) from None
+    proxy = proxy_of(server.base, server.proxy)
+    encrypted = "https" in (urlsplit(server.base).scheme, urlsplit(proxy or "").scheme)
     return Connection(
         url=server.base,
         timeout=server.timeout,
         max_connections=server.max_connections,
-        ssl_context=trust(server.ca_file),
-        proxy=proxy_of(server.base, server.proxy),
+        ssl_context=trust(server.ca_file) if encrypted or server.ca_file else None,
+        proxy=proxy,
         server=name,
         events=events,
+        answer_limit=getattr(server, "answer_limit", ANSWER_LIMIT),
     )

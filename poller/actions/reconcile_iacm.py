@@ -72,7 +72,7 @@ async def reconcile_iacm(
                 done.repaired += 1
     if repair:
         await flush_all([one for one in context.senders if one.name == NAME])
-        done.queued = ledger.outbox.count_queued(NAME)
+        done.queued = ledger.outbox.count(NAME, "queued")
     return done
 
 

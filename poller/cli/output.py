@@ -38,3 +38,9 @@ def write(text: bytes) -> None:
     else:
         typer.echo(text, nl=False)
     sys.stdout.flush()
+
+
+def former_line(sink: str, queued: int) -> str:
+    """That something waits for a sink that the config does not have."""
+    drop = f"`sei-poller retry --drop {sink}` forgets them"
+    return f"{sink}: {queued} queued, but it is not in the config: {drop}"

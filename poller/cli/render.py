@@ -8,7 +8,9 @@ from typing import Any
 from poller.actions.backfill import BackfillAllResult, EstimateAllResult
 from poller.actions.once import OnceResult
 from poller.actions.reconcile import ReconcileResult
-from poller.actions.resend import ResendResult
+from poller.actions.resend import ResendResult, SentAgain
+from poller.actions.skip import SkippedRun
+from poller.cli.output import former_line
 from poller.core.times import iso
 from poller.delivery.iacm_client import meaning
 from poller.delivery.outcome import PassResult
@@ -29,7 +31,8 @@ def once_lines(done: OnceResult) -> list[str]:
             f" {cycle.collected} builds collected, {cycle.skipped} skipped"
         )
         lines += [f"  not collected, tried again later: {problem}" for problem in cycle.problems]
-    return lines + _pass_lines(done.passes, done.queued)
+    lines += _pass_lines(done.passes, done.queued) + done.guid_problems
+    return lines + [former_line(name, count) for name, count in done.former.items()]
 
 
 def _pass_lines(passes: dict[str, PassResult], queued: int) -> list[str]:
@@ -39,7 +42,7 @@ def _pass_lines(passes: dict[str, PassResult], queued: int) -> list[str]:
             lines.append(f"{name}: another process delivers")
             continue
         lines.append(f"{name}: {one.delivered} delivered, {one.rejected} rejected")
-        if not one.clean:
+        if one.failed:
             lines.append(f"  stopped: {one.stopped or one.last_failure}")
     if queued:
         lines.append(f"{queued} still queued; the next run sends them")
@@ -72,7 +75,10 @@ def once_hints(done: OnceResult) -> list[str]:
         for cycle in done.cycles
         if cycle.error is not None and cycle.error.hint
     ]
-    return hints + [f"{name}: {one.hint}" for name, one in done.passes.items() if one.hint]
+    hints += [f"{name}: {one.hint}" for name, one in done.passes.items() if one.hint]
+    if done.exit_code:
+        hints.append("what waits now is asked at once by `sei-poller once --now`")
+    return hints
 
 
 def once_json(done: OnceResult) -> dict[str, Any]:
@@ -185,28 +191,72 @@ def reconcile_json(done: ReconcileResult, found: list[tuple[str, Difference]]) -
 
 
 def rejected_lines(rows: list[dict[str, Any]]) -> list[str]:
-    """A line a refused run, and the receiver's words below it."""
+    """A line a run that was refused, or fails, and the receiver's words below it."""
     lines = []
     for row in rows:
-        lines.append(
-            f"{row['controller']}: {row['job']} #{row['number']}: {row['sink']} answered"
-            f" HTTP {row['status']} at {iso(row['at'])}"
-        )
+        build = f"{row['controller']}: {row['job']} #{row['number']}: {row['sink']}"
+        status = f"HTTP {row['status']}" if row["status"] else "nothing"
+        if "next_try" not in row:
+            lines.append(f"{build} answered {status} at {iso(row['at'])}")
+        else:
+            again = f"{row['tries']} times, tried again at {iso(row['next_try'])}"
+            lines.append(f"{build} answered {status} {again}; `retry` or `skip` it")
         lines += [f"  {line}" for line in (row["answer"] or "").splitlines()[:5]]
-        if row["sink"] == "iacm" and (cure := meaning(row["status"])):
+        if row["sink"] == "iacm" and (cure := meaning(row["status"] or 0)):
             lines.append(f"  {cure}")
     return lines or ["nothing was refused"]
 
 
 def rejected_json(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The array that `rejected --json` prints; its keys are a promise."""
+    """The array that `rejected --json` prints; its keys are a promise. What was not refused, and is
+    tried again by itself, has ``tries`` and ``next_try`` besides."""
     keys = ("controller", "job", "number", "sink", "status", "answer")
-    return [{**{key: row[key] for key in keys}, "at": iso(row["at"])} for row in rows]
+    return [
+        {**{key: row[key] for key in keys}, "at": iso(row["at"]), **_waits(row)} for row in rows
+    ]
 
 
-def retried_lines(done: list[ResendResult]) -> list[str]:
+def _waits(row: dict[str, Any]) -> dict[str, Any]:
+    if "next_try" not in row:
+        return {}
+    return {"tries": row["tries"], "next_try": iso(row["next_try"])}
+
+
+def skipped_lines(done: list[SkippedRun]) -> list[str]:
+    """A line a run."""
+    return [f"{one.controller}: {one.job} #{one.number}: not sent to {one.sink}" for one in done]
+
+
+def retried_lines(done: list[SentAgain]) -> list[str]:
     """A line a build."""
     return [
         f"{one.job} #{one.number}: {'queued again, ' if one.queued else 'not queued: '}{one.how}"
         for one in done
     ] or ["nothing was refused"]
+
+
+def resend_lines(done: ResendResult) -> list[str]:
+    """What was queued and how, and one line a sink."""
+    how = ", ".join(f"{count} {words}" for words, count in done.how.items())
+    lines = [f"{done.how.total()} builds queued again" + (f": {how}" if how else "")]
+    if done.not_queued:
+        lines.append(f"{done.not_queued} not queued")
+    lines += [str(error) for error in done.errors]
+    if done.stopped:
+        lines.append("stopped: run it again for the rest")
+    return lines + _pass_lines(done.passes, done.queued)
+
+
+def resend_json(done: ResendResult) -> dict[str, Any]:
+    """The object that `resend --json` prints; its keys are a promise."""
+    return {
+        "selected": done.selected,
+        "queued_again": done.how.total(),
+        "how": done.how,
+        "not_queued": done.not_queued,
+        "problems": done.problems,
+        "errors": [str(error) for error in done.errors],
+        "stopped": done.stopped,
+        "sinks": _passes_json(done.passes),
+        "queued": done.queued,
+    }

@@ -8,25 +8,33 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from poller.cli.output import former_line
 from poller.core.times import ago, iso
 from poller.http.breaker import Breaker, BreakerState
 from poller.ledger.executions import SINK as IACM
+from poller.status.stages import in_words
 
 if TYPE_CHECKING:
     from poller.actions.preview import Preview
-    from poller.ledger.log_search import LogHit
-    from poller.ledger.logs import LogRow
-    from poller.status.snapshot import ControllerState, Deliveries, IncompleteRuns, Snapshot
+    from poller.ledger.logs.archive import LogRow
+    from poller.ledger.logs.search import LogHit
+    from poller.status.sinks import Deliveries
+    from poller.status.snapshot import ControllerState, IncompleteRuns, Snapshot
 
 
 WIDEST = 60
 """Characters of a value that are shown."""
 
 
-def status_json(state: Snapshot, incomplete: Mapping[str, IncompleteRuns]) -> dict[str, Any]:
+def status_json(
+    state: Snapshot,
+    incomplete: Mapping[str, IncompleteRuns],
+    alone: Mapping[str, list[dict[str, Any]]],
+) -> dict[str, Any]:
     """The object that `status --json` prints; its keys are a promise. Times are ISO 8601.
 
     ``lag_seconds`` is the time since the last poll that Jenkins answered; null before the first.
+    ``alone`` has by sink the first of the runs that fail while others are delivered.
     """
     return {
         "controllers": [_controller(one, state, incomplete[one.name]) for one in state.controllers],
@@ -36,6 +44,15 @@ def status_json(state: Snapshot, incomplete: Mapping[str, IncompleteRuns]) -> di
                 "last_error": sink.error,
                 "last_error_at": _time(sink.error_at) if sink.error else None,
                 "breaker": _breaker(sink.breaker),
+                "configured": sink not in state.former_sinks,
+                "queued": sink.queued,
+                "catching_up": sink.catching_up or None,
+                "first_yes": sink.first_yes,
+                "waiting_alone": {
+                    "runs": sink.alone[0],
+                    "jobs": sink.alone[1],
+                    "oldest": [_waiting(row) for row in alone.get(sink.name, ())],
+                },
             }
             for sink in (*state.sinks, *state.former_sinks)
             if sink.used
@@ -58,6 +75,15 @@ def _controller(
         "skipped": one.builds["skipped"],
         "skipped_because": one.skipped_because,
         "breaker": _breaker(one.breaker),
+        "stages": None
+        if one.stages is None
+        else {
+            "source": one.stages.source,
+            "builds": one.stages.builds,
+            "trees": one.stages.trees,
+            "since": _time(one.stages.since),
+        },
+        "guid_problem": one.guid_problem,
         "gaps": incomplete.gaps,
         "incomplete": {"count": incomplete.count, "newest": incomplete.newest},
         "sinks": {sink.name: _deliveries(sink.name, one.sinks[sink.name]) for sink in state.sinks},
@@ -74,6 +100,11 @@ def _deliveries(sink: str, found: Deliveries) -> dict[str, Any]:
     if sink == IACM:  # the only sink that takes some builds and not others
         counts |= {"skipped": sum(found.skipped.values()), "skipped_because": found.skipped}
     return counts
+
+
+def _waiting(row: dict[str, Any]) -> dict[str, Any]:
+    keys = ("controller", "job", "number", "tries", "status", "answer")
+    return {**{key: row[key] for key in keys}, "next_try": iso(row["next_try"])}
 
 
 def _breaker(breaker: Breaker) -> dict[str, Any]:
@@ -102,7 +133,12 @@ def status_lines(status: dict[str, Any]) -> list[str]:
         )
         if row["last_error"]:
             out.append(f"  problem: {row['last_error']}")
+        if row["guid_problem"]:
+            out.append(f"  problem: {row['guid_problem']}")
         out += [f"  {line}" for line in _open_circuit(row["breaker"])]
+        if of := row["stages"]:
+            words = in_words(of["source"], of["trees"], of["builds"])
+            out.append(f"  stages: {words}, since {of['since']}")
         if row["incomplete"]["count"]:
             out.append(f"  {row['incomplete']['count']} runs went without something; the newest:")
         out += [
@@ -118,6 +154,11 @@ def status_lines(status: dict[str, Any]) -> list[str]:
                 + (f", {sink['skipped']} skipped{_reasons(sink)}" if sink.get("skipped") else "")
             )
     for name, sink in status["sinks"].items():
+        if not sink["configured"]:
+            if sink["queued"]:
+                out.append(former_line(name, sink["queued"]))
+            continue
+        out += _queue_lines(name, sink)
         if sink["last_error"]:
             out.append(
                 f"{name}: not taking runs since {sink['last_error_at']}: {sink['last_error']}"
@@ -126,11 +167,32 @@ def status_lines(status: dict[str, Any]) -> list[str]:
     return out
 
 
+def _queue_lines(name: str, sink: dict[str, Any]) -> list[str]:
+    """What is sent, and what waits for itself."""
+    lines = [f"{name}: {sink['catching_up']}"] if sink["catching_up"] else []
+    if sink["first_yes"]:
+        lines.append(f"{name}: its first yes: {sink['first_yes']}")
+    alone = sink["waiting_alone"]
+    if alone["runs"]:
+        lines.append(
+            f"{name}: {alone['runs']} runs of {alone['jobs']} jobs fail while others are taken:"
+        )
+    for one in alone["oldest"]:
+        last = f"HTTP {one['status']}" if one["status"] else one["answer"]
+        lines.append(
+            f"  {one['job']} #{one['number']}: tried {one['tries']} times, last {last},"
+            f" tried again at {one['next_try']}"
+        )
+    return lines
+
+
 def _open_circuit(breaker: dict[str, Any]) -> list[str]:
     """An open circuit as text."""
     if breaker["state"] == BreakerState.CLOSED:
         return []
-    tried = f"tried again at {breaker['next_try']}" if breaker["next_try"] else "tried just now"
+    tried = "tried just now"
+    if breaker["next_try"]:
+        tried = f"tried again at {breaker['next_try']}, or at once by `sei-poller now`"
     return [f"breaker {breaker['state']} since {breaker['since']}, {tried}: {breaker['why']}"]
 
 

@@ -88,12 +88,13 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Show each controller: last poll, lag, builds in flight, queued, delivered, rejected."""
     from poller.cli.render_status import status_json, status_lines
     from poller.ledger import Ledger
-    from poller.status.snapshot import incomplete, snapshot
+    from poller.status.snapshot import incomplete, snapshot, waiting_alone
 
     settings = read_settings(ctx, secrets=False)
     with Ledger(Path(settings.ledger.path), read_only=True) as ledger:
         state = snapshot(ledger, settings, now_ms())
-        status = status_json(state, incomplete(ledger, settings))
+        alone = waiting_alone(ledger, state)
+        status = status_json(state, incomplete(ledger, settings), alone)
     emit(status if as_json else status_lines(status))
 
 
@@ -124,7 +125,7 @@ def logs(
     from poller.actions.logs import archived, last_lines
     from poller.cli.render_status import archived_json, hit_lines, hits_json
     from poller.ledger import Ledger
-    from poller.ledger.log_search import search_logs
+    from poller.ledger.logs.search import search_logs
 
     settings = read_settings(ctx)
     ledger_path = Path(settings.ledger.path)

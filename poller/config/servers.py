@@ -117,10 +117,16 @@ class ControllerConfig(ServerConfig):
     recreated_jobs: Literal["renumber", "as_is"] = Field(
         "renumber", description="build_number of a job created anew: go on, or as Jenkins counts."
     )
+    stages: Literal["auto", "wfapi", "graph-view", "blue-ocean", "none"] = Field(
+        "auto", description="The plugin that gives stages; auto: the first that is there."
+    )
     logs: Literal["none", "failed", "all"] = Field("none", description="Console logs to keep.")
     log_limit: Size = Field(2**20, description="The most that is kept of a console log.")
     modules: bool = Field(
         False, description="Collect Maven modules and matrix configurations, each as a run."
+    )
+    answer_limit: Size = Field(
+        32 * 2**20, ge=2**20, description="The largest answer that is read; larger: in parts."
     )
     tests: Literal["none", "counts"] = Field(
         "none", description="Test results to send as TEST_TOTAL, TEST_FAILED and TEST_SKIPPED."
@@ -184,6 +190,9 @@ class SeiConfig(ServerConfig):
         DEFAULT_BODY_LIMIT, ge=10_000, description="Most characters of a payload."
     )
     max_connections: int = Field(4, ge=1, le=32, description="Requests to SEI at once.")
+    wait_for_guid: bool = Field(
+        True, description="Runs of an instance_guid that SEI does not know wait: it drops them."
+    )
     ignore_repos: tuple[Name, ...] = Field(
         (), description="Globs over repository URLs that a build is never about: shared libraries."
     )

@@ -4,10 +4,12 @@ regular expressions."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 
 import re2
+
+ALL_BELOW = "/**"
 
 NOTHING = "(?!)"
 """The regular expression that matches no name."""
@@ -39,9 +41,12 @@ def matches(full_name: str, glob: str) -> bool:
 class Globs:
     """What is included and not excluded."""
 
-    def __init__(self, include: Iterable[str], exclude: Iterable[str] = ()) -> None:
+    def __init__(self, include: Iterable[str], exclude: Collection[str] = ()) -> None:
         self._include = _any(include)
         self._exclude = _any(exclude)
+        self._excluded_folders = _any(
+            glob[: -len(ALL_BELOW)] for glob in exclude if glob.endswith(ALL_BELOW)
+        )
 
     def selects(self, full_name: str) -> bool:
         """Whether the job is ours to watch."""
@@ -49,6 +54,12 @@ class Globs:
             self._include.fullmatch(full_name) is not None
             and self._exclude.fullmatch(full_name) is None
         )
+
+    def excludes_all_below(self, folder: str) -> bool:
+        """Whether a glob like ``a/**`` leaves out all that a folder can hold."""
+        parts = folder.split("/")
+        above = ("/".join(parts[:count]) for count in range(1, len(parts) + 1))
+        return any(self._excluded_folders.fullmatch(one) is not None for one in above)
 
 
 def _any(globs: Iterable[str]) -> re.Pattern[str]:

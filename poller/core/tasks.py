@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine, Iterable
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -44,3 +45,30 @@ async def end(tasks: Iterable[asyncio.Task[Any]], seconds: float) -> None:
             # Cancelled at an await, never inside a transaction: it is asked, or sent, again.
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
+
+
+def in_thread(work: Callable[[], T]) -> asyncio.Future[T]:
+    """What ``work`` gives, from a thread that the end of the program does not wait for: a call of
+    the kernel may never come back. Unlike asyncio's own pool, which is waited for."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, error: Exception | None) -> None:
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)  # type: ignore[arg-type]
+
+    def run() -> None:
+        result, error = None, None
+        try:
+            result = work()
+        except Exception as raised:
+            error = raised
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(settle, result, error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 from poller.core.tasks import end, first, together
 from poller.core.times import Stopping
 from poller.delivery.outcome import PassResult
-from poller.delivery.retry_wait import COMMAND_LONGEST_WAIT, COMMAND_TRIES, command_wait
+from poller.delivery.retry_wait import COMMAND_LONGEST_WAIT, COMMAND_TRIES
 from poller.delivery.sender import Sender
 
 
@@ -36,8 +36,9 @@ class Collecting:
 async def flush(
     sender: Sender, stopping: Stopping = lambda: False, collecting: Collecting | None = None
 ) -> PassResult:
-    """Send what is queued for a sink: in passes while ``collecting`` goes on, and then in at most
-    ``COMMAND_TRIES``. A pass that failed just before the end of collecting is the first of them.
+    """Send what is queued for a sink: in passes while ``collecting`` goes on, and then until the
+    rest has to wait for long, or ``COMMAND_TRIES`` passes failed. One that failed just before the
+    end of collecting is the first of them.
 
     Raises LedgerError.
     """
@@ -45,31 +46,27 @@ async def flush(
         collecting = Collecting()
         collecting.end()
     total, failed = PassResult(), 0
-    now = asyncio.get_running_loop().time
     while True:
         ended, queued = collecting.ended.is_set(), collecting.queued
-        done = await sender.run_pass(stopping)
+        done = await sender.ledger.until_free(partial(sender.run_pass, stopping))
         done.delivered += total.delivered
         done.rejected += total.rejected
         total = done
-        if done.clean and ended:
-            return total
-        if done.clean:
-            await queued.wait()
-        else:
+        if done.failed:
             failed = failed + 1 if ended else 1
-            jitter = random.random()  # noqa: S311 - spreads load, guards nothing
-            until = now() + command_wait(failed, done.retry_after, jitter)
-            if not ended:
-                least = max(COMMAND_LONGEST_WAIT, done.wait(sender.clock())) if done.stopped else 0
-                await first(collecting.ended, seconds=max(least, until - now()))
-            if collecting.ended.is_set():
-                too_long = until - now() > COMMAND_LONGEST_WAIT
-                if done.hint or failed == COMMAND_TRIES or too_long or stopping():
-                    return total
-                await asyncio.sleep(until - now())
-        if stopping():
+        wait = done.wait(sender.clock())
+        if not ended:
+            events = (collecting.ended,) if done.stopped else (collecting.ended, queued)
+            await first(*events, seconds=wait)
+            if stopping():
+                return total
+            if not done.stopped or not collecting.ended.is_set():
+                continue
+            wait = done.wait(sender.clock())  # the rest of it
+        too_long = wait is None or wait > COMMAND_LONGEST_WAIT
+        if too_long or failed >= COMMAND_TRIES or (done.stopped and done.hint) or stopping():
             return total
+        await asyncio.sleep(wait or 0.0)
 
 
 async def flush_all(

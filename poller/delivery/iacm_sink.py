@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from poller.core.errors import BadAnswer, NotFound
+from poller.delivery.answer import TEMPORARY
 from poller.delivery.iacm_client import WHERE, IacmClient, is_object, meaning
 from poller.delivery.sink import Receipt
 from poller.http.retry import retry_after
@@ -14,6 +15,8 @@ NAME = "iacm"
 
 MAYBE_THERE = (400, 409, 412)
 """What may be the answer to an execution that is there already: its first answer was lost."""
+
+NO_WORKSPACE = 412
 
 
 class IacmSink:
@@ -32,9 +35,13 @@ class IacmSink:
             hint = "is the url right, and is there a proxy on the way?"
             raise BadAnswer(WHERE, "new execution", f"HTTP {answer.status} and no JSON", hint)
         if answer.status in MAYBE_THERE and await self._is_there(payload):
-            return Receipt(200, "it was there already")
-        text = answer.body.decode("utf-8", "replace")
-        return Receipt(answer.status, text, retry_after(answer.headers), meaning(answer.status))
+            return Receipt(200)  # it was there already
+        if 200 <= answer.status < 300:
+            return Receipt(answer.status)  # its body tells how the execution ended
+        return Receipt(
+            answer.status, answer.body, retry_after(answer.headers), _hint(answer.status),
+            of_the_run=answer.status == NO_WORKSPACE,
+        )  # fmt: skip
 
     async def _is_there(self, payload: bytes) -> bool:
         sent = msgspec.json.decode(payload, type=NewExecution)
@@ -47,3 +54,8 @@ class IacmSink:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._api.aclose()
+
+
+def _hint(status: int) -> str:
+    """What a status says to a user that does not pass by itself."""
+    return meaning(status) if status < 500 and status not in TEMPORARY else ""

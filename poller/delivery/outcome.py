@@ -1,99 +1,90 @@
-"""What an answer means for a run, and what one pass over the queue did."""
+"""What one pass over the queue of a sink did, and whether the sink is up."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
 
 from poller.delivery.retry_wait import POLICY
-from poller.delivery.sink import Receipt
 from poller.http.breaker import Breaker, BreakerFailure, BreakerState
 
 REJECTIONS_TO_STOP = 10
 """Rejections in a row after which a setting is wrong and not a run."""
 
-ANSWER_KEPT = 2_000
-"""Characters of a rejection that the ledger keeps."""
-
-
-class ResponseKind(Enum):
-    """What an HTTP status means for a job run."""
-
-    DELIVERED = "delivered"
-    REJECTED = "rejected"
-    RETRY = "retry"
-    STOP = "stop"
-
-
-def response_kind(status: int) -> ResponseKind:
-    """2xx: delivered. 401, 403: stop. 408, 425, 429, 5xx: retry. Other 4xx: rejected.
-
-    A 3xx is no answer of SEI's: the address is wrong, so stop.
-    """
-    if 200 <= status < 300:
-        return ResponseKind.DELIVERED
-    if status in (408, 425, 429) or status >= 500:
-        return ResponseKind.RETRY
-    if status in (401, 403) or status < 400:
-        return ResponseKind.STOP
-    return ResponseKind.REJECTED
+REJECTIONS_HINT = "look at `sei-poller rejected`: the setting is wrong, rather than the runs"
 
 
 @dataclass
 class PassResult:
     """What one pass over the queue of a sink did; ``stopped`` says why it ended early, and
     ``another_process_sends`` that it did nothing. ``breaker`` is the sink's, now and ``before``.
-    Times are epoch milliseconds."""
+
+    ``failed_jobs`` are the jobs that failed since the last delivery; ``away`` is why nothing gets
+    through, as far as is known: empty while others are delivered. ``next_due`` is when the first of
+    the runs that wait for themselves is tried again. Times are epoch milliseconds.
+    """
 
     breaker: Breaker = field(default_factory=Breaker)
     before: BreakerState = BreakerState.CLOSED
+    failed_jobs: set[int] = field(default_factory=set)
     delivered: int = 0
     rejected: int = 0
     failures: int = 0
     stopped: str = ""
     hint: str = ""
-    retry_after: float | None = None
     last_failure: str = ""
+    away: str = ""
+    next_due: int | None = None
     another_process_sends: bool = False
     _rejected_in_a_row: int = field(default=0, repr=False)
 
     @property
-    def clean(self) -> bool:
-        """Nothing failed: what was queued when the pass began is settled."""
-        return not self.failures and not self.stopped
+    def failed(self) -> bool:
+        """A try failed, or the sink takes nothing."""
+        return bool(self.failures or self.stopped)
 
-    def wait(self, now: int) -> float:
-        """Seconds until the sink may be tried again."""
-        return self.breaker.wait(now, POLICY)
+    @property
+    def clean(self) -> bool:
+        """Nothing failed, now or before: what was queued when the pass began is settled."""
+        return not self.failed and self.next_due is None
+
+    def wait(self, now: int) -> float | None:
+        """Seconds until there is something to try; None where nothing waits."""
+        if not self.breaker.closed:
+            return self.breaker.wait(now, POLICY)
+        return None if self.next_due is None else max(0, self.next_due - now) / 1000
 
     def note_delivered(self, now: int) -> None:
-        """A run was taken: the sink is up."""
+        """A run was taken: the sink is up, whatever it said before."""
         self.delivered += 1
+        self.stopped = self.hint = self.away = ""
+        self.failed_jobs.clear()
         self._rejected_in_a_row = 0
         self.breaker = self.breaker.succeeded(now)
 
-    def note_rejected(self, receipt: Receipt, now: int, jitter: float) -> None:
+    def note_rejected(self, why: str, now: int, jitter: float) -> None:
         """A run was rejected; many in a row, or the first try, are not the runs' fault."""
         self.rejected += 1
         self._rejected_in_a_row += 1
         trying = self.breaker.state is BreakerState.HALF_OPEN
         if trying or self._rejected_in_a_row >= REJECTIONS_TO_STOP:
-            times = f" {self._rejected_in_a_row} times in a row" if not trying else ""
-            hint = "look at `sei-poller status`: the setting is wrong, rather than the runs"
-            self.note_stop(f"HTTP {receipt.status}{times}", hint, now, jitter)
+            times = "" if trying else f", {self._rejected_in_a_row} times in a row"
+            self.hint = REJECTIONS_HINT
+            self._open(BreakerFailure(now, f"{why}{times}", jitter, at_once=True))
 
-    def note_stop(self, why: str, hint: str, now: int, jitter: float) -> None:
-        """The sink takes nothing, and a run more would not change that."""
-        self.stopped, self.hint = why, hint
-        self.breaker = self.breaker.failed(BreakerFailure(now, why, jitter, at_once=True), POLICY)
-
-    def note_failure(self, why: str, retry_after: float | None, now: int, jitter: float) -> None:
-        """A run could not be handed over now."""
+    def note_failure(self, job: int, failure: BreakerFailure, hint: str, *, own: bool) -> None:
+        """A run of ``job`` was not taken. ``own``: others were since it began to fail, so it says
+        nothing of the sink. What the sink itself asks for, by ``Retry-After``, it gets."""
         self.failures += 1
-        self.last_failure = why
-        self.retry_after = max(self.retry_after or 0, retry_after or 0) or None
-        self.breaker = self.breaker.failed(
-            BreakerFailure(now, why, jitter, self.retry_after), POLICY
-        )
+        self.last_failure = failure.why
+        if self.breaker.closed and own:
+            return
+        self.away, self.hint = failure.why, hint
+        if not self.breaker.closed or failure.at_once or job not in self.failed_jobs:
+            self.failed_jobs.add(job)
+            self._open(failure)
+
+    def _open(self, failure: BreakerFailure) -> None:
+        """Or count the failure until there are enough of them."""
+        self.breaker = self.breaker.failed(failure, POLICY)
         if not self.breaker.closed:
-            self.stopped = why
+            self.stopped = self.away = failure.why

@@ -5,16 +5,12 @@ Source: Harness' "Custom CI/CD integrations" page, `POST {base}/custom-cicd`.
 
 from __future__ import annotations
 
-import asyncio
-
 import httpx
 
-from poller.core.errors import BadAnswer
 from poller.delivery.sink import Receipt
 from poller.http.client import Connection, fetch, open_client
 from poller.http.errors import HttpResponse
 from poller.http.retry import retry_after
-from poller.http.throttle import RateLimit
 
 ANSWER_LIMIT = 256 * 1024
 WHERE = "SEI"
@@ -24,12 +20,11 @@ class SeiClient:
     """SEI's API under one base URL. Methods raise Unreachable or BadAnswer when no answer comes;
     the status of an answer is for the caller."""
 
-    def __init__(self, connection: Connection, key: str, *, request_rate: float) -> None:
-        self._base = connection.url.rstrip("/")
-        self._runs = httpx.URL(f"{self._base}/custom-cicd")
+    def __init__(self, connection: Connection, key: str) -> None:
+        self.base = connection.url.rstrip("/")
+        self._runs = httpx.URL(f"{self.base}/custom-cicd")
         self._seconds = connection.timeout / 1000
         self._http = open_client(connection, credentials={"Authorization": f"ApiKey {key}"})
-        self._rate_limit = RateLimit(request_rate, asyncio.get_running_loop().time)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -41,16 +36,19 @@ class SeiClient:
 
     async def instance(self, guid: str) -> HttpResponse:
         """GET ``cicd/instances/{guid}``: 404 and 405 are possible."""
-        return await self._fetch("GET", f"{self._base}/cicd/instances/{guid}", "instance GUID")
+        return await self._fetch("GET", f"{self.base}/cicd/instances/{guid}", "instance GUID")
+
+    async def instances(self) -> HttpResponse:
+        """GET ``cicd/instances``, which takes a POST: 405 where there is such an endpoint."""
+        return await self._fetch("GET", f"{self.base}/cicd/instances", "instance GUIDs")
 
     async def new_instance(self, body: bytes) -> HttpResponse:
         """POST to ``cicd/instances``: makes an instance of an integration, and its GUID."""
-        return await self._fetch("POST", f"{self._base}/cicd/instances", "new instance", body)
+        return await self._fetch("POST", f"{self.base}/cicd/instances", "new instance", body)
 
     async def _fetch(
         self, method: str, url: httpx.URL | str, what: str, body: bytes | None = None
     ) -> HttpResponse:
-        await self._rate_limit.wait()
         request = self._http.request(
             method,
             url,
@@ -72,20 +70,13 @@ class SeiSink:
         self.in_flight = in_flight
 
     async def send(self, payload: bytes) -> Receipt:
-        """POST one run. Raises BadAnswer for a 2xx that can't be SEI's: it has not got the run."""
+        """POST one run."""
         answer = await self._api.post_run(payload)
-        if 200 <= answer.status < 300 and is_page(answer):
-            hint = "is base_url right, and is there a proxy on the way?"
-            raise BadAnswer(WHERE, "custom-cicd", f"HTTP {answer.status} and a web page", hint)
-        text = answer.body.decode("utf-8", "replace")
-        return Receipt(answer.status, text, retry_after(answer.headers))
+        return Receipt(
+            answer.status, answer.body, retry_after(answer.headers),
+            content_type=answer.headers.get("Content-Type", ""), address=self._api.base,
+        )  # fmt: skip
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._api.aclose()
-
-
-def is_page(answer: HttpResponse) -> bool:
-    """Whether it is a web page, such as a proxy's to log in; no API has any."""
-    kind = answer.headers.get("Content-Type", "").lower()
-    return "html" in kind or answer.body[:1000].lstrip().startswith(b"<")

@@ -8,13 +8,17 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Receipt:
-    """What the receiver answered: an HTTP status, its words, and ``Retry-After`` in seconds;
-    ``hint`` is what the status says to a user, where the sink knows better than its caller."""
+    """What the receiver at ``address`` answered: an HTTP status, its body, and ``Retry-After`` in
+    seconds. Where the sink knows better than its caller, ``hint`` is what the status says to a
+    user, and ``of_the_run`` that the answer speaks of the run and not of the way."""
 
     status: int
-    answer: str = ""
+    body: bytes = b""
     retry_after: float | None = None
     hint: str = ""
+    content_type: str = ""
+    address: str = ""
+    of_the_run: bool = False
 
 
 class Sink(Protocol):

@@ -71,6 +71,8 @@ class Sei(Faulty):
                 return self._take(body)
             case "POST", [*_, "cicd", "instances"]:
                 return self._new_instance(body)
+            case _, [*_, "cicd", "instances"]:
+                return _json(405, {"error": "Method Not Allowed"})
             case "GET", [*_, "cicd", "instances", guid]:
                 known = self.guids is None or guid in self.guids
                 return _json(200, {"id": guid}) if known else _json(404, {"error": "Not Found"})

@@ -24,7 +24,9 @@ SHARE, MOST_AT_ONCE = 0.25, 2.0
 """Retries that each GET earns, and those that may be saved up: whatever fails, a server gets a
 quarter more requests than usual over time, and for the two of an idle poll at most four."""
 
-LONGEST_RETRY_AFTER = 3600.0
+LONGEST_RETRY_AFTER = 86_400.0
+"""Seconds: whoever asks for more does not mean it."""
+
 MOST_OF_A_DATE = 100
 """Characters that are looked at."""
 
@@ -103,7 +105,7 @@ class RetryTransport(httpx.AsyncBaseTransport):
 
 
 def retry_after(headers: Mapping[str, str], now: Callable[[], float] = time.time) -> float | None:
-    """``Retry-After`` in seconds, 0 to 3,600; None when absent or nonsense.
+    """``Retry-After`` in seconds, 0 to 86,400; None when absent, more, or nonsense.
 
     A date is measured from the answer's own ``Date``, as the server's clock need not be ours; where
     it has none, from ``now``, seconds since the epoch.
@@ -117,9 +119,9 @@ def retry_after(headers: Mapping[str, str], now: Callable[[], float] = time.time
             return None
         date = _epoch(headers.get("Date", "")[:MOST_OF_A_DATE])
         seconds = until - (now() if date is None else date)
-    if math.isnan(seconds):
+    if math.isnan(seconds) or seconds > LONGEST_RETRY_AFTER:
         return None
-    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
+    return max(seconds, 0.0)
 
 
 def _epoch(date: str) -> float | None:

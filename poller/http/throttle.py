@@ -88,6 +88,15 @@ class RateLimit:
         self._now = now
         self._next = 0.0
 
+    @property
+    def left(self) -> float:
+        """Seconds until the next caller may go on."""
+        return max(0.0, self._next - self._now())
+
+    def resume(self, seconds: float) -> None:
+        """Go on as another process left it, so many seconds before its next request."""
+        self._next = max(self._next, self._now() + min(seconds, self._gap))
+
     async def wait(self) -> None:
         """Until the caller may go on."""
         now = self._now()

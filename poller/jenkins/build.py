@@ -42,6 +42,9 @@ BUILD_TREE = (
 )
 """The ``tree=`` of one build: what :class:`Build` holds."""
 
+SUMMARY_TREE = "number,timestamp,queueId,duration,result,building,inProgress"
+"""The fewest fields of a build: what the ledger is compared with."""
+
 CAUSES_TREE = (
     "number,timestamp,actions[_class,causes[_class,userId,upstreamProject,upstreamBuild,addr]]"
 )
@@ -83,7 +86,7 @@ class ChangeSet(Struct, frozen=True, gc=False):
 
     cls: str = field(default="", name="_class")
     kind: str | None = None
-    items: list[Change | None] = []
+    items: list[Change] = []
     revisions: Any = None
 
 
@@ -98,16 +101,17 @@ class Origin(Struct, frozen=True, gc=False):
     """``job/…/N/api/json?tree=CAUSES_TREE``: when a build started (epoch ms), and why."""
 
     number: Number
-    timestamp: Millis = 0
-    actions: list[Action | None] = []
+    timestamp: Millis
+    actions: list[Action | None]
 
 
 def is_completed(building: bool | None, in_progress: bool | None) -> bool:
-    """Whether nothing of a build will change: not ``inProgress``; before core 2.369, ``building``.
+    """Whether a build has ended: neither ``building`` nor ``inProgress``.
 
-    ``building`` alone is false already while run listeners work.
+    ``building`` alone is false already while run listeners work; ``inProgress``, which there is
+    since core 2.369, alone is false before a scheduled pipeline has begun (both measured).
     """
-    return (building if in_progress is None else in_progress) is False
+    return building is False and not in_progress
 
 
 class Build(Struct, frozen=True, gc=False):
@@ -147,8 +151,14 @@ class Build(Struct, frozen=True, gc=False):
 
     @property
     def completed(self) -> bool:
-        """Nothing of the build will change."""
+        """The build has ended."""
         return is_completed(self.building, self.inProgress)
+
+    @property
+    def preliminary(self) -> bool:
+        """The record looks like one of a pipeline's last moments, when its result may still change:
+        for up to 0.6 s it has ended and has no duration yet (measured)."""
+        return self.completed and self.duration == 0
 
     @property
     def broken(self) -> bool:

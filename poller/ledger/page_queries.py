@@ -143,7 +143,8 @@ class PageQueries:
         if not rows:
             return None
         deliveries = self._file.rows(
-            "select sink, state, at, status, answer from delivery where build = ? order by sink",
+            "select sink, state, at, status, answer, tries, iif(state = 'queued', next_try, 0)"
+            " as next_try from delivery where build = ? order by sink",
             build,
         )
         return {**rows[0], "deliveries": deliveries}
@@ -153,6 +154,11 @@ class PageQueries:
         rows = self._file.rows("select body from payload where build = ?", build)
         with self._file.guarded("read a payload"):
             return zlib.decompress(rows[0]["body"]) if rows else None
+
+    def depths(self, build: int) -> list[int]:
+        """In how many others each stage of the payload lies; nothing where they are not nested."""
+        rows = self._file.rows("select depths from payload where build = ?", build)
+        return [int(depth) for row in rows for depth in (row["depths"] or "").split()]
 
     def size(self) -> int:
         """Bytes of the ledger's file with its write-ahead log."""

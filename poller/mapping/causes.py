@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from poller.config.servers import SYSTEM
@@ -25,6 +26,9 @@ MOST = 100
 
 DEEPEST = 10
 """Levels of upstream builds in a chain."""
+
+FIELDS = ("_class", "userId", "upstreamProject", "upstreamBuild", "addr")
+"""What is used of a cause."""
 
 NO_TRIGGER = "RebuildCause"
 """An upstream cause by its class; but the build that it names was done again, it started none."""
@@ -43,6 +47,14 @@ def causes(actions: Sequence[Action | None]) -> Iterator[Mapping[str, Any]]:
     for action in actions:
         if action is not None and action.cls == CAUSE_ACTION and isinstance(action.causes, list):
             yield from (cause for cause in action.causes if isinstance(cause, dict))
+
+
+def needed_causes(actions: Sequence[Action | None]) -> tuple[Mapping[str, Any], ...]:
+    """The first causes, as many as a chain may have, with nothing but what is used of them."""
+    return tuple(
+        {name: cause[name] for name in FIELDS if isinstance(cause.get(name), str | int)}
+        for cause in islice(causes(actions), MOST)
+    )
 
 
 def parent(cause: Mapping[str, Any]) -> tuple[str, int] | None:

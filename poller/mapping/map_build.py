@@ -1,7 +1,7 @@
 """One completed build with its evidence → one job run. Pure functions, no I/O.
 
 The fields and where each comes from are SEI's "Custom CI/CD integrations" page on one side and
-Jenkins' remote API on the other. Core's own result counts, never wfapi's, which differs.
+Jenkins' remote API on the other. Core's own result counts, never a stage tree's, which differs.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ FIXED: Mapping[str, str] = {
     "start_time": "the build's timestamp",
     "duration": "the build's duration",
     "build_number": "the build's number, after those of earlier generations of the job",
-    "execution_id": "of GUID, job, generation, number and timestamp",
+    "execution_id": "of GUID, job, number and timestamp",
     "web_url": "the build's url",
     "job_run_params": "the build's parameters, secrets left out",
 }

@@ -41,10 +41,11 @@ class SeiInstance:
 class JobInfo:
     """The job that a build belongs to. ``number_offset`` is added to a build's number;
     ``multibranch`` says that the job is a branch, so that its last segment is no name of a
-    pipeline; ``rules`` are those that match it."""
+    pipeline; ``rules`` are those that match it. ``id_generation`` is the ledger's own count in the
+    ``execution_id`` of what an earlier version sent, else 0."""
 
     full_name: str
-    generation: int
+    id_generation: int
     number_offset: int
     multibranch: bool
     rules: JobRules = ()
@@ -139,7 +140,7 @@ def module_name(job: JobInfo, build: Build) -> tuple[str | None, str]:
 
 def execution_id(instance: SeiInstance, job: JobInfo, build: Build) -> str:
     """The same for ever, and of no other build: a run that is sent twice can be recognised."""
-    name = f"{public_name(job.full_name)}\n{job.generation}\n{build.number}\n{build.timestamp}"
+    name = f"{public_name(job.full_name)}\n{job.id_generation}\n{build.number}\n{build.timestamp}"
     return str(uuid.uuid5(uuid.UUID(instance.instance_guid), name))
 
 

@@ -6,7 +6,7 @@ A job's rules are chosen once; a build's conditions and texts are looked at once
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -16,7 +16,7 @@ from poller.core.escape import NAME, clip
 from poller.core.patterns import match_pattern
 from poller.core.template import fill
 from poller.jenkins.build import Build
-from poller.jenkins.stage import Stage, StageTree
+from poller.jenkins.stage import StageTree
 from poller.mapping.causes import causes, simple_class
 from poller.mapping.params import job_run_params, texts
 from poller.mapping.payload import Param
@@ -182,10 +182,6 @@ def _filled(rule: Rule, facts: Facts, groups: Mapping[str, str]) -> Rule:
     return rule.model_copy(update={key: one for key, one in changes.items() if getattr(rule, key)})
 
 
-FAILED = "FAILED"
-NOT_RUN = ("NOT_EXECUTED", None)
-
-
 def cfr_status(setting: bool | StageCondition | None, tree: StageTree | None) -> bool | None:
     """What the rule says of the build; None where nothing can be said: no rule, or no stages to
     look at."""
@@ -194,22 +190,11 @@ def cfr_status(setting: bool | StageCondition | None, tree: StageTree | None) ->
     if tree is None:
         return None
     return any(
-        fnmatch.fnmatchcase(stage.name or "", setting.stage)
-        and (setting.when == "ran" or stage.status == FAILED)
-        for stage in stages_that_ran(tree)
+        stage.ran
+        and fnmatch.fnmatchcase(stage.name, setting.stage)
+        and (setting.when == "ran" or stage.result == "FAILURE")
+        for stage in tree.stages
     )
-
-
-def stages_that_ran(tree: StageTree) -> Iterator[Stage]:
-    """Those that did something."""
-    errors: list[str | None] = []
-    for stage in tree.stages:
-        error = stage.error.message if stage.error is not None else None
-        skipped = not stage.stageFlowNodes and stage.error is not None and error in errors
-        if stage.status not in NOT_RUN and not skipped:
-            yield stage
-        if stage.error is not None:
-            errors.append(error)
 
 
 SKIP = "skip"

@@ -199,7 +199,7 @@ def unique(ids: Iterable[str]) -> list[str]:
 
 def _ids(changes: ChangeSet) -> Iterator[str]:
     """SHA-1s and, of Perforce, changelists, as SEI's plugin sends them; Subversion has neither."""
-    ids = (change.commitId for change in changes.items if change is not None)
+    ids = (change.commitId for change in changes.items)
     if not changes.cls.startswith(PERFORCE):
         return shas(ids)
     ends = ((one or "").rpartition("@")[2] for one in ids)

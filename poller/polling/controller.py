@@ -9,7 +9,8 @@ from poller.core.events import Events
 from poller.core.patterns import Globs
 from poller.core.times import Clock
 from poller.jenkins.client import JenkinsClient
-from poller.jenkins.discovery import ItemTree, fetch_items
+from poller.jenkins.discovery import fetch_items
+from poller.jenkins.item import ItemTree
 from poller.jenkins.paths import MODULE, public_name
 from poller.ledger import Ledger
 from poller.ledger.controllers import ControllerRow
@@ -17,8 +18,9 @@ from poller.ledger.records import JobState
 from poller.mapping.map_build import MappingConfig
 from poller.mapping.names import JobInfo, SeiInstance
 from poller.mapping.rules import JobRules, rules_of
-from poller.polling.console_log import LogCollector
-from poller.polling.upstream import UpstreamCauses
+from poller.polling.extras.console_log import LogCollector
+from poller.polling.extras.stage_trees import StageTrees
+from poller.polling.extras.upstream import UpstreamCauses
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Controller:
     mapping: MappingConfig
     upstream: UpstreamCauses
     logs: LogCollector
+    stages: StageTrees
 
     def row(self) -> ControllerRow:
         """Its row in the ledger, made with ``since`` when it is new."""
@@ -55,7 +58,7 @@ class Controller:
     async def items(self, depth: int | None, *, first: bool) -> ItemTree:
         """Every job, with the modules that the config asks for. Raises RemoteError."""
         asked = self.modules or any(rule.modules for rule in self.mapping.rules)
-        tree = await fetch_items(self.client, depth, first=first, modules=asked)
+        tree = await fetch_items(self.client, depth, first=first, globs=self.globs, modules=asked)
         unwanted = [name for name in tree.items if MODULE in name and not self.wants_modules(name)]
         for name in unwanted:
             del tree.items[name]
@@ -68,10 +71,12 @@ class Controller:
         return next((one for one in said if one is not None), self.modules)
 
     def for_rules_only(self) -> Controller:
-        """The same, to read logs for the rules alone and to keep none."""
-        return dataclasses.replace(self, logs=self.logs.for_rules_only())
+        """The same, to read logs for the rules alone and to keep nothing."""
+        return dataclasses.replace(
+            self, logs=self.logs.for_rules_only(), stages=self.stages.without_ledger
+        )
 
     def job_info(self, item: str, state: JobState, *, multibranch: bool) -> JobInfo:
         """What mapping needs of a job; one created anew goes on counting, or not, as configured."""
         offset = state.number_offset if self.renumber else 0
-        return JobInfo(item, state.generation, offset, multibranch, self.rules_of(item))
+        return JobInfo(item, 0, offset, multibranch, self.rules_of(item))

@@ -9,8 +9,9 @@ import time
 import structlog
 
 from poller.core.errors import LedgerError, sanitize
-from poller.delivery.outcome import PassResult
-from poller.delivery.retry_wait import service_wait
+from poller.core.times import backoff
+from poller.delivery.jsonl import WRITE_SECONDS
+from poller.delivery.retry_wait import FIRST_WAIT, LONGEST_WAIT
 from poller.delivery.sender import Sender
 from poller.service.log_events import log_pass
 from poller.service.parts import ServiceParts
@@ -28,12 +29,15 @@ AFTER_THE_PAUSE = 0.01
 LEAST_STOP_SECONDS = 20.0
 """A run may also wait for its turn, as ``request_rate`` has it."""
 
-NO_SERVER_SECONDS = 10.0
+NO_SERVER_SECONDS = WRITE_SECONDS
 """How long a sink may take that is no server."""
 
 
 class DeliveryLoop:
     """The job ``deliver:SINK``."""
+
+    controller: str | None = None
+    """It is of no controller."""
 
     def __init__(self, parts: ServiceParts, sender: Sender) -> None:
         settings = parts.context.settings
@@ -55,6 +59,10 @@ class DeliveryLoop:
         if not self._again and not self._paused:
             self._parts.scheduler.run_soon(self.id)
 
+    def end_wait(self) -> None:
+        """The next pass does not wait for the end of a pause."""
+        self._paused_until = 0.0
+
     @property
     def _paused(self) -> bool:
         return time.monotonic() < self._paused_until
@@ -73,27 +81,23 @@ class DeliveryLoop:
         except Exception as error:  # a bug: this sink waits, the others and the polls go on
             self._failures += 1
             parts.watchdog.set_problem(sender.name, repr(sanitize(str(error))))
-            self._pause(service_wait(self._failures + 1, None, self._jitter()))
+            jitter = random.random()  # noqa: S311 - spreads load, guards nothing
+            self._pause(
+                backoff(self._failures, first=FIRST_WAIT, longest=LONGEST_WAIT, jitter=jitter)
+            )
             raise
         parts.metrics.pass_finished(sender.name, done)
         log_pass(structlog.get_logger(), sender.name, done)
-        parts.watchdog.set_problem(sender.name, done.stopped or done.last_failure)
-        self._failures = 0 if done.clean or done.delivered else self._failures + 1
-        if not done.clean:
-            self._pause(self._wait(done))
+        parts.watchdog.set_problem(sender.name, done.away)
+        self._failures = 0
+        wait = done.wait(sender.clock())
+        if not done.breaker.closed:
+            self._pause(wait or 0.0)
         elif self._again:
             parts.scheduler.run_soon(self.id, AFTER_THE_PAUSE)
+        elif wait is not None and wait < EVERY_SECONDS:
+            parts.scheduler.run_soon(self.id, wait + AFTER_THE_PAUSE)
 
     def _pause(self, seconds: float) -> None:
         self._paused_until = time.monotonic() + seconds
         self._parts.scheduler.run_soon(self.id, seconds + AFTER_THE_PAUSE)
-
-    def _wait(self, done: PassResult) -> float:
-        """Seconds until the sink is tried again."""
-        if not done.breaker.closed:
-            return done.wait(self._sender.clock())
-        return service_wait(self._failures + 1, done.retry_after, self._jitter())
-
-    @staticmethod
-    def _jitter() -> float:
-        return random.random()  # noqa: S311 - spreads load, guards nothing

@@ -10,7 +10,7 @@ from poller.delivery.outcome import PassResult
 from poller.http.breaker import Breaker, BreakerState
 from poller.jenkins.request_limiter import LimiterState
 from poller.polling.cycle import PollResult
-from poller.polling.reconciliation import SelfCheckResult
+from poller.polling.self_check import SelfCheckResult
 
 Log = structlog.typing.FilteringBoundLogger
 
@@ -58,7 +58,7 @@ def log_pass(log: Log, sink: str, result: PassResult) -> None:
     was_open, is_open = result.before is not BreakerState.CLOSED, not result.breaker.closed
     if was_open and not is_open:
         log.info("circuit_closed")
-    if not result.clean and not (was_open and is_open):
+    if result.failed and not (was_open and is_open):
         problem = result.stopped or result.last_failure
         until = _until(result.breaker) if is_open else {}
         log.error("delivery_failed", problem=problem, **until, **_hint(result.hint))
@@ -76,7 +76,9 @@ def log_self_check(log: Log, controller: str, result: SelfCheckResult) -> None:
 
 
 def _until(breaker: Breaker) -> dict[str, str]:
-    return {"until": iso(breaker.next_try)} if breaker.next_try is not None else {}
+    if breaker.next_try is None:
+        return {}
+    return {"until": iso(breaker.next_try), "at_once_by": "sei-poller now"}
 
 
 def _hint(hint: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 import structlog
@@ -14,10 +15,14 @@ from poller.config.settings import Settings
 from poller.context import AppContext
 from poller.core.errors import LedgerUnwritable
 from poller.core.events import WakeOnCollected
-from poller.core.tasks import end
+from poller.core.tasks import end, in_thread
+from poller.delivery.instances import InstanceCheck
+from poller.delivery.jsonl import check_regular
+from poller.ledger.file import LONGEST_WAIT
 from poller.ledger.retention import apply_retention
 from poller.service.delivery_loop import DeliveryLoop
 from poller.service.ledger_guard import LedgerGuard
+from poller.service.now import follow_requests
 from poller.service.parts import ServiceParts, Stop
 from poller.service.poll_loop import PollLoop, SelfCheckLoop
 from poller.service.scheduler import Scheduler, interval, start_gap, trigger
@@ -29,9 +34,10 @@ WATCHDOG, PINGS = "watchdog", 4
 """The job that notifies systemd's watchdog, and how often within the time that it allows."""
 
 RETENTION_SECONDS = 3600.0
+INSTANCES_SECONDS = 60.0
 
 EXTRA_STOP_SECONDS = 5.0
-"""That systemd waits longer for the end than the service waits for its jobs."""
+"""That systemd waits longer for the end than the service waits for its jobs, and for the ledger."""
 
 
 class Job(Protocol):
@@ -63,6 +69,21 @@ class Retention:
         apply_retention(context.ledger, context.settings.ledger, context.clock())
 
 
+class Instances:
+    """The job ``instances``: whether SEI knows each controller."""
+
+    id = "instances"
+    first = stop_seconds = 0.0
+
+    def __init__(self, check: InstanceCheck) -> None:
+        self.trigger = interval(INSTANCES_SECONDS)
+        self._check = check
+
+    async def run_once(self) -> None:
+        """Ask for those that are due. Raises LedgerError."""
+        await self._check.run(daily=True)
+
+
 async def run(
     context: AppContext, metrics: Metrics, scheduler: Scheduler, systemd: Systemd, stop: Stop
 ) -> None:
@@ -74,15 +95,21 @@ async def run(
         metrics.unwritable = why
 
     guard = LedgerGuard(context.ledger, set_unwritable, scheduler.run_soon)
-    jobs = jobs_of(ServiceParts(context, metrics, scheduler, guard, watchdog, stop))
+    parts = ServiceParts(context, metrics, scheduler, guard, watchdog, stop)
+    jobs = jobs_of(parts)
     for job in jobs:
         scheduler.add(job.id, job.trigger, partial(guard.run_job, job.id, job.run_once), job.first)
     if systemd.watchdog is not None:
         scheduler.add(WATCHDOG, interval(systemd.watchdog / PINGS), watchdog.ping)
     scheduler.start()
     systemd.ready()
-    keepers = [asyncio.create_task(guard.run()), asyncio.create_task(scheduler.follow_clock())]
+    waiting = [job for job in jobs if isinstance(job, PollLoop | DeliveryLoop)]
+    keepers = [
+        asyncio.create_task(keeper)
+        for keeper in (guard.run(), scheduler.follow_clock(), follow_requests(parts, waiting))
+    ]
     stopped = asyncio.create_task(stop.requested.wait())
+    looking = asyncio.create_task(log_unusable_file(context.settings))
     log = structlog.get_logger()
     try:
         await asyncio.wait({*keepers, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -96,10 +123,23 @@ async def run(
             if keeper.done():
                 keeper.result()
     finally:
-        await end([*keepers, stopped], 0)
+        await end([*keepers, stopped, looking], 0)
         await scheduler.aclose()
-    if stop.reload or all_settled(context):
+    if context.settlement and not stop.reload:
+        systemd.stopping(EXTRA_STOP_SECONDS + LONGEST_WAIT)
+    if stop.reload or await all_settled(context):
         log.info("service_stopped", queued=context.ledger.outbox.count_queued())
+
+
+async def log_unusable_file(settings: Settings) -> None:
+    """Say at the start that runs can't be appended to [jsonl] path; it is no file, for example."""
+    if settings.jsonl is not None:
+        path = Path(settings.jsonl.path)
+        try:
+            await in_thread(lambda: check_regular(path))
+        except OSError as error:
+            problem = f"{path}: {error.strerror}"
+            structlog.get_logger().error("delivery_failed", sink="jsonl", problem=problem)
 
 
 def jobs_of(parts: ServiceParts) -> list[Job]:
@@ -107,6 +147,8 @@ def jobs_of(parts: ServiceParts) -> list[Job]:
     context, settings = parts.context, parts.context.settings
     deliveries = [DeliveryLoop(parts, sender) for sender in context.senders]
     jobs: list[Job] = [*deliveries, Retention(context)]
+    if context.instances is not None:
+        jobs.append(Instances(context.instances))
 
     def wake() -> None:
         for one in deliveries:
@@ -134,11 +176,15 @@ def patience(settings: Settings) -> float:
     return max(PATIENCE, 5 * longest)
 
 
-def all_settled(context: AppContext) -> bool:
+async def all_settled(context: AppContext) -> bool:
     """Record the final answers that are kept; where that is not possible, say what will be sent
     again."""
-    try:
+
+    async def catch_up() -> None:
         context.settlement.catch_up()
+
+    try:
+        await context.ledger.until_free(catch_up)
     except LedgerUnwritable as error:
         structlog.get_logger().error(
             "service_stopped",

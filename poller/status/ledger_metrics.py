@@ -45,6 +45,9 @@ class LedgerMetrics(Collector):
             "When a poll was last answered, seconds since the epoch; 0: never.",
             "controller",
         )
+        known = _gauge(
+            "instance_guid_known", "0 where SEI says that it does not know it.", "controller"
+        )
         between = _gauge(
             "poll_interval_seconds",
             "Time between two polls; of a cron line, the longest gap ahead.",
@@ -57,7 +60,8 @@ class LedgerMetrics(Collector):
             up.add_metric([one.name], float(one.answered))
             last.add_metric([one.name], (one.last_success or 0) / 1000)
             between.add_metric([one.name], one.interval / 1000)
-        yield from (jobs, asked, up, last, between)
+            known.add_metric([one.name], 0 if one.guid_problem else 1)
+        yield from (jobs, asked, up, last, between, known)
         yield _breakers("controller", {c.name: c.breaker for c in self._snapshot.controllers})
 
     def _builds(self) -> Iterator[Metric]:
@@ -83,9 +87,11 @@ class LedgerMetrics(Collector):
 
     def _sinks(self) -> Iterator[Metric]:
         up = _gauge("sink_up", "Whether the sink takes builds, as far as is known.", "sink")
+        alone = _gauge("failing_builds", "Builds that fail while others are delivered.", "sink")
         for sink in self._snapshot.sinks:
             up.add_metric([sink.name], 0 if sink.error else 1)
-        yield up
+            alone.add_metric([sink.name], sink.alone[0])
+        yield from (up, alone)
         yield _breakers("sink", {sink.name: sink.breaker for sink in self._snapshot.sinks})
 
     def _ledger(self) -> Iterator[Metric]:

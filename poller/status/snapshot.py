@@ -13,13 +13,17 @@ from typing import Any, Literal
 from poller.config.servers import ControllerConfig
 from poller.config.settings import Settings
 from poller.core.errors import LedgerError
-from poller.core.times import DAY_MS
 from poller.http.breaker import Breaker
 from poller.ledger import Ledger
 from poller.status.health import Overdue, every_words, interval, overdue
+from poller.status.sinks import Deliveries, SinkState, sink_states
+from poller.status.stages import StagesState, stages_state
 
 SKIPPED = "skipped: "
 """The states of skipped builds begin with it; the reason follows."""
+
+SHOWN = 10
+"""Runs that fail while others are delivered, of a sink, that are named."""
 
 NEWEST = 3
 """Incomplete runs that are named."""
@@ -40,18 +44,6 @@ class LedgerSize:
 
     used: int
     free: int
-
-
-@dataclass(frozen=True)
-class Deliveries:
-    """The deliveries of one controller to one sink by state. ``oldest`` is since when the first of
-    those queued waits (epoch ms); ``skipped`` counts by reason what the sink does not take."""
-
-    queued: int = 0
-    delivered: int = 0
-    rejected: int = 0
-    oldest: int | None = None
-    skipped: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -78,6 +70,9 @@ class ControllerState:
     skipped_because: Mapping[str, int] = field(default_factory=dict)
     sinks: Mapping[str, Deliveries] = field(default_factory=dict)
     breaker: Breaker = field(default_factory=Breaker)
+    stages: StagesState | None = None
+    guid_problem: str | None = None
+    """Why SEI drops its runs, or they wait for it."""
 
     @property
     def answered(self) -> bool:
@@ -111,28 +106,6 @@ class ControllerState:
 
 
 @dataclass(frozen=True)
-class SinkState:
-    """One sink, now: counts over all controllers, and what it last said. Times are epoch ms.
-    ``rejected_lately`` leaves out what was sent again since."""
-
-    name: str
-    queued: int
-    oldest: int | None
-    delivered: int
-    rejected: int
-    rejected_lately: int
-    last_success: int | None
-    error: str | None
-    error_at: int | None = None
-    breaker: Breaker = field(default_factory=Breaker)
-
-    @property
-    def used(self) -> bool:
-        """It has answered, or failed to, before."""
-        return self.last_success is not None or self.error_at is not None
-
-
-@dataclass(frozen=True)
 class Snapshot:
     """The service and its ledger at ``now`` (epoch milliseconds). ``controllers`` and ``sinks`` are
     those of the config, in its order; ``former_sinks`` only the ledger has."""
@@ -158,12 +131,13 @@ class IncompleteRuns:
 def snapshot(ledger: Ledger, settings: Settings, now: int, live: Live | None = None) -> Snapshot:
     """All numbers, for the controllers and sinks of the config. Raises LedgerError."""
     live = live or Live()
-    rows = {row["name"]: row for row in ledger.controllers.all()}
+    stages = ledger.stage_sources.all()
+    rows = {r["name"]: {**r, "stages": stages.get(r["name"])} for r in ledger.controllers.all()}
     oldest = {(r["controller"], r["sink"]): r["at"] for r in ledger.outbox.oldest_queued()}
     names, breakers = settings.sink_names, ledger.breakers.all("controller")
     sinks = {name: _deliveries(row, names, oldest) for name, row in rows.items()}
     unused = dict.fromkeys(names, Deliveries())
-    states = _sinks(ledger, names, list(sinks.values()), now)
+    states = sink_states(ledger, names, list(sinks.values()), now)
     return Snapshot(
         now=now,
         unwritable=live.unwritable,
@@ -191,6 +165,15 @@ def incomplete(ledger: Ledger, settings: Settings) -> dict[str, IncompleteRuns]:
             ledger.incomplete.newest(one.name, NEWEST),
         )
         for one in settings.controllers
+    }
+
+
+def waiting_alone(ledger: Ledger, state: Snapshot) -> dict[str, list[dict[str, Any]]]:
+    """By sink, the first of the runs that fail while others are delivered. Raises LedgerError."""
+    return {
+        sink.name: ledger.queue.waiting_alone(sink.name, SHOWN)
+        for sink in (*state.sinks, *state.former_sinks)
+        if sink.alone[0]
     }
 
 
@@ -223,36 +206,9 @@ def _controller(
         skipped_because=_reasons(counts),
         sinks=sinks,
         breaker=breaker,
+        stages=stages_state(row.get("stages")) if controller.stages != "none" else None,
+        guid_problem=row.get("guid_problem"),
     )
-
-
-def _sinks(
-    ledger: Ledger, names: Iterable[str], of_all: list[dict[str, Deliveries]], now: int
-) -> list[SinkState]:
-    """The sinks of the config, then others that the ledger has; ``of_all`` are all controllers that
-    it has."""
-    rows = {row["name"]: row for row in ledger.outbox.sinks()}
-    breakers = ledger.breakers.all("sink")
-    lately = ledger.page_queries.rejected_by_sink(now - DAY_MS, now)
-    states = []
-    for name in dict.fromkeys((*names, *rows)):
-        row, found = rows.get(name, {}), [sinks[name] for sinks in of_all if name in sinks]
-        rejected = sum(one.rejected for one in found)
-        states.append(
-            SinkState(
-                name=name,
-                queued=sum(one.queued for one in found),
-                oldest=min((one.oldest for one in found if one.oldest is not None), default=None),
-                delivered=sum(one.delivered for one in found),
-                rejected=rejected,
-                rejected_lately=min(lately.get(name, 0), rejected),
-                last_success=row.get("last_success"),
-                error=row.get("last_error"),
-                error_at=row.get("last_error_at"),
-                breaker=breakers.get(name, Breaker()),
-            )
-        )
-    return states
 
 
 def _deliveries(

@@ -1,4 +1,4 @@
-"""What an answer means, and how long to wait."""
+"""What a pass says of a sink, and how long to wait."""
 
 from __future__ import annotations
 
@@ -7,23 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poller.core.times import backoff
-from poller.delivery.outcome import REJECTIONS_TO_STOP, PassResult, ResponseKind, response_kind
-from poller.delivery.sink import Receipt
+from poller.delivery.outcome import REJECTIONS_TO_STOP, PassResult
+from poller.delivery.retry_wait import LONGEST_OWN_WAIT, LONGEST_WAIT, run_wait
+from poller.http.breaker import BreakerFailure
+
+FAILED = BreakerFailure(1_000, "HTTP 500", 0.0)
 
 
-@pytest.mark.parametrize(
-    ("status", "expected"),
-    [
-        (200, ResponseKind.DELIVERED), (202, ResponseKind.DELIVERED), (204, ResponseKind.DELIVERED),
-        (302, ResponseKind.STOP), (400, ResponseKind.REJECTED), (401, ResponseKind.STOP), (403, ResponseKind.STOP),
-        (404, ResponseKind.REJECTED), (408, ResponseKind.RETRY), (413, ResponseKind.REJECTED),
-        (422, ResponseKind.REJECTED), (425, ResponseKind.RETRY), (429, ResponseKind.RETRY),
-        (500, ResponseKind.RETRY), (503, ResponseKind.RETRY), (599, ResponseKind.RETRY),
-    ],
-)  # fmt: skip
-def test_verdict(status: int, expected: ResponseKind) -> None:
-    """Delivered, refused for good, to be tried again, or the whole sink is to wait."""
-    assert expected is response_kind(status)
+def paused(seconds: float) -> BreakerFailure:
+    """A failure with Retry-After."""
+    return BreakerFailure(1_000, "HTTP 429", 0.0, seconds, at_once=True)
 
 
 @given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True))
@@ -34,14 +27,37 @@ def test_the_wait_grows_and_is_bounded(failures: int, jitter: float) -> None:
     assert wait <= 2.0 ** min(failures - 1, 32)
 
 
+@given(st.integers(1, 10_000), st.floats(0, 10**6), st.floats(0, 1, exclude_max=True))
+def test_a_run_waits_by_itself(tries: int, asked: float, jitter: float) -> None:
+    """No longer than the sink would where the fault may be the sink's; what the receiver asks for
+    one run it gets, within bounds."""
+    assert run_wait(tries, asked, jitter, own=False) <= LONGEST_WAIT
+    own = run_wait(tries, asked, jitter, own=True)
+    assert min(asked, LONGEST_OWN_WAIT) <= own <= LONGEST_OWN_WAIT
+
+
 def test_a_delivery_shows_that_the_sink_is_up() -> None:
-    """One run that always fails doesn't stop the others."""
+    """Runs that always fail don't stop the others."""
     done = PassResult()
-    for _ in range(10):
-        done.note_failure("HTTP 500", None, 1, 0.5)
+    for job in range(10):
+        done.note_failure(job, FAILED, "", own=False)
         done.note_delivered(2)
     assert not done.stopped
+    assert not done.away
     assert not done.clean
+
+
+def test_different_jobs_open_the_circuit() -> None:
+    """One that fails again and again does not, nor those that fail while others are delivered."""
+    done = PassResult()
+    for _ in range(9):
+        done.note_failure(1, FAILED, "", own=False)
+    for job in range(2, 9):
+        done.note_failure(job, FAILED, "", own=True)
+    assert done.breaker.closed
+    for job in (2, 3):
+        done.note_failure(job, FAILED, "why", own=False)
+    assert (done.breaker.closed, done.stopped, done.hint) == (False, "HTTP 500", "why")
 
 
 def test_many_rejections_in_a_row_stop_the_sink() -> None:
@@ -49,13 +65,25 @@ def test_many_rejections_in_a_row_stop_the_sink() -> None:
     done = PassResult()
     for _ in range(REJECTIONS_TO_STOP):
         assert not done.stopped
-        done.note_rejected(Receipt(400), 1, 0.5)
+        done.note_rejected("HTTP 400", 1, 0.5)
     assert "HTTP 400" in done.stopped
 
 
-def test_the_longest_wait_that_was_asked_for_counts() -> None:
+def test_retry_after_pauses_at_once_and_a_delivery_after_it_clears_it() -> None:
+    """It is the receiver's word, until it shows otherwise."""
+    done = PassResult()
+    done.note_failure(1, paused(3_600), "", own=False)
+    assert (done.wait(1_000), done.stopped) == (3_600, "HTTP 429")
+    done.note_delivered(2)
+    assert (done.wait(1_000), done.stopped, done.breaker.closed) == (None, "", True)
+    done.note_failure(1, paused(3_600), "", own=True)
+    assert done.breaker.closed, "one run's own"
+
+
+@pytest.mark.parametrize("seconds", [5.0, 86_400.0])
+def test_a_pause_is_as_long_as_asked_for(seconds: float) -> None:
     """Several runs are under way at once: a failure that says nothing takes no Retry-After back."""
     done = PassResult()
-    for retry_after in (120.0, None, 30.0):
-        done.note_failure("HTTP 429", retry_after, now=1_000, jitter=0.0)
-    assert done.wait(1_000) == 120
+    done.note_failure(1, paused(seconds), "", own=False)
+    done.note_failure(2, FAILED, "", own=False)
+    assert done.wait(1_000) == seconds

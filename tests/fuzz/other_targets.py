@@ -31,16 +31,17 @@ from poller.delivery.iacm_client import (
     is_object,
     total_pages,
 )
-from poller.delivery.outcome import ANSWER_KEPT
+from poller.delivery.sender import ANSWER_KEPT
 from poller.http.errors import HttpResponse
 from poller.ledger import Ledger
-from poller.ledger.log_search import parse_query, search_logs
+from poller.ledger.logs.search import parse_query, search_logs
 from poller.mapping.extract import Extraction
 from poller.status.build_page import build_page
-from poller.status.snapshot import incomplete, snapshot
+from poller.status.snapshot import incomplete, snapshot, waiting_alone
 from tests.fuzz.corpus import ENVIRON, NOW
 from tests.fuzz.targets import JENKINS, Target, headers_of
 from tests.fuzz.workbench import Workbench
+from tests.support.outbox import queued, waiting
 
 
 def sei(bench: Workbench, body: bytes) -> None:
@@ -60,7 +61,7 @@ def sei(bench: Workbench, body: bytes) -> None:
 def _rejected(bench: Workbench, body: bytes) -> None:
     """A run is refused, and its answer kept and shown."""
     text = mask(body.decode("utf-8", "replace"))[:ANSWER_KEPT]
-    for delivery, _job in bench.ledger.outbox.waiting("sei", 1):
+    for delivery in waiting(bench.ledger, "sei", 1):
         bench.ledger.outbox.settle(delivery, "rejected", NOW, 400, text)
     rows = bench.ledger.outbox.rejected()[-3:]
     bench.shows(*rejected_lines(rows), json.dumps(rejected_json(rows)))
@@ -149,14 +150,13 @@ def _read_all(bench: Workbench, opened: Ledger) -> None:
         update={"ledger": bench.settings.ledger.model_copy(update={"path": str(opened.path)})}
     )
     state = snapshot(opened, settings, NOW)
-    status_lines(status_json(state, incomplete(opened, settings)))
+    status_lines(status_json(state, incomplete(opened, settings), waiting_alone(opened, state)))
     opened.jobs.states(1)
     opened.jobs.samples(1, 3)
     for job in opened.jobs.states(1).values():
         opened.builds.of_job(job, [1, 2, 3])
     for sink in ("sei", "iacm"):
-        for delivery, _job in opened.outbox.waiting(sink, 10):
-            opened.outbox.queued(sink, delivery)
+        queued(opened, sink, 10)
     rejected_lines(opened.outbox.rejected())
     for row in opened.page_queries.recent(2 * NOW, 5):
         build_page(opened, row["id"])

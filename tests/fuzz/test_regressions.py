@@ -10,13 +10,15 @@ import httpx
 import pytest
 
 from poller.core.errors import LedgerError
+from poller.jenkins.build_pages import newest_builds
 from poller.ledger import Ledger
-from poller.polling.console_log import TRIES, CollectedLog, LogCollector
+from poller.polling.extras.console_log import TRIES, CollectedLog, LogCollector
 from tests.fuzz import targets
 from tests.fuzz.campaign import Campaign, summary, try_one, watchdog
 from tests.fuzz.corpus import seeds
 from tests.fuzz.memory import Answers, InMemory, Parts
 from tests.fuzz.workbench import Workbench
+from tests.support.outbox import waiting
 
 FILES = sorted(path for path in Path(__file__).parent.glob("regressions/*.*"))
 SEEDS = seeds()
@@ -63,7 +65,7 @@ def test_a_log_that_never_ends_is_left(bench: Workbench) -> None:
     """All its pieces together take no longer than the whole may."""
     controller, _ = bench.controller()
     reader = LogCollector("all", 1_000, 0.02, controller.logs.extraction)
-    (build, *_) = bench.run(controller.client.builds("team/app", 1))
+    (build, *_) = bench.run(newest_builds(controller.client, "team/app", 1)).builds
     endless = Endless()
 
     async def read() -> CollectedLog | None:
@@ -78,7 +80,7 @@ def test_a_log_that_never_ends_is_left(bench: Workbench) -> None:
 def test_a_damaged_payload_is_a_damaged_ledger(bench: Workbench) -> None:
     """SQLite is content with it, zlib is not."""
     targets.builds(bench, SEEDS["builds"][-2])
-    (waiting, *_) = bench.ledger.outbox.waiting("sei", 1)
+    (delivery,) = waiting(bench.ledger, "sei", 1)
     path = bench.directory / "ledger.db"
     conn = sqlite3.connect(path)
     with conn:
@@ -87,7 +89,7 @@ def test_a_damaged_payload_is_a_damaged_ledger(bench: Workbench) -> None:
         builds = [row[0] for row in conn.execute("select build from payload")]
     conn.close()
     for ask in (
-        lambda ledger: ledger.outbox.queued("sei", waiting[0]),
+        lambda ledger: ledger.queue.get("sei", delivery),
         lambda ledger: ledger.page_queries.payload(builds[0]),
         lambda ledger: ledger.logs.text(builds[0]),
     ):

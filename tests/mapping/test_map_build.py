@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from poller.config.rules import Rule
 from poller.core.escape import clip
 from poller.jenkins.build import Action, ArchivedFile, Build, Change, ChangeSet
-from poller.jenkins.stage import FlowNode, NodeError, Stage, StageTree
+from poller.jenkins.stage import Stage, StageTree, Step
+from poller.jenkins.stages.wfapi import FlowNode, NodeError, WfapiRun, WfapiStage, stage_tree
 from poller.mapping.map_build import MappedRun
 from poller.mapping.names import JobInfo, SeiInstance
 from poller.mapping.payload import encode
@@ -255,7 +256,7 @@ def test_addresses_without_credentials() -> None:
 )  # fmt: skip
 def test_stage_states(status: str | None, result: str, state: str) -> None:
     """wfapi's words in SEI's; a new word is passed on."""
-    (stage,) = run_of(build(), tree=StageTree("7", stages=[Stage("6", "Build", status)]))[
+    (stage,) = run_of(build(), tree=stage_tree(WfapiRun("7", [WfapiStage("6", "Build", status)])))[
         "job_run"
     ]["stages"]
     assert (result, state) == (stage["result"], stage["state"])
@@ -266,7 +267,7 @@ def test_a_stage_and_its_steps() -> None:
     step = FlowNode(
         "7", "Shell Script", "FAILED", "curl --token abc https://u:pw@h/", 1_700_000_000_000, None
     )
-    stage = Stage(
+    stage = WfapiStage(
         "6",
         "Build",
         "FAILED",
@@ -275,7 +276,8 @@ def test_a_stage_and_its_steps() -> None:
         NodeError("token=abc123"),
         [step, FlowNode(None)],
     )
-    run = run_of(build(), tree=StageTree("7", stages=[stage, Stage(None, "no id")]))
+    tree = stage_tree(WfapiRun("7", [stage, WfapiStage(None, "no id")]))
+    run = run_of(build(), tree=tree)
     assert run["job_run"]["stages"] == [
         {
             "id": "6", "startTime": "2023-11-14T22:13:20.123Z", "displayName": "Build",
@@ -295,7 +297,7 @@ def test_a_stage_and_its_steps() -> None:
 def test_no_stage_tree_is_null() -> None:
     """And a tree without stages is one."""
     assert run_of(build())["job_run"] is None
-    assert run_of(build(), tree=StageTree("7"))["job_run"] == {"stages": []}
+    assert run_of(build(), tree=StageTree())["job_run"] == {"stages": []}
 
 
 anything = st.recursive(
@@ -333,15 +335,10 @@ def test_cleaned_text_is_text(text: str, limit: int) -> None:
 
 def test_a_large_payload_leaves_out_steps_then_stages() -> None:
     """It is never refused for its size, and says what is missing."""
-    steps = [FlowNode(str(n), "Shell Script", "SUCCESS", "x" * 1000) for n in range(90)]
+    steps = [Step(str(n), "Shell Script", description="x" * 1000) for n in range(90)]
 
     def sized(stages: int, limit: int) -> tuple[bytes, str | None]:
-        tree = StageTree(
-            "7",
-            stages=[
-                Stage(str(n), "é" * 200, "SUCCESS", stageFlowNodes=steps) for n in range(stages)
-            ],
-        )
+        tree = StageTree([Stage(str(n), "é" * 200, steps=steps) for n in range(stages)])
         done = map_one(build(), tree)
         assert isinstance(done, MappedRun)
         return limit_size(done.run, limit)
@@ -390,7 +387,7 @@ def test_redaction_of_ones_own() -> None:
 def test_texts_of_stages_hide_secrets(patterns: tuple[str, ...], expected: list[str]) -> None:
     """Names, too; by patterns of the user that hold for a whole text, too."""
     stages = [Stage("1", "Deploy"), Stage("2", "a"), Stage("3", "--token abc")]
-    run = run_of(build(), tree=StageTree("7", stages=stages), redactor=Redactor((), patterns))
+    run = run_of(build(), tree=StageTree(stages), redactor=Redactor((), patterns))
     assert expected == [stage["displayName"] for stage in run["job_run"]["stages"]]
 
 
@@ -402,5 +399,5 @@ def test_texts_of_stages_hide_secrets(patterns: tuple[str, ...], expected: list[
 )  # fmt: skip
 def test_times_of_stages(millis: int | None, expected: str | None) -> None:
     """ISO 8601 in UTC; left out where there is none that a calendar has."""
-    tree = StageTree("7", stages=[Stage("1", "a", startTimeMillis=millis)])
+    tree = StageTree([Stage("1", "a", start=millis)])
     assert expected == run_of(build(), tree=tree)["job_run"]["stages"][0].get("startTime")

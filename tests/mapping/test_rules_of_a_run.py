@@ -20,7 +20,7 @@ from poller.mapping.rules import Facts, Skip, early_skip, rules_of
 from poller.mapping.size_limit import limit_size
 from tests.support.git_build import JOB, SHA, build, causes, git, map_one, policy
 
-ROLLED_BACK = StageTree("7", stages=[Stage("6", "Rollback", "SUCCESS")])
+ROLLED_BACK = StageTree([Stage("6", "Rollback", "SUCCESS", "FINISHED")])
 NO_TREE_FIELDS = ("module_name", "project_name", "themes", "cfr_status", "artifacts")
 
 

@@ -4,7 +4,6 @@ run back for ever."""
 from __future__ import annotations
 
 import json
-import sqlite3
 from typing import Any
 
 import pytest
@@ -17,13 +16,6 @@ MANIFEST = {
          "name": "app", "qualifier": 42, "hash": "sha256:ab", "metadata": {"team": "x", "token": "t"}}
     ]
 }  # fmt: skip
-
-
-def retry_now(site: Site, failures: int) -> None:
-    """As if the job had failed so often, and its time had come."""
-    with sqlite3.connect(site.ledger) as conn:
-        conn.execute("update job set retry_at = 0, failures = ?", (failures,))
-    conn.close()
 
 
 def test_the_chain_of_a_run(site: Site) -> None:
@@ -138,8 +130,7 @@ def test_an_outage_holds_a_run_back_for_a_while(site: Site, path: str) -> None:
     assert "down #1" in result.stdout
     assert [run["job_full_name"] for run in site.sei.received] == ["up"]
     site.jenkins.clear_faults()
-    retry_now(site, 1)
-    assert site.run("once").returncode == 0
+    site.look_again()
     assert (site.sei.received[1]["user_id"], len(site.sei.received[1]["artifacts"])) == ("ada", 1)
 
 
@@ -151,8 +142,9 @@ def test_an_outage_without_end_does_not(site: Site, path: str) -> None:
     down.archive("sei-artifacts.json", json.dumps(MANIFEST).encode())
     site.jenkins.fail(path, status=503)
     assert site.run("once").returncode == 75
-    retry_now(site, 4)
-    assert site.run("once").returncode == 0
+    site.look_again(3)
+    assert len(site.sei.received) == 1
+    site.look_again()
     assert [run["job_full_name"] for run in site.sei.received] == ["up", "down"]
     told = site.read("status")["controllers"][0]["incomplete"]
     assert told["count"] == 1

@@ -16,7 +16,8 @@ from poller.status.health import Overdue
 from poller.status.html import clock_time, lasted, render, short, when
 from poller.status.problems import all_well, problems
 from poller.status.search import SHOWN, last_part
-from poller.status.snapshot import ControllerState, LedgerSize, SinkState, Snapshot
+from poller.status.sinks import SinkState
+from poller.status.snapshot import ControllerState, LedgerSize, Snapshot
 
 NOW = 1_764_000_000_000
 MINUTE = 60_000
@@ -91,12 +92,35 @@ def test_a_controller_in_words(change: dict[str, Any], expected: str) -> None:
         ),
         ({"queued": 2, "oldest": NOW - 16 * MINUTE}, "sei lags: 2 builds queued, the oldest for 16 min."),
         ({"rejected_lately": 1}, "sei rejected 1 build in the last day."),
+        (
+            {"queued": 1200, "oldest": NOW - 60 * MINUTE, "per_second": 6.0},
+            "sei is catching up: 1,200 queued, 6 a second, about 3 min.",
+        ),
+        (
+            {"queued": 3, "oldest": NOW - 60 * MINUTE, "alone": (3, 1)},
+            "sei takes others, but not 3 builds of 1 job; each is tried again.",
+        ),
     ],
 )  # fmt: skip
 def test_a_sink_in_words(change: dict[str, Any], expected: str) -> None:
     """Each state has its sentence; a queue that moves has none."""
     assert texts(sink=replace(SINK, **change)) == [expected]
     assert texts(sink=replace(SINK, queued=500, oldest=NOW - MINUTE)) == []
+
+
+def test_a_sink_that_left_the_config_in_words() -> None:
+    """What waits for it, and the two ways out."""
+    former = replace(state(), sinks=(), former_sinks=(replace(SINK, name="jsonl", queued=2),))
+    (problem,) = problems(former)
+    assert problem.text == "jsonl is not in the config, and 2 builds wait for it."
+    assert problem.command == "sei-poller retry --drop jsonl"
+
+
+def test_an_unknown_guid_in_words() -> None:
+    """It is bad: what SEI does not know it drops."""
+    (problem,) = problems(state(replace(WELL, guid_problem="SEI does not know the GUID x")))
+    assert (problem.severity, problem.detail) == ("bad", "SEI does not know the GUID x")
+    assert problem.text == "SEI does not know main: it would drop its runs."
 
 
 def test_the_worst_is_said_first() -> None:

@@ -19,7 +19,6 @@ from typing import Any
 
 from poller.config.settings import Settings
 from poller.delivery.outcome import PassResult
-from poller.delivery.retry_wait import service_wait
 from poller.demo.jenkins.builds import Build
 from poller.demo.jenkins.items import Jenkins
 from poller.demo.sei import Sei
@@ -167,7 +166,7 @@ class Day:
         self.program = Hasty(stage, directory, self.now)
         self.report = Report()
         self.down: dict[Server, int] = {}
-        self.send_at = self.failures = 0
+        self.send_at = 0
 
     def play(self) -> Report:
         """The whole day, and the hours after it; then SEI is compared with Jenkins."""
@@ -216,11 +215,9 @@ class Day:
         if self.now < self.send_at:
             return True
         done = self.program.drained()
-        self.failures = 0 if done.clean or done.delivered else self.failures + 1
-        if not done.clean:
-            wait = service_wait(self.failures + 1, done.retry_after, self.chance.random())
-            self.send_at = self.now + int(1000 * wait)
-        return left or not done.clean
+        wait = done.wait(self.now)
+        self.send_at = self.now + int(1000 * (wait or 0))
+        return left or wait is not None
 
     def _incomplete(self) -> set[tuple[str, int]]:
         """The builds whose runs went without causes further up, as the ledger says aloud."""

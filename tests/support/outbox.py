@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from poller.core.build_key import BuildKey
 from poller.ledger import Ledger
-from poller.ledger.outbox import QueuedDelivery
+from poller.ledger.deliveries.queue import QueuedDelivery
 from poller.ledger.records import Batch, BuildRow, JobState
 
 
+def waiting(ledger: Ledger, sink: str, limit: int = 1_000) -> list[int]:
+    """The ids of the oldest deliveries that wait for ``sink``."""
+    found = ledger.queue.due(sink, 2**53, limit)
+    for lane in ledger.queue.lanes(sink):
+        found += ledger.queue.untried(sink, lane, limit)
+    return sorted(delivery for delivery, _job in found)[:limit]
+
+
 def queued(ledger: Ledger, sink: str, limit: int = 1_000) -> list[QueuedDelivery]:
-    """The oldest deliveries that wait for ``sink``."""
-    found = (
-        ledger.outbox.queued(sink, delivery)
-        for delivery, _job in ledger.outbox.waiting(sink, limit)
-    )
+    """The same, whole."""
+    found = (ledger.queue.get(sink, delivery) for delivery in waiting(ledger, sink, limit))
     return [one for one in found if one is not None]
 
 

@@ -40,6 +40,8 @@ async def check(settings: Settings, environ: Mapping[str, str], now: int) -> lis
         *(_caught(jenkins.controller(one, environ, now, jobs)) for one in settings.controllers)
     )
     results = [files.ledger(Path(settings.ledger.path)), *(one for of in controllers for one in of)]
+    if settings.jsonl is not None:
+        results += files.jsonl(Path(settings.jsonl.path))
     if settings.sei is not None:
         results += await _caught(sei.sei(settings.sei, settings.controllers, environ, now))
     if settings.harness is not None:

@@ -14,6 +14,7 @@ from poller.config.load import owners
 from poller.config.secrets import file_of
 from poller.config.settings import Settings
 from poller.core.errors import LedgerError
+from poller.delivery.jsonl import check_regular
 from poller.ledger import Ledger
 
 LEAST_FREE = 100 * 1024 * 1024
@@ -37,11 +38,25 @@ def ledger(path: Path) -> CheckResult:
         return wrong(SUBJECT, saw, "make room on its disk")
     if there:
         try:
-            Ledger(path, read_only=True).close()
+            with Ledger(path, read_only=True) as opened:
+                former = opened.outbox.former_sinks()
         except LedgerError as error:
             return wrong(SUBJECT, str(error), error.hint, LEDGER)
         saw += f", {path.stat().st_size // 2**10:,} KiB"
+        for name, queued in former.items():
+            cure = f"put it back, or: sei-poller retry --drop {name}"
+            return warning(SUBJECT, f"{name}: {queued} queued, and it is not in the config", cure)
     return ok(SUBJECT, saw)
+
+
+def jsonl(path: Path) -> list[CheckResult]:
+    """That runs can't be appended to it; nothing where they can, as far as can be seen."""
+    try:
+        check_regular(path)
+    except OSError as error:
+        cure = "give [jsonl] path a file on a disk"
+        return [wrong("jsonl", f"{path}: {error.strerror}", cure)]
+    return []
 
 
 def exposed(config: Path, settings: Settings, environ: Mapping[str, str]) -> list[CheckResult]:
