@@ -188,7 +188,7 @@ def _found_out(
         "trigger_chain": trigger_chain(build, enriched.upstream, config.causes),
     }
     sources = {
-        "job_run": "no stages" if tree is None else "wfapi's stage tree",
+        "job_run": "no stages" if tree is None else f"{tree.source}'s stage tree",
         "scm_commit_ids": redactor.text(commits_source),
         "themes": rule.source("themes"),
         "cfr_status": rule.source("cfr_status"),
