@@ -18,7 +18,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import backfill, idle, ledger_figures, live, mapping, once, reconcile, stages
+from bench import (
+    backfill,
+    idle,
+    ledger_figures,
+    live,
+    mapping,
+    once,
+    reconcile,
+    secret_rates,
+    stages,
+)
 from bench.figure import Figure, Results, decoded, unmeasured
 from bench.report import all_figures, table, write
 from bench.size import Say, Size
@@ -35,6 +45,7 @@ SECTIONS: Mapping[str, Section] = {
     "ledger": ledger_figures.figures,
     "reconcile": reconcile.figures,
     "mapping": mapping.figures,
+    "secrets": secret_rates.figures,
 }
 
 

@@ -173,6 +173,7 @@ def controller_of_config(
         since=parse_when(controller.since, common.clock()),
         max_connections=controller.max_connections,
         renumber=controller.recreated_jobs == "renumber",
+        modules=controller.modules,
         instance=SeiInstance(
             instance_name=controller.effective_instance_name,
             instance_guid=controller.instance_guid or "",

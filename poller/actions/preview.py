@@ -10,6 +10,7 @@ from poller.core.errors import NoSuchBuild, NotFound
 from poller.ledger.records import JobState
 from poller.mapping.iacm_execution import NewExecution, NoExecution, encode, new_execution
 from poller.mapping.map_build import MappedRun, map_build
+from poller.mapping.names import WITH_MODULES
 from poller.mapping.rules import Skip
 from poller.mapping.size_limit import limit_size
 from poller.polling.controller import Controller
@@ -71,4 +72,6 @@ async def preview(
     body, left_out = limit_size(done.run, one.mapping.body_limit)
     execution = new_execution(done.run, enriched.tree, done.settings)
     incomplete = tuple(lack.why for lack in enriched.incomplete)
+    if enriched.build.cls in WITH_MODULES and not one.wants_modules(job):
+        incomplete += ("runs of its modules or configurations: modules = true sends them",)
     return Preview(one.name, done, body, left_out, incomplete, execution)

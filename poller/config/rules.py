@@ -48,6 +48,12 @@ def _cfr_status(value: Any) -> Any:
     return value
 
 
+def _skip(value: Any) -> Any:
+    if not isinstance(value, bool) and not (isinstance(value, str) and value):
+        raise ValueError("true, false, or the reason as a text")
+    return value
+
+
 TEMPLATES = ("project_name", "module_name", "pipeline", "branch_name", "user_id", "repo_url")
 
 
@@ -63,11 +69,13 @@ class When(Table):
     )
     parameter: dict[str, Pattern] = Field({}, description="Parameter = pattern of its value.")
 
-    @property
-    def patterns(self) -> list[str]:
-        """All of them."""
-        own = (self.branch, self.result, self.cause, self.user, self.agent)
-        return [one for one in own if one is not None] + list(self.parameter.values())
+    @cached_property
+    def conditions(self) -> tuple[tuple[str, str], ...]:
+        """Each fact that is asked for, a parameter as ``param.NAME``, and its pattern."""
+        facts = ("result", "agent", "branch", "user", "cause")
+        own = [(fact, getattr(self, fact)) for fact in facts]
+        own += [(f"param.{name}", pattern) for name, pattern in self.parameter.items()]
+        return tuple((fact, pattern) for fact, pattern in own if pattern is not None)
 
 
 class Rule(Table):
@@ -105,7 +113,12 @@ class Rule(Table):
     results: dict[str, Name] = Field(
         {}, description="Jenkins' result = SEI's result, or skip; before those of [sei.results]."
     )
-    skip: bool | Name = Field(False, description="Don't send these builds; or why not.")
+    modules: bool | None = Field(
+        None, description="Collect Maven modules and matrix configurations of these jobs, or not."
+    )
+    skip: Annotated[bool | Name, BeforeValidator(_skip)] = Field(
+        False, description="Don't send these builds; or why not."
+    )
     iacm_workspace: Name | None = Field(
         None, description="Record the builds at Harness IaCM, in this workspace; needs [harness]."
     )
@@ -130,7 +143,9 @@ class Rule(Table):
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
-        known = {"job", "branch"}.union(*map(groups_of, (self.match, *self.when.patterns)))
+        known = {"job", "branch"}.union(
+            *map(groups_of, (self.match, *(pattern for _, pattern in self.when.conditions)))
+        )
         for key, text in self.templates.items():
             for name in sorted(names(text) - known):
                 if not name.startswith("param."):

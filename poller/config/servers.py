@@ -122,6 +122,9 @@ class ControllerConfig(ServerConfig):
     )
     logs: Literal["none", "failed", "all"] = Field("none", description="Console logs to keep.")
     log_limit: Size = Field(2**20, description="The most that is kept of a console log.")
+    modules: bool = Field(
+        False, description="Collect Maven modules and matrix configurations, each as a run."
+    )
     answer_limit: Size = Field(
         32 * 2**20, ge=2**20, description="The largest answer that is read; larger: in parts."
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Collection
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
@@ -38,6 +38,12 @@ def _text(parse: Callable[[str], int], form: str) -> Callable[[Any], int]:
 def _regex(pattern: str) -> str:
     compile_regex(pattern)
     return pattern
+
+
+def _flag(value: Any) -> Any:
+    if not isinstance(value, bool) and value != "unset":
+        raise ValueError('true, false or "unset"')
+    return value
 
 
 def _template(text: str) -> str:
@@ -127,7 +133,7 @@ NAME_LENGTH = 250
 Name = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH)]
 Template = Annotated[str, Field(min_length=1, max_length=1_000), AfterValidator(_template)]
 """A text with places in braces."""
-Flag: TypeAlias = bool | Literal["unset"]
+Flag = Annotated[bool | Literal["unset"], BeforeValidator(_flag)]
 """A field that is sent as true or false, or is left out."""
 
 

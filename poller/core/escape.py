@@ -62,5 +62,6 @@ def clean(text: str) -> str:
 
 def clip(text: str, limit: int) -> str:
     """The clean ``text``, cut at ``limit`` characters."""
-    text = clean(text)
+    if not text.isprintable():
+        text = clean(text)
     return text if len(text) <= limit else text[: limit - 1] + ELLIPSIS

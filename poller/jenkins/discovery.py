@@ -6,10 +6,7 @@ which builds run now is the other half.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
-
-from msgspec import Struct
 
 from poller.core.build_key import BuildKey
 from poller.core.errors import BadAnswer, RemoteError, is_away
@@ -18,13 +15,15 @@ from poller.jenkins.answers import within, worth_splitting
 from poller.jenkins.build import LAST_MS, LONG, MOST_BUILDS
 from poller.jenkins.client import JenkinsClient
 from poller.jenkins.folder_memory import FolderParts
-from poller.jenkins.paths import is_name
+from poller.jenkins.item import Item, ItemTree
+from poller.jenkins.paths import MODULE, is_name
 
 LEVELS = 4
 """Levels of the tree that are asked at once before the depth of a controller is known."""
 
 MOST_LEVELS = 60
-"""The URL must stay under 8 kB: a level costs some 60 characters, and is percent-encoded."""
+"""The URL must stay under 8 kB: a level costs some 60 characters, and is percent-encoded; with
+modules, three times as much."""
 
 DEEPEST = 200
 """Levels of folders that are gone down to: no Jenkins has so many, but an answer may say so."""
@@ -32,6 +31,10 @@ DEEPEST = 200
 MOST_ASKED = 10_000
 """Folders that are asked for by themselves in one poll; the next poll asks deeper at once."""
 
+MODULES = ("modules", "activeConfigurations")
+"""Where a Maven project and a matrix have jobs that are no items."""
+
+WITH_MODULES = ("hudson.maven.MavenModuleSet", "hudson.matrix.MatrixProject")
 MOST_NAMELESS = 10
 """Items of which nothing can be had, after which no more of their folder is asked for."""
 
@@ -40,44 +43,24 @@ FOLDERS = (MULTIBRANCH, ".Folder", ".OrganizationFolder")
 PIPELINE_JOB = "org.jenkinsci.plugins.workflow.job.WorkflowJob"
 
 
-class Item(Struct, frozen=True, gc=False):
-    """One job as the item tree shows it. ``newest`` are its two newest builds, asked for in the
-    first poll only: none where it has none, None where it was not asked."""
-
-    full_name: str
-    cls: str
-    next_build_number: int
-    multibranch: bool = False
-    newest: tuple[BuildKey, ...] | None = None
-
-
-@dataclass
-class ItemTree:
-    """A controller's items, as they were read; ``where`` names it.
-
-    ``unread`` are folders that could not be read whole, with the reason; the top is "".
-    ``malformed`` counts the items that were not what Jenkins exports. ``depth`` is the number of
-    levels that hold items.
-    """
-
-    where: str = ""
-    items: dict[str, Item] = field(default_factory=dict)
-    unread: dict[str, str] = field(default_factory=dict)
-    malformed: int = 0
-    depth: int = 1
-
-
 async def fetch_items(
-    client: JenkinsClient, depth: int | None, *, first: bool, globs: Globs | None = None
+    client: JenkinsClient,
+    depth: int | None,
+    *,
+    first: bool,
+    globs: Globs | None = None,
+    modules: bool = False,
 ) -> ItemTree:
-    """Every job of the controller. ``depth`` is what an earlier poll found, None in the first.
+    """Every job of the controller, with ``modules`` those of Maven modules and of matrices'
+    configurations, too. ``depth`` is what an earlier poll found, None in the first.
 
     One request, and one more for each folder deeper than ``depth``. A folder that can't be had in
     one answer is had in parts; what ``globs`` exclude is not asked for then. Raises RemoteError
     when nothing of the top can be read; a folder that can't be is reported in the result.
     """
-    levels = min(depth or LEVELS, MOST_LEVELS)
-    reader = _TreeReader(client, tree(levels, first=first), _fields(first=first), globs)
+    levels = min(depth or LEVELS, MOST_LEVELS // 3 if modules else MOST_LEVELS)
+    whole = tree(levels, first=first, modules=modules)
+    reader = _TreeReader(client, whole, _fields(first=first, modules=modules), globs)
     return await reader.read()
 
 
@@ -194,14 +177,15 @@ class _TreeReader:
 NO_JOBS = "there are no jobs in it"
 
 
-def _fields(*, first: bool) -> str:
+def _fields(*, first: bool, modules: bool = False) -> str:
     newest = ",builds[number,timestamp,queueId]{0,2}" if first else ""
-    return f"_class,fullName,nextBuildNumber{newest}"
+    own = f"_class,fullName,nextBuildNumber{newest}"
+    return ",".join([own, *(f"{key}[{own}]" for key in MODULES if modules)])
 
 
-def tree(levels: int, *, first: bool) -> str:
+def tree(levels: int, *, first: bool, modules: bool = False) -> str:
     """The ``tree=`` of ``levels`` levels; below the last, a bare ``jobs`` shows what is left."""
-    fields = _fields(first=first)
+    fields = _fields(first=first, modules=modules)
     asked = "jobs"
     for _ in range(levels):
         asked = f"jobs[{fields},{asked}]"
@@ -235,24 +219,48 @@ def walk(
             full_name = child.get("fullName") if type(child) is dict else None
             if type(full_name) is not str or not full_name or not is_name(full_name):
                 found.malformed += 1
-            elif type(kind := child.get("_class", "")) is not str:
+            elif type(child.get("_class", "")) is not str:
                 # No text is not another class, which would make it another job.
                 found.malformed += 1
             elif "nextBuildNumber" not in child:
                 stack.append((child, level + 1, is_multibranch(child), full_name))
-            elif type(number := child["nextBuildNumber"]) is not int or not (
-                0 < number <= MOST_BUILDS
-            ):
+            elif (item := _item(child, full_name, multibranch=multibranch)) is None:
                 found.malformed += 1
             else:
-                found.items[full_name] = Item(
-                    full_name,
-                    kind,
-                    number,
-                    multibranch,
-                    _keys(child["builds"]) if "builds" in child else None,
-                )
+                found.items[full_name] = item
+                found.items |= _modules(child, full_name)
     return deeper
+
+
+def _item(child: dict[str, Any], full_name: str, *, multibranch: bool = False) -> Item | None:
+    number = child.get("nextBuildNumber")
+    if type(number) is not int or not 0 < number <= MOST_BUILDS:
+        return None
+    newest = _keys(child["builds"]) if "builds" in child else None
+    return Item(full_name, child.get("_class", ""), number, multibranch, newest)
+
+
+def _modules(project: dict[str, Any], full_name: str) -> dict[str, Item]:
+    """The jobs of a project's modules or configurations; what is none is passed over."""
+    found: dict[str, Item] = {}
+    for key in MODULES:
+        children = project.get(key)
+        for child in children if isinstance(children, list) else ():
+            own = child.get("fullName") if isinstance(child, dict) else None
+            if not isinstance(own, str) or not own.startswith(f"{full_name}/"):
+                continue
+            name = own.removeprefix(f"{full_name}/")
+            module = full_name + MODULE + name
+            if (
+                name
+                and "/" not in name
+                and is_name(module)
+                and type(child.get("_class", "")) is str
+            ):
+                item = _item(child, module)
+                if item is not None:
+                    found[module] = item
+    return found
 
 
 def _keys(builds: Any) -> tuple[BuildKey, ...] | None:

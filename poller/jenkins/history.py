@@ -10,7 +10,7 @@ from poller.jenkins.answers import decode_if, worth_splitting
 from poller.jenkins.build import SUMMARY_TREE, Build, Millis, Number, QueueId, is_completed
 from poller.jenkins.build_values import read_page
 from poller.jenkins.client import BUILDS_PER_PAGE, JenkinsClient
-from poller.jenkins.discovery import Item
+from poller.jenkins.item import Item
 
 AT_ONCE = 100_000
 """Builds of a history that are asked for at once: some 18 MB, and up to 50 MB of memory."""

@@ -33,13 +33,27 @@ def shown_path(full_name: str) -> str:
     """``mb/feature%2Fone`` → ``job/mb/job/feature%252Fone/``; the top is the empty string.
 
     A branch's name is percent-encoded in ``fullName`` already and again in the URL
-    (measured on Jenkins 2.448).
+    (measured on Jenkins 2.448). A module's job, ``shop//api``, is at ``job/shop/api/``.
     """
-    return "".join(
+    name, _, module = full_name.partition(MODULE)
+    path = "".join(
         f"job/{quote(segment, safe='', errors='replace')}/"
-        for segment in full_name.split("/")
+        for segment in name.split("/")
         if segment
     )
+    return path + (f"{quote(module, safe=MODULE_SAFE, errors='replace')}/" if module else "")
+
+
+MODULE = "//"
+"""Between a Maven project or matrix and the name of one of its modules or configurations, whose
+jobs are no items: no other job's name has it."""
+
+MODULE_SAFE = ":=,"
+
+
+def public_name(full_name: str) -> str:
+    """As Jenkins has it in ``fullName``."""
+    return full_name.replace(MODULE, "/")
 
 
 def build_of_url(url: str, root: str = "") -> tuple[str, int] | None:
@@ -62,6 +76,9 @@ def build_of_url(url: str, root: str = "") -> tuple[str, int] | None:
     while len(rest) >= 2 and rest[0] == "job":
         names.append(unquote(rest[1]))
         rest = rest[2:]
+    if names and len(rest) >= 2 and rest[1].isdecimal() and not rest[0].isdecimal():
+        names += ["", unquote(rest[0])]
+        rest = rest[1:]
     if not names or not rest or not rest[0].isdecimal() or len(rest[0]) > MOST_DIGITS:
         return None
     return "/".join(names), int(rest[0])

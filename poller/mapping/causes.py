@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any
 
 from poller.config.servers import SYSTEM
-from poller.core.escape import NAME, clip
+from poller.core.escape import FULL_NAME, NAME, clip
 from poller.jenkins.build import MOST_BUILDS, Action, Build
 from poller.mapping.evidence import UpstreamBuild
 from poller.mapping.payload import Trigger
@@ -105,7 +105,7 @@ def trigger_chain(
             named.add(key)
             above = known.get(key)
             yield Trigger(
-                clip(key[0], NAME),
+                clip(key[0], FULL_NAME),
                 UPSTREAM,
                 str((above.build_number if above is not None else 0) or key[1]),
                 list(triggers(iter(above.causes), level + 1)) if above is not None else [],

@@ -16,6 +16,7 @@ from poller.config.rules import Rule, StageCondition
 from poller.config.servers import DEFAULT_CAUSES
 from poller.config.types import Flag
 from poller.core.escape import FULL_NAME, NAME, TEXT, clip
+from poller.jenkins.paths import public_name
 from poller.mapping.artifacts import artifacts, ci_and_cd
 from poller.mapping.causes import cause_chain, trigger_chain, user_id
 from poller.mapping.evidence import EnrichedBuild, UpstreamBuild
@@ -29,7 +30,7 @@ from poller.mapping.names import (
     qualified_name,
     web_url,
 )
-from poller.mapping.params import counts_of_tests, job_run_params, text_of
+from poller.mapping.params import counts_of_tests, text_of, with_given
 from poller.mapping.payload import JobRun
 from poller.mapping.redaction import Redactor
 from poller.mapping.rules import Facts, MatchedRule, Skip, cfr_status, decide, result_or_skip
@@ -79,7 +80,7 @@ def map_build(
     user = user_id(cause_chain(build, enriched.upstream), config.causes)
     checkout = primary(build, config.ignore_repos, None, job.own_branch)
     branch = branch_name(job, *checkout)
-    facts = Facts(job.full_name, build, redactor, branch[0] or "", user[0])
+    facts = Facts(public_name(job.full_name), build, redactor, branch[0] or "", user[0])
     rule = decide(job.rules, facts)
     result = result_or_skip(rule, build, config.results)
     if isinstance(result, Skip):
@@ -98,9 +99,9 @@ def map_build(
     given = _given(instance, job, enriched)
     more, more_sources = _found_out(job, enriched, config, rule, checkout[0], given["web_url"])
     counts = counts_of_tests(build) if instance.test_counts else {}
-    more["job_run_params"] = job_run_params(
-        build, redactor, {**counts, **rule.settings.job_run_params}
-    )
+    more["job_run_params"] = facts.params
+    if given_params := {**counts, **rule.settings.job_run_params}:
+        more["job_run_params"] = with_given(facts.params, given_params, redactor)
     run = JobRun(result=clip(result[0], NAME), **given, **fields, **more)
     explained = {**FIXED, **sources, **more_sources, "result": result[1]}
     return MappedRun(run, rule.name, rule.settings, explained)
@@ -187,7 +188,7 @@ def _found_out(
         "trigger_chain": trigger_chain(build, enriched.upstream, config.causes),
     }
     sources = {
-        "job_run": "no stages" if tree is None else "wfapi's stage tree",
+        "job_run": "no stages" if tree is None else f"{tree.source}'s stage tree",
         "scm_commit_ids": redactor.text(commits_source),
         "themes": rule.source("themes"),
         "cfr_status": rule.source("cfr_status"),

@@ -11,11 +11,16 @@ from urllib.parse import unquote, urlsplit
 
 from poller.core.escape import TEXT, clip
 from poller.jenkins.build import Build
-from poller.jenkins.paths import shown_path
+from poller.jenkins.paths import MODULE, public_name, shown_path
 from poller.mapping.rules import JobRules
 from poller.mapping.scm import without_credentials
 
-MAVEN_MODULE_BUILD = "hudson.maven.MavenBuild"
+MODULE_BUILDS = {
+    "hudson.maven.MavenBuild": "the Maven module",
+    "hudson.matrix.MatrixRun": "the matrix configuration",
+}
+WITH_MODULES = ("hudson.maven.MavenModuleSetBuild", "hudson.matrix.MatrixBuild")
+"""Builds that have others below them, which are sent where the config asks for it."""
 
 
 @dataclass(frozen=True)
@@ -53,29 +58,31 @@ class JobInfo:
 
 def pipeline(job: JobInfo, build: Build) -> tuple[str, str]:
     """The job's name, of a branch or a Maven module the project's; and which of them it is."""
-    segments = job.full_name.split("/")
+    segments = public_name(job.full_name).split("/")
     if job.multibranch and len(segments) > 1:
         return segments[-2], "the multibranch project's name"
-    if build.cls == MAVEN_MODULE_BUILD and len(segments) > 1:
-        return segments[-2], "the Maven project's name"
+    if build.cls in MODULE_BUILDS and len(segments) > 1:
+        return segments[-2], "the project's name"
     return segments[-1], "the job's name"
 
 
 def job_full_name(instance: SeiInstance, job: JobInfo) -> str:
     """``fullName``; or as the plugin has it, the path of the job's folder below ``jobs/``."""
+    project, _, module = job.full_name.partition(MODULE)
     if not instance.plugin_names:
-        return job.full_name
-    *parents, name = job.full_name.split("/")
+        return public_name(job.full_name)
+    *parents, name = project.split("/")
     if job.own_branch is not None:
         return "/jobs/".join(parents) + f"/branches/{branch_folder(job.own_branch)}"
-    return "/jobs/".join([*parents, name])
+    below = f"/modules/{module.replace(':', '$')}" if module else ""
+    return "/jobs/".join([*parents, name]) + below
 
 
 def qualified_name(instance: SeiInstance, job: JobInfo) -> str:
     """``fullName``, with the branch segment of a multibranch job decoded; of the plugin's name, all
     but the words that it has between."""
     if job.own_branch is None:
-        return job.full_name
+        return public_name(job.full_name)
     last = branch_folder(job.own_branch) if instance.plugin_names else job.own_branch
     return f"{job.full_name.rpartition('/')[0]}/{last}"
 
@@ -125,15 +132,15 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuv"
 
 
 def module_name(job: JobInfo, build: Build) -> tuple[str | None, str]:
-    """The Maven module whose build it is."""
-    if build.cls == MAVEN_MODULE_BUILD:
-        return job.full_name.rpartition("/")[2], "the Maven module"
-    return None, "no rule, no Maven module"
+    """The Maven module, or the configuration of a matrix, whose build it is."""
+    if build.cls in MODULE_BUILDS:
+        return job.full_name.rpartition("/")[2], MODULE_BUILDS[build.cls]
+    return None, "no rule, no module"
 
 
 def execution_id(instance: SeiInstance, job: JobInfo, build: Build) -> str:
     """The same for ever, and of no other build: a run that is sent twice can be recognised."""
-    name = f"{job.full_name}\n{job.id_generation}\n{build.number}\n{build.timestamp}"
+    name = f"{public_name(job.full_name)}\n{job.id_generation}\n{build.number}\n{build.timestamp}"
     return str(uuid.uuid5(uuid.UUID(instance.instance_guid), name))
 
 

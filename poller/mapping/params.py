@@ -8,7 +8,7 @@ is replaced. A password has no ``value`` in Jenkins' JSON at all (measured).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from poller.core.escape import NAME, TEXT, clip
@@ -40,20 +40,28 @@ def parameters(build: Build) -> Iterator[Mapping[str, Any]]:
             yield from (p for p in action.parameters if isinstance(p, dict))
 
 
-def job_run_params(
-    build: Build, redactor: Redactor, given: Mapping[str, str] | None = None
-) -> list[Param]:
+def job_run_params(build: Build, redactor: Redactor) -> list[Param]:
     """What of the parameters is sent, each name once; one without a value would make SEI drop the
-    run. Those ``given`` by a rule come first."""
+    run."""
     found: dict[str, Param] = {}
-    for name, text in (given or {}).items():
-        if not redactor.is_secret_name(name):
-            found[name] = Param(STRING, clip(name, NAME), clip(redactor.text(text), TEXT))
     for parameter in parameters(build):
         param = _param(parameter, redactor)
         if param is not None:
             found.setdefault(param.name, param)
     return list(found.values())[:MOST]
+
+
+def with_given(
+    params: Sequence[Param], given: Mapping[str, str], redactor: Redactor
+) -> list[Param]:
+    """The parameters and those ``given`` by a rule, which come first and take their place."""
+    first = [
+        Param(STRING, clip(name, NAME), clip(redactor.text(text), TEXT))
+        for name, text in given.items()
+        if not redactor.is_secret_name(name)
+    ]
+    names = {param.name for param in first}
+    return [*first, *(param for param in params if param.name not in names)][:MOST]
 
 
 def redactor_of(build: Build, redactor: Redactor) -> Redactor:
@@ -81,9 +89,9 @@ def counts_of_tests(build: Build) -> dict[str, str]:
     }
 
 
-def texts(build: Build, redactor: Redactor) -> dict[str, str]:
-    """The values of the parameters that are sent, as text."""
-    return {one.name: _word(one.value) for one in job_run_params(build, redactor)}
+def texts(params: Sequence[Param]) -> dict[str, str]:
+    """Their values as text."""
+    return {param.name: _word(param.value) for param in params}
 
 
 def text_of(build: Build, name: str) -> str | None:

@@ -30,6 +30,7 @@ from poller.mapping.secret_patterns import (
     KEY_END,
     KEY_LINE,
     NAME_WORDS,
+    ORACLE,
     PLAIN_LINES,
     TOKENS,
     is_plain_word,
@@ -38,6 +39,17 @@ from poller.mapping.secret_patterns import (
 
 SHORTEST_VALUE = 8
 """Characters of a value that is hidden in texts; a shorter one is a part of too many words."""
+
+SHORTEST_WORD = 10
+"""Letters of a single word that may be a secret."""
+
+USUAL_WORDS = frozenset({
+    "administrator", "credentials", "deployment", "development", "environment", "integration",
+    "kubernetes", "management", "monitoring", "operations", "preproduction", "production",
+    "repository",
+})  # fmt: skip
+SHORTEST_PIN = 4
+"""Digits."""
 
 PLAIN_VALUES = frozenset({
     "true", "false", "none", "null", "nil", "undefined", "yes", "no", "required", "optional",
@@ -49,6 +61,7 @@ _VARIABLE = re.compile(r"\$\{?[A-Z_][A-Z0-9_]*\}?")
 _WORDS = re.compile(r"(?:[A-Za-z]+|v?\d+)(?:[-_./:](?:[A-Za-z]+|v?\d+))*")
 """Words, versions and numbers with what joins them: ``payments-v2``. Names look like that."""
 
+_WORD_BYTES = re.compile(_WORDS.pattern.encode())
 _HIDDEN = HIDDEN.encode()
 _DASHES = b"-----BEGIN"
 _KEY_BEGIN, _KEY_LINE, _KEY_END = map(re.compile, (KEY_BEGIN, KEY_LINE, KEY_END))
@@ -69,7 +82,7 @@ class Redactor:
         pieces = [max(re.findall(r"[a-z0-9]+", name), key=len, default="") for name in self._names]
         words_of_names = "|".join([*NAME_WORDS, *(one for one in pieces if len(one) > 2)])
         named = f"((?i:{words_of_names}){AND_VALUE}"
-        every = [f"({tokens})", *IN_CONTEXT, BASIC, named]
+        every = [f"({tokens})", *IN_CONTEXT, BASIC, ORACLE, named]
         self._built_in = re2.compile("|".join(every), options)
         self._name = self._built_in.groups - 3
         self._commands = re2.compile("|".join(COMMANDS), options)
@@ -120,7 +133,10 @@ class Redactor:
     def may_contain_secret(self, texts: Iterable[str]) -> bool:
         """Whether something in one of the texts may look like a secret: one search of all of them
         is cheaper than one of each, and mostly there is nothing."""
-        joined = "\n".join(map(clean, texts)).encode("utf-8", "replace")
+        together = "\n".join(texts)
+        if not together.replace("\n", "").isprintable():
+            together = clean(together)
+        joined = together.encode("utf-8", "replace")
         if self._values is not None and self._values.search(joined):
             return True
         # What is found in one text is found in the joined one, too, but for its ends.
@@ -136,7 +152,9 @@ class Redactor:
                 at = match.end(self._name)
                 if not self._is_secret(raw, match, match.start(self._name), start, end):
                     continue
-            elif group == self._name - 1 and not _is_basic(match[group]):
+            elif (group == self._name - 2 and not _is_basic(match[group])) or (
+                group == self._name - 1 and _WORD_BYTES.fullmatch(match[group])
+            ):
                 at = end
                 continue
             if start < end:
@@ -161,6 +179,8 @@ class Redactor:
             return False  # where a shell is
         if not is_plain_word(name):
             return not (last.endswith(("pass", "key")) and value.isdecimal() and len(value) < 6)
+        if last.endswith(("pin", "otp")) and value.isdecimal():
+            return len(value) >= SHORTEST_PIN
         quoted = raw[start - 1 : start] in (b'"', b"'")
         return quoted or (name.isupper() and raw[match.end(self._name) : start].startswith(b"="))
 
@@ -218,12 +238,20 @@ def known_values(values: Iterable[str]) -> frozenset[bytes]:
     What is too short, or a word, a name or a number, would hide what is none, and is left.
     """
     lines = {clean(line).strip() for value in values for line in value.splitlines()}
-    secret = {line for line in lines if len(line) >= SHORTEST_VALUE and not _WORDS.fullmatch(line)}
+    secret = {line for line in lines if len(line) >= SHORTEST_VALUE and not _is_name(line)}
     both = secret | {quote(line, safe="") for line in secret}
     return frozenset(line.encode("utf-8", "replace") for line in both)
 
 
 _NAME_BYTES = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
+
+
+def _is_name(value: str) -> bool:
+    """Whether it is what things are called, and no secret: words and numbers, or one word that is
+    short or usual."""
+    if value.isalpha():
+        return len(value) < SHORTEST_WORD or value.lower() in USUAL_WORDS
+    return _WORDS.fullmatch(value) is not None
 
 
 def _as_word(value: bytes) -> bytes:

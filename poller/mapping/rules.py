@@ -18,7 +18,8 @@ from poller.core.template import fill
 from poller.jenkins.build import Build
 from poller.jenkins.stage import StageTree
 from poller.mapping.causes import causes, simple_class
-from poller.mapping.params import texts
+from poller.mapping.params import job_run_params, texts
+from poller.mapping.payload import Param
 from poller.mapping.redaction import Redactor
 
 JobRules: TypeAlias = Sequence[tuple[int, Rule, Mapping[str, str]]]
@@ -43,7 +44,9 @@ class MatchedRule:
 
     def source(self, key: str) -> str:
         """Which rule gives a key of its settings."""
-        return self.by.get(key, self.name) or "no rule matches"
+        if self.by:
+            return self.by.get(key, f"none of {self.names} says it")
+        return self.name or "no rule matches"
 
 
 NO_RULE = MatchedRule(0, Rule(match="**"))
@@ -67,9 +70,32 @@ class Facts:
         return [simple_class(cause) for cause in causes(self.build.actions)]
 
     @cached_property
+    def params(self) -> Sequence[Param]:
+        """The build's parameters, but for secrets."""
+        return job_run_params(self.build, self.redactor)
+
+    @cached_property
     def parameters(self) -> Mapping[str, str]:
-        """The values of the build's parameters, but for secrets."""
-        return texts(self.build, self.redactor)
+        """Their values, as text."""
+        return texts(self.params)
+
+    def texts(self, fact: str) -> Sequence[str]:
+        """What a condition on it is compared with: one of them has to match."""
+        match fact:
+            case "branch":
+                text = self.branch
+            case "user":
+                text = self.user
+            case "result":
+                text = self.build.result
+            case "agent":
+                text = self.build.builtOn
+            case "cause":
+                return self.causes
+            case _:
+                value = self.parameters.get(fact.removeprefix("param."))
+                return () if value is None else (value,)
+        return (text,) if text else ()
 
     def value(self, name: str, groups: Mapping[str, str]) -> str:
         """What stands for a name in a text of a rule; empty where nothing does."""
@@ -129,27 +155,15 @@ def early_skip(rules: JobRules, facts: Facts, results: Mapping[str, str]) -> Ski
 
 def _holds(rule: Rule, facts: Facts) -> Mapping[str, str] | None:
     """The groups of the conditions where all of them hold, else None."""
-    when = rule.when
     groups: dict[str, str] = {}
-    build = facts.build
-    for text, pattern in (
-        (facts.branch, when.branch),
-        (build.result, when.result),
-        (facts.user, when.user),
-        (build.builtOn, when.agent),
-        *((facts.parameters.get(name), one) for name, one in when.parameter.items()),
-    ):
-        if pattern is not None:
-            found = match_pattern(text, pattern) if text is not None else None
-            if found is None:
-                return None
-            groups.update(found)
-    if when.cause is not None:
-        matches = [match_pattern(one, when.cause) for one in facts.causes]
-        found = next((one for one in matches if one is not None), None)
-        if found is None:
+    for fact, pattern in rule.when.conditions:
+        for text in facts.texts(fact):
+            found = match_pattern(text, pattern)
+            if found is not None:
+                groups.update(found)
+                break
+        else:
             return None
-        groups.update(found)
     return groups
 
 

@@ -51,7 +51,7 @@ TOKENS = (
 """Whole tokens, known by their form."""
 
 _IS = r"\\?[\"']?[ \t]{0,3}(?::=|=>|[:=])[ \t]{0,3}\\?"
-_BARE = r"([^\s'\"&,;\\]+)"
+_BARE = r"([^\s'\"&,;\\:=][^\s'\"&,;\\]*)"
 _SCHEME = r"(?:(?i:basic|bearer|digest|negotiate)[ \t]{1,3})?"
 _VALUE = rf"(?:\"([^\"\n]+)|'([^'\n]+)|{_SCHEME}{_BARE})"
 
@@ -68,6 +68,9 @@ word. Whether the name is a secret's is for :func:`is_secret_name` to say."""
 BASIC = r"\b(?i:basic)[ \t]{1,3}([A-Za-z0-9+/]{6,}={0,2})"
 """HTTP's Basic, where that is what the value is."""
 
+ORACLE = r"\b[\w$#]+/([^\s/@'\":,;]{6,})@[A-Za-z][\w-]*\b"
+"""Oracle's user/password@service, where the password is no word."""
+
 _OPTION = (
     r"(?i:passw(?:or)?d|passwort|passphrase|psw|secret|token"
     r"|(?:api|access|private|secret|account|signing|encryption)[ _-]?key)"
@@ -83,10 +86,7 @@ IN_CONTEXT = (
     r"(?i:\bbearer)[ \t]{1,3}([\w.~+/=-]{16,})",
     r"(?i:\b(?:set-)?cookie)[\"']?[ \t]{0,3}:[ \t]{0,3}[\"']?([^'\"\n]+)",
     # a key whose name is two words
-    r"(?i:\b(?:api|access|private|secret|account|signing|encryption)[ ]key)"
-    + _IS
-    + r"[\"']?"
-    + _BARE,
+    r"(?i:\b(?:api|access|private|secret|account|encryption)[ ]key)" + _IS + r"[\"']?" + _BARE,
     # --token value, -DdbPassword value, -storepass value, -passin pass:value
     r"--?[\w.-]{0,40}" + _OPTION + r"[ \t]{1,3}[\"']?" + _BARE,
     r"-(?i:[\w-]*(?:storepass|keypass)|-[\w-]*pass)[ \t]{1,3}[\"']?"
@@ -98,7 +98,9 @@ IN_CONTEXT = (
     # .npmrc, .docker/config.json, signed URLs, Sonar
     r"\b_auth[ \t]{0,3}=[ \t]{0,3}[\"']?" + _BARE,
     r"\"auth\"[ \t]{0,3}:[ \t]{0,3}\"([^\"\n]+)",
-    r"[?&](?:sig|[Ss]ignature|X-(?:Amz|Goog)-Signature)=([\w%+/=~-]{16,})",
+    r"(?:[?&](?:sig|[Ss]ignature)|\bX-(?:Amz|Goog)-Signature)=([\w%+/=~-]{16,})",
+    r"dockerconfigjson[\"']?:[ \t]{0,3}[\"']?([\w+/=]{8,})",
+    r"\blogin[ \t]+[^\s]+[ \t]+password[ \t]+([^\s]+)",
     r"[?&]key=([\w%+/=~-]{20,})",
     r"sonar\.login=([^\s'\"]+)",
     # chat webhooks: Slack, Teams, Discord, Telegram, Mattermost, Feishu
@@ -111,6 +113,8 @@ IN_CONTEXT = (
     # Oracle's user/password@host
     r"\b[\w$#]+/([^\s/@'\":]+)@(?://)?[\w.-]+:\d{2,5}(?:[/:\s'\"]|$)",
     r"(?:^|[\s\"'=])[\w$#]+/([^\s/@'\".]{4,})@(?://)?[A-Za-z][\w-]*(?:\.[\w-]+)*\.[A-Za-z]{2,}\b",
+    r"(?i:\b(?:\w*[_.-])?(?:ora|oracle|db|database|conn|connect|connection|dsn|tns|jdbc)\w*)[\"']?"
+    r"[ \t]{0,3}[:=][ \t]{0,3}[\"']?[\w$#]+/([^\s/@'\":]+)@",
     r"\b(?:sqlplus|sqlldr|expdp|impdp|rman|oracle:thin:)[^\n@]{0,80}?[\w$#]/([^\s/@]+)@",
 )
 """Secrets known by what stands before them. The first that begins counts."""
@@ -151,6 +155,8 @@ WEAK = frozenset({
     "totp", "pin", "cred", "kennwort",
 })  # fmt: skip
 """Parts that say it where they come last: words of other things, too."""
+
+PLAIN_WORDS = WEAK - {"pwd", "psw"} | {"credential", "credentials", "creds", "secrets"}
 
 STILL = frozenset({
     "value", "data", "text", "plain", "raw", "string", "base64", "b64", "new", "old", "prod",
@@ -209,7 +215,7 @@ def is_secret_name(name: str) -> bool:
 
 def is_plain_word(name: str) -> bool:
     """Whether the name is a weak word alone: in a text it needs more to be a secret's."""
-    return name.lower().strip("-_.") in WEAK - {"pwd", "psw"}
+    return name.lower().strip("-_.") in PLAIN_WORDS
 
 
 def _speaks_about(part: str, after: list[str]) -> bool:

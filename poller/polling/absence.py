@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from poller.core.errors import BadAnswer, NotFound
 from poller.jenkins.build_pages import BuildPage, one_build
-from poller.jenkins.discovery import Item
+from poller.jenkins.item import Item
 from poller.ledger.records import JobProgress, JobState, Pending
 from poller.polling.controller import Controller
 from poller.polling.pending import another_look, is_due

@@ -16,8 +16,8 @@ from poller.core.errors import ForeignSession, NotFound, RemoteError
 from poller.core.patterns import Globs
 from poller.core.tasks import together
 from poller.core.times import Stopping
-from poller.jenkins.discovery import Item, ItemTree, fetch_items
 from poller.jenkins.history import summaries
+from poller.jenkins.item import Item, ItemTree
 from poller.ledger import Ledger
 from poller.ledger.controllers import ControllerRow
 from poller.ledger.records import JobState
@@ -102,7 +102,7 @@ async def estimate(controller: Controller, window: Window, globs: Globs) -> Esti
     found = Estimate(controller.name)
     jobs = ledger.jobs.states(known.id)
     await ensure_reachable(controller)
-    tree = await fetch_items(controller.client, known.depth, first=False, globs=controller.globs)
+    tree = await controller.items(known.depth, first=False)
     items = _chosen(controller, tree, globs)
     at_once = asyncio.Semaphore(controller.max_connections)
 

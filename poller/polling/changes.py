@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from poller.core.build_key import BuildKey
 from poller.core.patterns import Globs
 from poller.core.times import backoff
-from poller.jenkins.discovery import Item, ItemTree
+from poller.jenkins.item import Item, ItemTree
 from poller.jenkins.running_builds import RunningAnswer, RunningBuilds
 from poller.ledger.controllers import ControllerRow
 from poller.ledger.records import JobProgress, JobState

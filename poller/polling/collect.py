@@ -9,7 +9,7 @@ from poller.core.errors import NotFound
 from poller.jenkins.build import Build
 from poller.jenkins.build_pages import BuildPage, one_build
 from poller.jenkins.client import BUILDS_PER_PAGE
-from poller.jenkins.discovery import Item
+from poller.jenkins.item import Item
 from poller.ledger.records import JobState, Pending, PendingKind, Predecessor
 from poller.mapping.evidence import EnrichedBuild
 from poller.polling.absence import WHY, merged

@@ -14,7 +14,7 @@ from poller.core.build_key import BuildKey
 from poller.core.errors import NotFound, RemoteError, is_away
 from poller.core.tasks import together
 from poller.core.times import Stopping
-from poller.jenkins.discovery import Item
+from poller.jenkins.item import Item
 from poller.jenkins.running_builds import fetch_running
 from poller.ledger.controllers import AnsweredPoll, ControllerRow
 from poller.ledger.records import JobState

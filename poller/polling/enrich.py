@@ -13,6 +13,7 @@ from poller.jenkins.build import Build
 from poller.jenkins.build_pages import BuildPage
 from poller.jenkins.build_values import BuildFault
 from poller.jenkins.discovery import in_multibranch
+from poller.jenkins.paths import public_name
 from poller.jenkins.stage import StageTree
 from poller.ledger.records import Pending
 from poller.mapping.evidence import EnrichedBuild, Missing, UpstreamBuild
@@ -62,12 +63,12 @@ async def enrich(
     failed before (``pending``) come last.
     """
     config = controller.mapping
-    rules = controller.rules_of(full_name)
+    rules, name = controller.rules_of(full_name), public_name(full_name)
     wanted = {
         build.number
         for build in read.builds
         if not build.broken
-        and early_skip(rules, Facts(full_name, build, config.redactor), config.results) is None
+        and early_skip(rules, Facts(name, build, config.redactor), config.results) is None
     }
     order = fewest_tries_first((build.number for build in read.builds), pending)
     builds = {build.number: build for build in read.builds}

@@ -11,7 +11,7 @@ from poller.core.errors import NotFound
 from poller.core.tasks import together
 from poller.jenkins.build_pages import BuildPage, builds_at, newest_builds, one_build
 from poller.jenkins.client import BUILDS_PER_PAGE, JenkinsClient
-from poller.jenkins.discovery import Item
+from poller.jenkins.item import Item
 from poller.jenkins.running_builds import RunningBuilds
 from poller.ledger.controllers import ControllerRow
 from poller.ledger.records import JobState, Predecessor

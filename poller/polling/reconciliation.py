@@ -11,8 +11,8 @@ from poller.core.errors import NotFound, RemoteError, is_away
 from poller.core.patterns import Globs
 from poller.core.times import iso
 from poller.http.throttle import RateLimit
-from poller.jenkins.discovery import Item
 from poller.jenkins.history import Summary, summaries
+from poller.jenkins.item import Item
 from poller.ledger.controllers import ControllerRow
 from poller.ledger.reconciliation import LedgerEntry
 from poller.ledger.records import REOPENED, JobState, PendingKind

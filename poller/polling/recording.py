@@ -10,7 +10,7 @@ import structlog
 from poller.core.build_key import BuildKey
 from poller.core.kept_log import KeptLog
 from poller.jenkins.build import Build
-from poller.jenkins.discovery import Item
+from poller.jenkins.item import Item
 from poller.jenkins.stage import PIPELINE_RUN
 from poller.ledger.controllers import ControllerRow
 from poller.ledger.records import (
@@ -107,7 +107,8 @@ def mapped(controller: Controller, job: JobInfo, enriched: EnrichedBuild) -> Bui
     log = structlog.get_logger().bind(
         controller=controller.name, job=job.full_name, number=build.number
     )
-    if (build.result or "") not in {*controller.mapping.results, *done.settings.results}:
+    known = {*controller.mapping.results, *done.settings.results}
+    if done.settings.result is None and build.result not in known:
         log.warning("result_unknown", result=build.result, sent=done.run.result)
     for lack in enriched.incomplete:
         log.warning("run_incomplete", reason=lack.reason, detail=lack.why)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from poller.core.errors import RemoteError
 from poller.core.times import DAY_MS, Stopping
 from poller.http.throttle import RateLimit
-from poller.jenkins.discovery import Item, fetch_items
+from poller.jenkins.item import Item
 from poller.ledger.controllers import ControllerRow
 from poller.ledger.records import JobState
 from poller.polling.controller import Controller
@@ -97,7 +97,7 @@ async def _created_anew(controller: Controller, row: ControllerRow) -> list[str]
     ago = now - (row.newest_checked_at or 0)
     if row.jobs > FEW_JOBS and 0 <= ago < DAY_MS:
         return []
-    tree = await fetch_items(controller.client, row.depth, first=True)
+    tree = await controller.items(row.depth, first=True)
     controller.ledger.controllers.newest_checked(row.id, now)
     return another_newest(tree.items, controller.ledger.jobs.states(row.id))
 

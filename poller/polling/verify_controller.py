@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from poller.core.build_key import BuildKey
 from poller.core.errors import BadAnswer, ForeignSession, NotFound
 from poller.jenkins.client import JenkinsClient
-from poller.jenkins.discovery import ItemTree, fetch_items
+from poller.jenkins.item import ItemTree
 from poller.ledger.controllers import ControllerRow
 from poller.polling.controller import Controller
 
@@ -26,10 +26,10 @@ async def verified_items(
     if client.met_foreign_session:
         await _verify_anew(controller, row)
     try:
-        tree = await fetch_items(client, row.depth, first=first, globs=controller.globs)
+        tree = await controller.items(row.depth, first=first)
     except ForeignSession:
         await _verify_anew(controller, row)
-        return await fetch_items(client, row.depth, first=first, globs=controller.globs)
+        return await controller.items(row.depth, first=first)
     if row.session != client.session and (
         row.session is None or client.session not in client.sessions
     ):

@@ -19,8 +19,9 @@ from poller.http.errors import HttpResponse, raise_for_status
 from poller.http.retry import retry_after
 from poller.jenkins.build import Build
 from poller.jenkins.build_pages import newest_builds, whole_build
-from poller.jenkins.discovery import PIPELINE_JOB, Item, fetch_items
+from poller.jenkins.discovery import PIPELINE_JOB, fetch_items
 from poller.jenkins.history import summaries
+from poller.jenkins.item import Item
 from poller.jenkins.paths import build_of_url, job_path
 from poller.jenkins.running_builds import fetch_running
 from poller.jenkins.stage import PIPELINE_RUN, StageTree

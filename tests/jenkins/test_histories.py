@@ -10,8 +10,8 @@ import pytest
 from poller.core.errors import BadAnswer
 from poller.demo.jenkins.items import Jenkins
 from poller.jenkins.client import JenkinsClient
-from poller.jenkins.discovery import Item
 from poller.jenkins.history import summaries
+from poller.jenkins.item import Item
 from tests.support.asking import Asking
 from tests.support.site import served
 

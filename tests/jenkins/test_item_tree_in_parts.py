@@ -13,8 +13,9 @@ from poller.core.patterns import Globs
 from poller.demo.faults import Answer, Request
 from poller.demo.jenkins.items import Folder, Item, Jenkins
 from poller.jenkins.client import JenkinsClient
-from poller.jenkins.discovery import ItemTree, fetch_items
+from poller.jenkins.discovery import fetch_items
 from poller.jenkins.folder_memory import FORGOTTEN, FolderMemory
+from poller.jenkins.item import ItemTree
 from tests.support.asking import Asking
 from tests.support.site import served
 

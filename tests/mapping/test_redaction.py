@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.secret_rates import hit, missed
 from poller.mapping.redaction import RedactingStream, Redactor, known_values
 from tests.support.secrets import CAUGHT, HARMLESS_NAMES, HEX, SECRET_NAMES, TOKENS
 
@@ -114,6 +115,14 @@ def test_a_value_is_hidden_as_a_whole_word_that_looks_like_a_secret() -> None:
     text = "https://github.com/payments/app payments-v2 production 12345678 xs3cr3tpw9 s3cr3tpw9!"
     assert redactor.text(text) == text.replace(" s3cr3tpw9!", " ****!")
     assert redactor.without_values.text(text) == text
+
+
+def test_two_corpora() -> None:
+    """All secrets of the first are caught, the lines of the second are spared."""
+    assert missed(REDACTOR) == []
+    wrong, lines = hit(REDACTOR)
+    assert wrong[:5] == []
+    assert lines > 100_000
 
 
 def test_every_rule_has_one_group() -> None:

@@ -133,6 +133,11 @@ def test_what_is_wrong_is_named(keys: dict[str, Any], wrong: str) -> None:
     assert wrong in str(caught.value)
 
 
+def test_without_a_branch_no_branch_matches() -> None:
+    """Not even all of them."""
+    assert of(Rule(match="**", when=When(branch="**")), branch="").place == 0
+
+
 def test_continue_goes_on_for_what_is_not_said() -> None:
     """The first that says something counts for that."""
     rules = [

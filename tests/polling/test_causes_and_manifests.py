@@ -54,6 +54,31 @@ def test_the_number_of_an_upstream_build_is_the_one_sent(site: Site) -> None:
     assert (link["id"], link["job_run_number"]) == ("up", "5")
 
 
+def test_a_result_that_nobody_knows_is_told(site: Site) -> None:
+    """In the log; what is sent is no success. A rule may say otherwise."""
+    site.jenkins.job("app").build(result="QUARANTINED")
+    result = site.run("once")
+    assert "result_unknown" in result.stderr
+    assert site.sei.received[0]["result"] == "FAILURE"
+    site.configure(more='[[rules]]\nmatch = "**"\nresults = { QUARANTINED = "SUCCESS" }')
+    site.jenkins.job("app").build(result="QUARANTINED")
+    result = site.run("once")
+    assert "result_unknown" not in result.stderr
+    assert site.sei.received[1]["result"] == "SUCCESS"
+
+
+def test_what_a_user_condition_skips(site: Site) -> None:
+    """It is known when the causes above are; the reason is the rule's own."""
+    rule = 'match = "down"\nwhen = { user = "ada" }\nskip = "by hand"'
+    site.configure(more=f"[[rules]]\n{rule}")
+    up = site.jenkins.job("up").build(user="ada")
+    site.jenkins.job("down").build(upstream=up)
+    assert site.run("once").returncode == 0
+    assert [run["job_full_name"] for run in site.sei.received] == ["up"]
+    told = site.read("status")["controllers"][0]["skipped_because"]
+    assert told == {"rule 1 (down): by hand": 1}
+
+
 def test_an_artifact_manifest(site: Site) -> None:
     """Its artifacts are the run's; one that is used makes it CD."""
     build = site.jenkins.job("app").build()

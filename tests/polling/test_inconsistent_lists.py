@@ -9,7 +9,8 @@ import pytest
 from poller.core.build_key import BuildKey
 from poller.demo.jenkins.items import Jenkins
 from poller.demo.server import Server
-from poller.jenkins.discovery import Item, ItemTree, walk
+from poller.jenkins.discovery import walk
+from poller.jenkins.item import Item, ItemTree
 from poller.ledger.controllers import ControllerRow
 from poller.ledger.records import JobProgress, JobState
 from poller.polling.changes import SHRUNK_MS, is_postponed, should_ask, shrunk_since

@@ -9,7 +9,7 @@ import pytest
 
 from poller.core.build_key import BuildKey
 from poller.jenkins.answers import Executable
-from poller.jenkins.discovery import Item
+from poller.jenkins.item import Item
 from poller.jenkins.running_builds import named_builds
 from poller.ledger.records import JobProgress
 from poller.polling.changes import needs_collecting, started_builds

@@ -25,7 +25,8 @@ from poller.core.urls import goes_in_clear, is_loopback
 from poller.http.client import Connection
 from poller.jenkins.build_pages import newest_builds, one_build
 from poller.jenkins.client import JenkinsClient
-from poller.jenkins.discovery import ItemTree, walk
+from poller.jenkins.discovery import walk
+from poller.jenkins.item import ItemTree
 from poller.jenkins.paths import is_name
 from poller.polling.extras.stage_trees import SOURCES
 from tests.support.simulated_iacm_site import Place

@@ -28,7 +28,8 @@ from poller.core.patterns import Globs, matches
 from poller.core.urls import is_loopback
 from poller.jenkins.build_pages import newest_builds
 from poller.jenkins.client import JenkinsClient
-from poller.jenkins.discovery import PIPELINE_JOB, ItemTree, fetch_items
+from poller.jenkins.discovery import PIPELINE_JOB, WITH_MODULES, fetch_items
+from poller.jenkins.item import ItemTree
 from poller.jenkins.request_limiter import RequestLimiter
 from poller.jenkins.stage import StageTree
 from poller.jenkins.stages.graph_view import GraphView
@@ -129,6 +130,10 @@ def _jobs(settings: ControllerConfig, tree: ItemTree, selected: int) -> list[Che
     ]
     if (more := len(tree.unread) - MOST_UNREAD) > 0:
         results.append(warning(where, f"{more} more folders are not readable"))
+    with_modules = sum(item.cls in WITH_MODULES for item in tree.items.values())
+    if with_modules and not settings.modules:
+        saw = f"{with_modules} Maven or matrix jobs: their modules are sent where modules = true"
+        results.append(ok(where, saw))
     if tree.malformed:
         saw = f"{tree.malformed} items are not as Jenkins exports them, and left out"
         results.append(warning(where, saw))

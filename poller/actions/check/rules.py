@@ -30,7 +30,7 @@ def rules(rules: Sequence[Rule], jobs: Iterable[str]) -> list[CheckResult]:
             saw = f"when.result {result!r} matches no result of Jenkins"
             cure = f"they are {', '.join(RESULTS)}"
             results.append(warning(f"rules[{number}]", saw, cure))
-        if not rule.go_on and not rule.when.patterns:
+        if not rule.go_on and not rule.when.conditions:
             left -= taken
     return results
 

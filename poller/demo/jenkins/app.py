@@ -149,6 +149,9 @@ class App:
             # Decoded once: %252F is the %2F in a branch's name.
             item = self.jenkins.child(item, unquote(segments[at + 1]))
             at += 2
+        modules = getattr(item, "modules", {})
+        if at < len(segments) and (module := modules.get(unquote(segments[at]))) is not None:
+            item, at = module, at + 1
         echo = "".join(f"{segment}/" for segment in segments[:at])
         build = None
         builds = getattr(item, "builds", None)

@@ -33,7 +33,8 @@ class Asked:
             return self.base + self.echo[1]
         if item.parent is None:
             return self.base
-        return f"{self.url(item.parent)}job/{encode(item.name)}/"
+        below = "" if hasattr(item.parent, "modules") else "job/"
+        return f"{self.url(item.parent)}{below}{encode(item.name)}/"
 
 
 def encode(name: str) -> str:

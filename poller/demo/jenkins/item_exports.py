@@ -132,7 +132,11 @@ PROJECT: Mapping[str, Getter] = {
 }
 MATRIX_PROJECT: Mapping[str, Getter] = {
     **PROJECT,
-    "activeConfigurations": same([]),
+    "activeConfigurations": reading(lambda job: list(job.modules.values())),
+}
+MAVEN_PROJECT: Mapping[str, Getter] = {
+    **PROJECT,
+    "modules": reading(lambda job: list(job.modules.values())),
 }
 
 
@@ -212,7 +216,7 @@ PLAIN_JOBS = {
     id(table): _plain(
         table, ["allBuilds"], builds="builds[number,url]", healthReport="healthReport[*]", **_NUMBER
     )
-    for table in (WORKFLOW_JOB, PROJECT, MATRIX_PROJECT)
+    for table in (WORKFLOW_JOB, PROJECT, MATRIX_PROJECT, MAVEN_PROJECT)
 }
 PLAIN_FOLDERS = {
     id(table): _plain(table, [], assignedLabels="assignedLabels[*]", **_VIEWS, **_JOBS)

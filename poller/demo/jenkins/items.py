@@ -17,7 +17,7 @@ from poller.demo.jenkins.build_exports import newest_first
 from poller.demo.jenkins.builds import Build, BuildInputs
 from poller.demo.jenkins.error_pages import SESSION
 from poller.demo.jenkins.item_exports import FOLDER_EXPORTS, HUDSON, MULTIBRANCH_EXPORTS
-from poller.demo.jenkins.job_kinds import KINDS, JobKind
+from poller.demo.jenkins.job_kinds import KINDS, MODULE_KINDS, JobKind
 from poller.demo.jenkins.tree_query import Getter
 
 MULTIBRANCH = "org.jenkinsci.plugins.workflow.multibranch.WorkflowMultiBranchProject"
@@ -26,7 +26,9 @@ MULTIBRANCH = "org.jenkinsci.plugins.workflow.multibranch.WorkflowMultiBranchPro
 class Item:
     """What has a name: a job or a folder."""
 
-    def __init__(self, name: str, parent: Folder | None) -> None:
+    class_name: str
+
+    def __init__(self, name: str, parent: Item | None) -> None:
         self.name = name
         self.parent = parent
 
@@ -86,12 +88,19 @@ class Folder(Item):
 class Job(Item):
     """A job with its builds, by number, oldest first."""
 
-    def __init__(self, jenkins: Jenkins, name: str, parent: Folder, kind: JobKind) -> None:
+    def __init__(self, jenkins: Jenkins, name: str, parent: Item, kind: JobKind) -> None:
         super().__init__(name, parent)
         self.jenkins = jenkins
         self.set_kind(kind)
         self.builds: dict[int, Build] = {}
+        self.modules: dict[str, Job] = {}
         self.next_build_number = 1
+
+    def module(self, name: str) -> Job:
+        """The job of a Maven module or a matrix configuration, made if need be."""
+        if name not in self.modules:
+            self.modules[name] = Job(self.jenkins, name, self, MODULE_KINDS[self.class_name])
+        return self.modules[name]
 
     def set_kind(self, kind: JobKind) -> None:
         """What sort of job it is."""

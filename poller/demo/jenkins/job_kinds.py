@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from poller.demo.jenkins.build_exports import ABSTRACT_BUILD, MATRIX_BUILD, MAVEN_BUILD, RUN
-from poller.demo.jenkins.item_exports import MATRIX_PROJECT, PROJECT, WORKFLOW_JOB
+from poller.demo.jenkins.item_exports import MATRIX_PROJECT, MAVEN_PROJECT, PROJECT, WORKFLOW_JOB
 from poller.demo.jenkins.tree_query import Getter
 
 WORKFLOW = "org.jenkinsci.plugins.workflow.job."
@@ -49,7 +49,16 @@ KINDS = {
     "maven": JobKind(
         "hudson.maven.MavenModuleSet",
         "hudson.maven.MavenModuleSetBuild",
-        PROJECT,
+        MAVEN_PROJECT,
         MAVEN_BUILD,
     ),
 }
+MODULE_KINDS = {
+    "hudson.matrix.MatrixProject": JobKind(
+        "hudson.matrix.MatrixConfiguration", "hudson.matrix.MatrixRun", PROJECT, ABSTRACT_BUILD
+    ),
+    "hudson.maven.MavenModuleSet": JobKind(
+        "hudson.maven.MavenModule", "hudson.maven.MavenBuild", PROJECT, ABSTRACT_BUILD
+    ),
+}
+"""What is below such a job, by its class."""
