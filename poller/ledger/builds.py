@@ -92,7 +92,7 @@ class Builds:
                 _take_over(conn, batch.source, job, batch.job.generation)
             _skip_in_flight(conn, job, batch.job.generation - 1)
             elsewhere = _elsewhere(conn, controller, job, batch)
-            saved = []
+            saved, queue = [], Queueing(controller, at, is_history(batch, at))
             for build in batch.builds:
                 row = _save_build(conn, job, batch.job, build, elsewhere.get(build.key.number))
                 if row is not None:
@@ -100,7 +100,6 @@ class Builds:
                     if build.payload is not None:
                         record_execution(conn, row, build.execution, build.no_execution)
                         receivers = [one for one in sinks if one != IACM or build.execution]
-                        queue = Queueing(controller, at, is_history(batch, at))
                         put_in_outbox(conn, row, build.payload, receivers, queue)
                     record_incomplete(conn, row, build.incomplete)
                     if build.log is not None:
