@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from poller.core.build_key import BuildKey
-from poller.core.times import HOUR_MS
 from poller.ledger.executions import SINK as IACM
 from poller.ledger.executions import record_execution
 from poller.ledger.file import LedgerFile
@@ -35,22 +34,13 @@ _MAY_CHANGE = (
 AWAITED = "d.state = 'queued' and d.sink not in (select name from sink where not configured)"
 """That a delivery ``d`` keeps its build from being settled."""
 
-HISTORY_MS = HOUR_MS
-"""A build that ended longer before it was queued is history: it takes turns with the others."""
-
 
 class Queueing(NamedTuple):
-    """How runs are queued: of which controller (its id), when, and as history or not."""
+    """How runs are queued: of which controller (its id), when, and whether by a backfill."""
 
     controller: int
     at: int
-    history: bool
-
-
-def is_history(batch: Batch, at: int) -> bool:
-    """Whether builds of long ago are among them; a job's runs go in their order. Pure."""
-    ends = (one.key.timestamp + one.duration for one in batch.builds if one.payload is not None)
-    return batch.examined is None or min(ends, default=at) < at - HISTORY_MS
+    backfilled: bool
 
 
 class Builds:
@@ -92,7 +82,7 @@ class Builds:
                 _take_over(conn, batch.source, job, batch.job.generation)
             _skip_in_flight(conn, job, batch.job.generation - 1)
             elsewhere = _elsewhere(conn, controller, job, batch)
-            saved, queue = [], Queueing(controller, at, is_history(batch, at))
+            saved, queue = [], Queueing(controller, at, batch.examined is None)
             for build in batch.builds:
                 row = _save_build(conn, job, batch.job, build, elsewhere.get(build.key.number))
                 if row is not None:
@@ -263,7 +253,7 @@ def put_in_outbox(
     """Keep a build's payload, and queue it for each sink."""
     conn.execute("insert or replace into payload values (?, ?, null)", (build, packed(payload)))
     conn.executemany(
-        "insert into delivery (build, sink, state, controller, at, history)"
+        "insert into delivery (build, sink, state, controller, at, backfilled)"
         " values (?, ?, 'queued', ?, ?, ?)"
         " on conflict do update set state = 'queued', at = excluded.at",
         ((build, sink, *queue) for sink in sinks),
