@@ -11,7 +11,7 @@ PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 UNITDIR ?= $(SYSCONFDIR)/systemd/system
 
-.PHONY: help install uninstall demo test test-all campaigns check fix bench screenshot man lock sbom audit clean
+.PHONY: help install uninstall demo test test-quick test-all campaigns check fix bench screenshot man lock sbom audit clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,9 @@ demo: $(READY) ## the whole story on a simulated Jenkins and SEI
 
 test: $(READY) ## all tests, of the long campaigns a small part
 	$(BIN)/pytest --numprocesses=2 --dist=worksteal
+
+test-quick: $(READY) ## the tests that start no program, in about a minute
+	$(BIN)/pytest --numprocesses=2 --dist=worksteal $(addprefix tests/,core config jenkins ledger mapping)
 
 test-all: test campaigns ## the same, then the long campaigns: kills, crashes, fuzz, Chromium
 

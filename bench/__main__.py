@@ -18,7 +18,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import backfill, idle, ledger_figures, live, mapping, once, reconcile
+from bench import backfill, idle, ledger_figures, live, mapping, once, reconcile, stages
 from bench.figure import Figure, Results, decoded, unmeasured
 from bench.report import all_figures, table, write
 from bench.size import Say, Size
@@ -29,6 +29,7 @@ Section = Callable[[Size, Say], Iterator[Figure]]
 SECTIONS: Mapping[str, Section] = {
     "backfill": backfill.figures,
     "once": once.figures,
+    "stages": stages.figures,
     "idle": idle.figures,
     "run": live.figures,
     "ledger": ledger_figures.figures,

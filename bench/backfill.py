@@ -83,7 +83,7 @@ def figures(size: Size, say: Say) -> Iterator[Figure]:
         own, loop, *others = contenders = [
             Contender(OURS, total, size.jobs, functools.partial(ours, servers, work, BACKFILL)),
             Contender(BARE, total, size.jobs, functools.partial(bare, servers, work, AT_ONCE)),
-            Contender(SCRIPT, few * builds, few, functools.partial(_script, servers), few=True),
+            Contender(SCRIPT, few * builds, few, functools.partial(script, servers), few=True),
             Contender(DUCKS, few * builds, few, duck, few=True),
         ]
         say(f"{own.builds:,} builds in {size.jobs} jobs: each answer is made once")
@@ -152,7 +152,8 @@ def bare(servers: Simulated, work: Path, at_once: int, _jobs: int) -> Cost:
     return measured(command)
 
 
-def _script(servers: Simulated, jobs: int) -> Cost:
+def script(servers: Simulated, jobs: int) -> Cost:
+    """The usual script, on so many jobs."""
     urls = servers.urls
     command = [sys.executable, "-m", "bench.usual_script", urls["jenkins"], urls["sei"], str(jobs)]
     return measured(command)

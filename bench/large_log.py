@@ -20,10 +20,11 @@ from poller.demo.jenkins.consoles import LongLog
 from poller.demo.jenkins.items import Jenkins
 from poller.demo.server import Server
 from poller.http.client import Connection
+from poller.jenkins.build_pages import newest_builds
 from poller.jenkins.client import JenkinsClient
 from poller.mapping.extract import Extraction
 from poller.mapping.redaction import Redactor
-from poller.polling.console_log import LogCollector
+from poller.polling.extras.console_log import LogCollector
 
 WIDTH = 200
 LIMIT = 2**20
@@ -45,7 +46,7 @@ async def read(url: str) -> None:
     """Read both logs, print for each a JSON line: bytes, seconds, CPU seconds, memory in KiB."""
     api = JenkinsClient("main", Connection(url, 120_000, 4), "reader", "reader-token")
     console = LogCollector("all", LIMIT, 120.0, Extraction())
-    builds = await api.builds("app", 2)
+    builds = (await newest_builds(api, "app", 2)).builds
     for build in sorted(builds, key=lambda build: build.number):
         start, cpu = time.perf_counter(), time.process_time()
         collected = await console.read(api, "app", build, Redactor())

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from poller.core.build_key import BuildKey
 from poller.ledger import Ledger
-from poller.ledger.delivery_queue import Lane
-from poller.ledger.outbox import PAGES_GIVEN_BACK
+from poller.ledger.deliveries.outbox import PAGES_GIVEN_BACK
+from poller.ledger.deliveries.queue import Lane
 from poller.ledger.records import Batch, BuildRow, JobState
 
 LIMIT = 400

@@ -24,7 +24,7 @@ from bench.corpus import logs
 from poller.core.build_key import BuildKey
 from poller.core.kept_log import KeptLog, pack
 from poller.ledger import Ledger
-from poller.ledger.log_search import search_logs
+from poller.ledger.logs.search import search_logs
 from poller.ledger.records import Batch, BuildRow, JobState
 
 JOBS, AT_ONCE, RUNS = 60, 20, 5

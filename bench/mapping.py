@@ -1,4 +1,5 @@
-"""How long one build takes to be mapped and encoded: 40 stages, 400 steps, each text another one."""
+"""How long one build takes to be mapped and encoded: 40 stages, 400 steps, each text another
+one, and 20 rules."""
 
 from __future__ import annotations
 
@@ -8,26 +9,41 @@ from collections.abc import Iterator
 
 from bench.figure import Figure
 from bench.size import Say, Size
-from poller.config.rules import Rule
+from poller.config.rules import Rule, When
 from poller.config.servers import DEFAULT_RESULTS
 from poller.jenkins.build import Action, Build
-from poller.jenkins.stage import FlowNode, Stage, StageTree
+from poller.jenkins.stage import Stage, StageTree, Step
 from poller.mapping.evidence import EnrichedBuild
-from poller.mapping.map_build import JobInfo, MappingConfig, SeiInstance, map_build
+from poller.mapping.map_build import MappingConfig, map_build
+from poller.mapping.names import JobInfo, SeiInstance
 from poller.mapping.params import redactor_of
 from poller.mapping.redaction import Redactor
-from poller.mapping.rules import first_match
+from poller.mapping.rules import rules_of
 from poller.mapping.size_limit import limit_size
 
 RUNS = 200
 WARM_UP = 20
 STAGES, STEPS = 40, 10
+RULE_COUNT = 20
 STARTED = 1_700_000_000_000
+RULES = (
+    *(
+        Rule(
+            match="team/*",
+            when=When(branch=f"release-{n}", parameter={"P1": "x*"}),
+            project_name="no",
+        )
+        for n in range(RULE_COUNT - 1)
+    ),
+    Rule(
+        match="re:(?P<team>[^/]+)/.*", project_name="{team}", themes=("{param.P2|'none'}",), cd=True
+    ),
+)
 GUID = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
 
 
 def build() -> tuple[Build, StageTree]:
-    """A pipeline's build and its stage tree, as wfapi gives it."""
+    """A pipeline's build and its stage tree."""
     actions: list[Action | None] = [
         Action(
             "hudson.model.CauseAction",
@@ -51,16 +67,18 @@ def build() -> tuple[Build, StageTree]:
             str(stage * 100),
             f"Stage {stage}",
             "SUCCESS",
+            "FINISHED",
             STARTED + stage * 10_000,
             10_000,
-            stageFlowNodes=[
-                FlowNode(
+            steps=[
+                Step(
                     str(stage * 100 + step + 1),
                     "Shell Script",
                     "SUCCESS",
-                    f"make -C module-{stage} target-{step} VERBOSE=1",
+                    "FINISHED",
                     STARTED + stage * 10_000 + step * 997,
                     997,
+                    f"make -C module-{stage} target-{step} VERBOSE=1",
                 )
                 for step in range(STEPS)
             ],
@@ -68,18 +86,16 @@ def build() -> tuple[Build, StageTree]:
         for stage in range(STAGES)
     ]
     done = Build(7, STARTED, result="SUCCESS", inProgress=False, actions=actions)
-    return done, StageTree("7", "SUCCESS", stages)
+    return done, StageTree(stages)
 
 
 def milliseconds() -> list[float]:
     """To map the build and to encode its run, once each."""
     done, tree = build()
-    policy = MappingConfig(
-        DEFAULT_RESULTS, Redactor(), (), 480_000, (Rule(match="team/**", cd=True),)
-    )
+    policy = MappingConfig(DEFAULT_RESULTS, Redactor(), (), 480_000, RULES)
     instance = SeiInstance("main", GUID, "https://ci.example.com/")
-    rule = first_match(policy.rules, "team/app")
-    job = JobInfo("team/app", 0, 0, multibranch=False, rule=rule)
+    rules = rules_of(policy.rules, "team/app")
+    job = JobInfo("team/app", 0, 0, multibranch=False, rules=rules)
     taken = []
     for _ in range(WARM_UP + RUNS):
         start = time.perf_counter()
@@ -94,4 +110,4 @@ def figures(size: Size, say: Say) -> Iterator[Figure]:
     """Measure; the row."""
     say("mapping")
     passes = [statistics.median(milliseconds()) for _ in range(size.runs)]
-    yield Figure("mapping a build of 40 stages, 400 steps", passes, " ms", 2, 1)
+    yield Figure("mapping a build of 40 stages, 400 steps, 20 rules", passes, " ms", 2, 1)

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 from poller.http.client import Connection
+from poller.jenkins.build_pages import newest_builds
 from poller.jenkins.client import JenkinsClient
 from tests.support.site import TOKEN, Site, simulated
 from tests.support.starting_jenkins import STARTING, build_jobs, end
@@ -55,7 +56,7 @@ async def slow(site: Site) -> None:
         site.jenkins.fail(status=None, delay=delay)
         began, limits = time.monotonic(), []
         for _ in range(10):
-            await asyncio.gather(*(api.builds("job-000", 1) for _ in range(16)))
+            await asyncio.gather(*(newest_builds(api, "job-000", 1) for _ in range(16)))
             limits.append(api.limiter.throttle.limit)
         rate = 160 / (time.monotonic() - began)
         steps = " ".join(str(limit) for limit, _ in itertools.groupby(limits))

@@ -59,7 +59,7 @@ LOAD_SECONDS = (3.0, 40.0)
 class Scene:
     """What is simulated: ``jobs`` with ``builds`` each, begun in turn, job after job, every
     ``step`` ms from ``began`` (epoch ms) on. The first ``rotated`` builds of each are there no
-    more."""
+    more. ``plugins`` are those that give stages."""
 
     jobs: int
     builds: int
@@ -68,11 +68,13 @@ class Scene:
     rotated: int = 0
     large: bool = False
     kept: bool = False
+    plugins: Mapping[str, int] | None = None
 
 
 def fill(jenkins: Jenkins, scene: Scene) -> None:
     """Pipelines in 300 folders, 3 deep."""
     stages: Stages | None = LARGE if scene.large else None
+    jenkins.plugins = dict(scene.plugins or jenkins.plugins)
     for place in range(scene.jobs):
         job = jenkins.job(job_name(place))
         job.next_build_number = scene.rotated + 1

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -15,6 +16,7 @@ from poller.config.network import Trust, proxy_of, trust
 from poller.config.secrets import read_secret
 from poller.config.servers import (
     DEFAULT_BODY_LIMIT,
+    DEFAULT_CAUSES,
     DEFAULT_RESULTS,
     AnyServer,
     ControllerConfig,
@@ -34,17 +36,20 @@ from poller.delivery.sei import SeiClient, SeiSink
 from poller.delivery.sender import Sender
 from poller.delivery.settlement import Settlement
 from poller.delivery.sink import Sink
-from poller.http.client import Connection
+from poller.http.client import ANSWER_LIMIT, Connection
 from poller.http.throttle import RateLimit
 from poller.jenkins.client import JenkinsClient
 from poller.jenkins.request_limiter import RequestLimiter
 from poller.ledger import Ledger
+from poller.ledger.file import LONGEST_WAIT
 from poller.mapping.extract import Extraction
-from poller.mapping.map_build import MappingConfig, SeiInstance
+from poller.mapping.map_build import MappingConfig
+from poller.mapping.names import SeiInstance
 from poller.mapping.redaction import Redactor
-from poller.polling.console_log import LogCollector
 from poller.polling.controller import Controller
-from poller.polling.upstream import UpstreamCauses
+from poller.polling.extras.console_log import LogCollector
+from poller.polling.extras.stage_trees import StageTrees
+from poller.polling.extras.upstream import UpstreamCauses
 
 
 @dataclass(frozen=True)
@@ -70,15 +75,17 @@ async def open_context(
     clock: Clock = now_ms,
     events: Events = NO_EVENTS,
     share: float = 1.0,
+    wait: float = LONGEST_WAIT,
 ) -> AsyncIterator[AppContext]:
     """Everything open; closed at the end. ``clock`` gives epoch milliseconds. ``share`` is the part
-    of a controller's ``max_connections`` that is used, one at least.
+    of a controller's ``max_connections`` that is used, one at least. ``wait`` is how many seconds
+    the ledger stands still while another program holds it.
 
     Raises ConfigError for a missing secret or GUID, LedgerError for an unusable ledger.
     """
     need_guids(settings)
     async with contextlib.AsyncExitStack() as stack:
-        ledger = stack.enter_context(Ledger(Path(settings.ledger.path)))
+        ledger = stack.enter_context(Ledger(Path(settings.ledger.path), wait=wait))
         controllers = []
         common = SharedParts(
             mapping_config(settings), Extraction(settings.extract), cache(trust),
@@ -170,10 +177,14 @@ def controller_of_config(
             instance_name=controller.effective_instance_name,
             instance_guid=controller.instance_guid or "",
             instance_url=controller.effective_instance_url,
+            public_url=controller.instance_url is not None,
+            test_counts=controller.tests == "counts",
+            plugin_names=controller.job_full_name == "plugin",
         ),
         mapping=common.mapping,
-        upstream=UpstreamCauses(client),
+        upstream=UpstreamCauses(client, clock=common.clock),
         logs=log_collector(controller, common),
+        stages=StageTrees(client, controller.stages, controller.name, common.ledger, common.clock),
     )
 
 
@@ -201,6 +212,8 @@ def mapping_config(settings: Settings) -> MappingConfig:
         ignore_repos=sei.ignore_repos if sei else (),
         body_limit=sei.body_limit if sei else DEFAULT_BODY_LIMIT,
         rules=settings.rules,
+        causes=sei.causes if sei else DEFAULT_CAUSES,
+        ci_and_cd=(sei.ci, sei.cd) if sei else (True, False),
     )
 
 
@@ -234,12 +247,15 @@ def connection_to(
         httpx.URL(server.base)
     except httpx.InvalidURL as error:
         raise ConfigError([f"{server.base}: no web address: {error}"]) from None
+    proxy = proxy_of(server.base, server.proxy)
+    encrypted = "https" in (urlsplit(server.base).scheme, urlsplit(proxy or "").scheme)
     return Connection(
         url=server.base,
         timeout=server.timeout,
         max_connections=server.max_connections,
-        ssl_context=trust(server.ca_file),
-        proxy=proxy_of(server.base, server.proxy),
+        ssl_context=trust(server.ca_file) if encrypted or server.ca_file else None,
+        proxy=proxy,
         server=name,
         events=events,
+        answer_limit=getattr(server, "answer_limit", ANSWER_LIMIT),
     )

@@ -5,27 +5,31 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Sequence
 
-from poller.core.errors import NoSuchBuild, NotFound, UsageError
-from poller.jenkins.build import Build
+from poller.core.errors import BadAnswer, NoSuchBuild, NotFound, UsageError
+from poller.jenkins.build_pages import BuildPage, one_build
 from poller.polling.controller import Controller
 
 
 async def find_build(
     controllers: Sequence[Controller], full_name: str, number: int, controller: str | None
-) -> tuple[Controller, Build]:
+) -> tuple[Controller, BuildPage]:
     """Ask all controllers for a build, or the one that is named.
 
-    Raises NoSuchBuild; UsageError when several controllers have it; RemoteError.
+    The page has this build alone. Raises NoSuchBuild; UsageError when several controllers have it;
+    RemoteError.
     """
-    found: list[tuple[Controller, Build]] = []
+    found: list[tuple[Controller, BuildPage]] = []
     for one in controllers:
         if controller in (None, one.name):
             with contextlib.suppress(NotFound):
-                found.append((one, await one.client.build(full_name, number)))
+                found.append((one, await one_build(one.client, full_name, number)))
     if not found:
         raise no_such_build(full_name, number)
     check_only_one((one.name for one, _ in found), full_name, number)
-    return found[0]
+    one, page = found[0]
+    if not page.builds:
+        raise BadAnswer(one.client.where, f"{full_name} #{number}", page.unreadable[number])
+    return one, page
 
 
 def no_such_build(full_name: str, number: int) -> NoSuchBuild:

@@ -37,7 +37,8 @@ async def follow(
 
     Raises NoSuchBuild; UsageError when several of the controllers have the build; RemoteError.
     """
-    one, build = await find_build(controllers, full_name, number, controller)
+    one, page = await find_build(controllers, full_name, number, controller)
+    build = page.builds[0]
     log = ConsoleLog(one.client, full_name, number)
     text = ConsoleCleaner(RedactingStream(redactor_of(build, one.mapping.redactor)).feed)
     out = _Tail(write, tail)

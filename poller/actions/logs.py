@@ -5,7 +5,7 @@ from __future__ import annotations
 from poller.actions.find_build import check_only_one
 from poller.core.errors import NoSuchBuild
 from poller.ledger import Ledger
-from poller.ledger.logs import LogRow
+from poller.ledger.logs.archive import LogRow
 
 
 def archived(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from poller.context import AppContext
 from poller.core.errors import Unauthorized
@@ -38,20 +39,32 @@ class OnceResult:
         return 0
 
 
-async def once(context: AppContext) -> OnceResult:
-    """Poll every controller, send beside it, and then the rest. Raises LedgerError."""
-    done = OnceResult()
+async def once(context: AppContext, *, now: bool = False) -> OnceResult:
+    """Poll every controller, send beside it, and then the rest. With ``now``, nothing waits for its
+    time to be tried again. Raises LedgerError."""
+    done, ledger = OnceResult(), context.ledger
+
+    async def end_waits() -> None:
+        ledger.jobs.ask_now(None)
+
+    if now:
+        await ledger.until_free(end_waits)
 
     async def collect(queued: Callable[[], None]) -> None:
         done.cycles = await together(
-            poll(dataclasses.replace(one, events=WakeOnCollected(one.events, queued)))
+            ledger.until_free(
+                partial(poll, dataclasses.replace(one, events=WakeOnCollected(one.events, queued)))
+            )
             for one in context.controllers
         )
+
+    async def forget() -> None:
+        apply_retention(ledger, context.settings.ledger, context.clock())
 
     if context.instances is not None:
         await context.instances.run(daily=False)
     done.passes = await flush_while(collect, context.senders)
-    apply_retention(context.ledger, context.settings.ledger, context.clock())
+    await ledger.until_free(forget)
     done.queued = context.ledger.outbox.count_queued()
     instances = context.ledger.controllers.instances().values()
     done.guid_problems = [one["problem"] for one in instances if one["problem"]]

@@ -55,11 +55,11 @@ async def preview(
 
     Raises NoSuchBuild; UsageError when several controllers have the build; RemoteError.
     """
-    one, build = await find_build(controllers, job, number, controller)
-    if not build.completed:
+    one, page = await find_build(controllers, job, number, controller)
+    if not page.builds[0].completed:
         raise NoSuchBuild(f"{job} #{number} still runs", "it is sent when it is completed")
     try:
-        enriched, multibranch = await fetch_enriched(one, job, build, may_be_incomplete=True)
+        enriched, multibranch = await fetch_enriched(one, job, page, may_be_incomplete=True)
     except NotFound:
         raise no_such_build(job, number) from None
     row = one.ledger.controllers.find(one.name)
@@ -69,5 +69,6 @@ async def preview(
     if isinstance(done, Skip):
         return Preview(one.name, done)
     body, left_out = limit_size(done.run, one.mapping.body_limit)
-    execution = new_execution(done.run, enriched.tree, info.rule.settings)
-    return Preview(one.name, done, body, left_out, enriched.incomplete, execution)
+    execution = new_execution(done.run, enriched.tree, done.settings)
+    incomplete = tuple(lack.why for lack in enriched.incomplete)
+    return Preview(one.name, done, body, left_out, incomplete, execution)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from poller.actions.resend import resend
+from poller.actions.resend import send_again
 from poller.context import AppContext
 from poller.core.errors import RemoteError
 from poller.core.patterns import Globs
@@ -103,7 +103,7 @@ async def _repair(
     except RemoteError as error:
         done.problems.append(str(error))
     for entry in checked.differing:
-        again = await resend(controller, entry, all_sinks=True)
+        again = await send_again(controller, entry, all_sinks=True)
         done.repaired += again.queued
         if not again.queued:
             done.problems.append(f"{again.job} #{again.number}: {again.how}")

@@ -1,24 +1,40 @@
-"""Runs that were refused, or that are otherwise in Jenkins now: mapped anew, queued again."""
+"""Builds that were sent already: mapped anew, queued again."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+import dataclasses
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
-from poller.actions.find_build import check_only_one
 from poller.context import AppContext
-from poller.core.errors import NoSuchBuild, NotFound, RemoteError
-from poller.ledger import Ledger
+from poller.core.errors import NotFound, RemoteError
+from poller.core.events import WakeOnCollected
+from poller.core.patterns import Globs
+from poller.core.tasks import together
+from poller.core.times import Stopping
+from poller.delivery.flush import flush_while
+from poller.delivery.outcome import PassResult
+from poller.jenkins.build_pages import one_build
+from poller.ledger.deliveries.sent import Delivered, DeliveredBuild, SentBuild
 from poller.ledger.executions import SINK as IACM
-from poller.ledger.outbox import SentBuild
 from poller.ledger.records import BuildRow
-from poller.mapping.map_build import JobInfo
+from poller.mapping.names import JobInfo
 from poller.polling.controller import Controller
 from poller.polling.enrich import fetch_enriched
 from poller.polling.recording import mapped
+from poller.polling.verify_controller import ensure_reachable
+
+AS_KEPT, MAPPED_ANEW = "as it was kept", "mapped anew"
+
+PROBLEMS_SHOWN = 100
+"""Builds that were not queued that the result names; each is told when it is found."""
 
 
 @dataclass(frozen=True)
-class ResendResult:
+class SentAgain:
     """What became of one build: ``queued`` again or not, and how. `retry --json` prints it as it
     is: the names are a promise."""
 
@@ -28,102 +44,172 @@ class ResendResult:
     how: str
 
 
-async def resend(controller: Controller, build: int, *, all_sinks: bool = False) -> ResendResult:
-    """Queue a build again: as Jenkins and the config have it now, so that a corrected config helps;
-    as it was kept where Jenkins no longer has the build."""
+@dataclass(frozen=True)
+class Selection:
+    """Which of the delivered builds: those that started from ``since`` until ``until`` (epoch ms;
+    None: no such end) of jobs that ``globs`` select; with ``incomplete``, only those that were sent
+    without something."""
+
+    since: int | None
+    until: int | None
+    globs: Globs
+    incomplete: bool
+
+
+@dataclass
+class ResendResult:
+    """What a resend did: builds ``selected``, by how they were queued, and the first that were not,
+    one line each. ``stopped``: by a signal."""
+
+    selected: int = 0
+    how: Counter[str] = field(default_factory=Counter)
+    not_queued: int = 0
+    problems: list[str] = field(default_factory=list)
+    errors: list[RemoteError] = field(default_factory=list)
+    passes: dict[str, PassResult] = field(default_factory=dict)
+    queued: int = 0
+    stopped: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """69: a controller did not answer; 75: done in part; 0: all done, or the service sends."""
+        if self.errors:
+            return 69
+        left = self.queued and not any(p.another_process_sends for p in self.passes.values())
+        return 75 if self.not_queued or self.stopped or left else 0
+
+
+def count(controllers: Sequence[Controller], selection: Selection) -> dict[str, int]:
+    """How many builds it would be, by controller. Asks nobody, changes nothing."""
+    return {one.name: sum(len(page) for page in pages(one, selection)) for one in controllers}
+
+
+async def resend(
+    context: AppContext,
+    controllers: Sequence[Controller],
+    selection: Selection,
+    on_problem: Callable[[str], None],
+) -> ResendResult:
+    """Queue them, and deliver beside it. SIGINT and SIGTERM end it between two builds; what is
+    queued by then is sent, now or with the next command. ``on_problem`` gets a line a build that
+    was not queued. Raises LedgerError."""
+    stop, done = asyncio.Event(), ResendResult()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+    def note(one: SentAgain) -> None:
+        if one.queued:
+            done.how[one.how] += 1
+            return
+        done.not_queued += 1
+        line = f"{one.job} #{one.number}: {one.how}"
+        done.problems += [line] if done.not_queued <= PROBLEMS_SHOWN else []
+        on_problem(line)
+
+    async def collect(queued: Callable[[], None]) -> None:
+        for given in controllers:
+            one = dataclasses.replace(given, events=WakeOnCollected(given.events, queued))
+            try:
+                await ensure_reachable(one)
+                done.selected += await _of_controller(one, selection, note, stop.is_set)
+            except RemoteError as error:
+                done.errors.append(error)
+
+    done.passes = await flush_while(collect, context.senders, stop.is_set)
+    done.queued, done.stopped = context.ledger.outbox.count_queued(), stop.is_set()
+    return done
+
+
+async def _of_controller(
+    controller: Controller,
+    selection: Selection,
+    note: Callable[[SentAgain], None],
+    stopping: Stopping,
+) -> int:
+    """How many were selected before a stop. Raises CircuitOpen when the controller fails."""
+    limiter, events = controller.client.limiter, controller.events
+    at_once, selected = asyncio.Semaphore(controller.max_connections), 0
+
+    async def of_job(builds: Sequence[DeliveredBuild]) -> None:
+        nonlocal selected
+        async with at_once:
+            for build in builds:  # one after the other: so they arrive, too
+                if stopping() or limiter.circuit_open:
+                    return
+                again = await send_again(controller, build.id, all_sinks=True)
+                if not again.queued and limiter.circuit_open:
+                    return  # the build is not to blame
+                selected += 1
+                note(again)
+                events.builds_checked(controller.name, 1)
+                events.builds_collected(controller.name, int(again.queued))
+
+    for page in pages(controller, selection):
+        events.builds_to_check(controller.name, len(page))
+        jobs: dict[str, list[DeliveredBuild]] = {}
+        for build in page:
+            jobs.setdefault(build.full_name, []).append(build)
+        await together(of_job(builds) for builds in jobs.values())
+        if stopping():
+            break
+        if limiter.circuit_open:
+            raise limiter.circuit_open_error()
+    return selected
+
+
+def pages(controller: Controller, selection: Selection) -> Iterator[list[DeliveredBuild]]:
+    """The selected builds, some hundred at a time, in the order in which they were recorded."""
+    row = controller.ledger.controllers.find(controller.name)
+    if row is None:
+        return
+    wanted = Delivered(
+        row.id,
+        [sink for sink in controller.sinks if sink != IACM],
+        selection.since,
+        selection.until,
+        selection.incomplete,
+    )
+    after = 0
+    while page := controller.ledger.outbox.delivered(wanted, after):
+        after = page[-1].id
+        yield [build for build in page if selection.globs.selects(build.full_name)]
+
+
+async def send_again(controller: Controller, build: int, *, all_sinks: bool = False) -> SentAgain:
+    """Queue a build again, for the sinks that rejected it or for ``all_sinks`` of the config: as
+    Jenkins and the config have it now, so that a corrected config helps; as it was kept where
+    Jenkins no longer has the build."""
     ledger = controller.ledger
     sent = ledger.outbox.sent(build)
     name, number = sent.full_name, sent.key.number
     try:
         row = await _anew(controller, sent)
     except RemoteError as error:
-        return ResendResult(name, number, False, str(error))
+        return SentAgain(name, number, False, str(error))
     if row is None and not sent.kept and sent.refused_by != {IACM}:
         why = "Jenkins no longer has the build, and its payload was dropped (keep_payloads)"
-        return ResendResult(name, number, False, why)
+        return SentAgain(name, number, False, why)
     if row is not None and row.payload is None:
-        return ResendResult(name, number, False, f"it would be left out now: {row.reason}")
+        return SentAgain(name, number, False, f"it would be left out now: {row.reason}")
     if row is not None and row.execution is None and sent.refused_by == {IACM} and not all_sinks:
         why = row.no_execution or "no rule names an iacm_workspace for it"
-        return ResendResult(name, number, False, f"it would be left out now: {why}")
-    ledger.outbox.requeue(build, controller.clock(), row, all_sinks=all_sinks)
-    return ResendResult(name, number, True, "as it was kept" if row is None else "mapped anew")
+        return SentAgain(name, number, False, f"it would be left out now: {why}")
+    sinks = controller.sinks if all_sinks else ()
+    ledger.outbox.requeue(build, controller.clock(), row, sinks)
+    return SentAgain(name, number, True, AS_KEPT if row is None else MAPPED_ANEW)
 
 
 async def _anew(controller: Controller, sent: SentBuild) -> BuildRow | None:
     """The build mapped as Jenkins has it now; None where it doesn't have it any more."""
     name, number = sent.full_name, sent.key.number
     try:
-        build = await controller.client.build(name, number)
+        read = await one_build(controller.client, name, number)
     except NotFound:
         return None
-    if not build.key.is_same(sent.key):
+    if not all(build.key.is_same(sent.key) for build in read.builds):
         return None
-    enriched, multibranch = await fetch_enriched(controller, name, build, may_be_incomplete=False)
-    rule = controller.rule_of(name)
-    job = JobInfo(name, sent.generation, sent.number_offset, multibranch, rule)
+    enriched, multibranch = await fetch_enriched(controller, name, read, may_be_incomplete=False)
+    rules = controller.rules_of(name)
+    job = JobInfo(name, sent.id_generation, sent.number_offset, multibranch, rules)
     return mapped(controller, job, enriched)
-
-
-async def resend_all(
-    context: AppContext,
-    wanted: tuple[str, int] | None,
-    controller: str | None,
-) -> list[ResendResult]:
-    """Retry what was refused: all of it, or the build ``wanted`` (full name and number), which may
-    also be one that is queued and failed.
-
-    Raises NoSuchBuild; UsageError when several controllers have refused runs of that build.
-    """
-    ledger = context.ledger
-    failing = [] if wanted is None else [row for row in ledger.queue.of(*wanted) if row["tries"]]
-    rows = ledger.outbox.rejected() + failing
-    rows = [
-        row
-        for row in rows
-        if (wanted is None or (row["job"], row["number"]) == wanted)
-        and controller in (None, row["controller"])
-    ]
-    if wanted is not None and not rows:
-        raise NoSuchBuild(
-            f"{wanted[0]} #{wanted[1]}: no refused run", "`sei-poller rejected` lists them"
-        )
-    if wanted is not None:
-        check_only_one(sorted(row["controller"] for row in rows), *wanted)
-    controllers = {one.name: one for one in context.controllers}
-    builds = {row["build"]: row for row in rows}
-    done = []
-    for build, row in builds.items():
-        if row["controller"] in controllers:
-            done.append(await resend(controllers[row["controller"]], build))
-        else:
-            why = f"controller {row['controller']} is not in the config"
-            done.append(ResendResult(row["job"], row["number"], False, why))
-    return done
-
-
-@dataclass(frozen=True)
-class SkippedRun:
-    """A run that is not sent any more. `skip --json` prints it as it is."""
-
-    controller: str
-    job: str
-    number: int
-    sink: str
-
-
-def skip_queued(
-    ledger: Ledger, build: tuple[str, int], controller: str | None, now: int
-) -> list[SkippedRun]:
-    """Count what is queued of a build (full name and number) as refused, with the last answer.
-
-    Raises NoSuchBuild; UsageError when several controllers have runs of it that wait.
-    """
-    rows = [one for one in ledger.queue.of(*build) if controller in (None, one["controller"])]
-    if not rows:
-        raise NoSuchBuild(f"{build[0]} #{build[1]}: no run waits", "see `sei-poller status`")
-    check_only_one(sorted({row["controller"] for row in rows}), *build)
-    for row in rows:
-        answer = f"skipped by `sei-poller skip`; before: {row['answer'] or 'no answer'}"
-        ledger.outbox.settle(row["id"], "rejected", now, row["status"], answer, by_hand=True)
-    return [SkippedRun(row["controller"], row["job"], row["number"], row["sink"]) for row in rows]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -63,6 +63,9 @@ T = TypeVar("T")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ControllerName = Annotated[
     str | None, typer.Option("--controller", metavar="NAME", help="Needed where two share the job.")
+]
+OneController = Annotated[
+    str | None, typer.Option("--controller", metavar="NAME", help="Default: every controller.")
 ]
 When = Annotated[str | None, typer.Option(metavar="WHEN", help="An ISO 8601 time, or 90d, or all.")]
 SinkName = Annotated[
@@ -131,6 +134,12 @@ def config_path(ctx: typer.Context) -> Path:
     return path
 
 
+def check_controller(name: str | None, known: Sequence[str]) -> None:
+    """Raise UsageError for a controller that is not in the config."""
+    if name is not None and name not in known:
+        raise UsageError(f"no controller {name!r} in the config", f"there are: {', '.join(known)}")
+
+
 def is_iacm(settings: Settings, sink: str) -> bool:
     """Whether a command is about IaCM. Raises UsageError for a sink that is none, or not there."""
     if sink == "iacm" and settings.harness is None:
@@ -163,18 +172,25 @@ def with_context(
     work: Callable[[AppContext], Coroutine[Any, Any, T]],
     *,
     events: Events = NO_EVENTS,
-    share: float = BESIDE_THE_SERVICE,
+    instead: bool = False,
 ) -> T:
-    """What ``work`` returns, with all that the config names opened for it."""
+    """What ``work`` returns, with all that the config names opened for it. ``instead`` of the
+    service, not beside it: with all of ``max_connections``, and no standstill for the ledger.
+    """
     import asyncio
 
     from poller.context import open_context
     from poller.core.log_output import configure
+    from poller.ledger import SHORT_WAIT
+    from poller.ledger.file import LONGEST_WAIT
 
     configure()
 
     async def main() -> T:
-        async with open_context(settings, os.environ, events=events, share=share) as context:
+        share, wait = (1.0, SHORT_WAIT) if instead else (BESIDE_THE_SERVICE, LONGEST_WAIT)
+        async with open_context(
+            settings, os.environ, events=events, share=share, wait=wait
+        ) as context:
             return await work(context)
 
     return asyncio.run(main())

@@ -11,9 +11,11 @@ import typer
 from poller.cli.app import (
     AsJson,
     ControllerName,
+    OneController,
     SinkName,
     When,
     app,
+    check_controller,
     is_iacm,
     moment,
     read_settings,
@@ -37,9 +39,6 @@ Jobs = Annotated[
     typer.Option(
         "--job", metavar="GLOB", help="Only jobs whose fullName it matches; may be repeated."
     ),
-]
-OneController = Annotated[
-    str | None, typer.Option("--controller", metavar="NAME", help="Default: every controller.")
 ]
 
 
@@ -165,7 +164,7 @@ def retry(
         raise UsageError(f"{drop} is in the config", "take its table out first")
 
     async def work(context: AppContext) -> int:
-        from poller.actions.resend import resend_all
+        from poller.actions.retry import retry as retry_rejected
         from poller.cli.render import retried_lines
         from poller.delivery.flush import flush_all
 
@@ -174,12 +173,63 @@ def retry(
             emit({"dropped": dropped} if as_json else [f"{drop}: {dropped} dropped"])
             return 0
         wanted = None if job is None or number is None else (job, number)
-        done = await resend_all(context, wanted, controller)
+        done = await retry_rejected(context, wanted, controller)
         await flush_all(context.senders)
         emit(done if as_json else retried_lines(done))
         return 75 if context.ledger.outbox.count_queued() or not all(d.queued for d in done) else 0
 
     return with_context(settings, work)
+
+
+@app.command()
+def resend(
+    ctx: typer.Context,
+    job: Jobs = None,
+    since: When = None,
+    until: When = None,
+    incomplete: Annotated[
+        bool, typer.Option("--incomplete", help="Only what was sent without something.")
+    ] = False,
+    controller: OneController = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say how many builds it would be.")
+    ] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Send delivered builds again: mapped anew from Jenkins, else as they were kept, with the same
+    execution_id. SEI is reported to keep the first run of a build: a second one adds and updates
+    stages and steps and replaces artifacts, and changes no status, duration, commits or
+    parameters. May run beside the service, be stopped, and be run again."""
+    settings = read_settings(ctx)
+    if not (job or since or incomplete):
+        raise UsageError("resend what? All there is: --since all", "or see --job and --incomplete")
+
+    from poller.actions.resend import ResendResult, Selection, count
+    from poller.actions.resend import resend as send_again
+    from poller.cli.progress import ProgressBar
+    from poller.cli.render import resend_json, resend_lines
+
+    selection = Selection(*window(since, until, now_ms()), _globs(job), incomplete)
+
+    async def estimate(context: AppContext) -> int:
+        found = count(_chosen(context, controller), selection)
+        lines = [f"{name}: {builds} builds would be sent again" for name, builds in found.items()]
+        emit({"controllers": found} if as_json else lines)
+        return 0
+
+    async def work(context: AppContext) -> ResendResult:
+        return await send_again(context, _chosen(context, controller), selection, show)
+
+    def show(problem: str) -> None:
+        if not as_json:
+            emit([f"not queued: {problem}"])
+
+    if dry_run:
+        return with_context(settings, estimate)
+    with ProgressBar(sys.stderr) as bar:
+        done = with_context(settings, work, events=bar)
+    emit(resend_json(done) if as_json else resend_lines(done))
+    return done.exit_code
 
 
 @app.command()
@@ -191,7 +241,7 @@ def skip(
     as_json: AsJson = False,
 ) -> None:
     """Do not send a run that waits: it counts as refused, and `retry` queues it again."""
-    from poller.actions.resend import skip_queued
+    from poller.actions.skip import skip_queued
     from poller.cli.render import skipped_lines
     from poller.ledger import Ledger
 
@@ -208,8 +258,5 @@ def _globs(jobs: list[str] | None) -> Globs:
 
 
 def _chosen(context: AppContext, controller: str | None) -> list[Controller]:
-    ours = [one for one in context.controllers if controller in (None, one.name)]
-    if not ours:
-        names = ", ".join(one.name for one in context.controllers)
-        raise UsageError(f"no controller {controller!r} in the config", f"there are: {names}")
-    return ours
+    check_controller(controller, [one.name for one in context.controllers])
+    return [one for one in context.controllers if controller in (None, one.name)]

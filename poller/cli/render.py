@@ -8,7 +8,8 @@ from typing import Any
 from poller.actions.backfill import BackfillAllResult, EstimateAllResult
 from poller.actions.once import OnceResult
 from poller.actions.reconcile import ReconcileResult
-from poller.actions.resend import ResendResult, SkippedRun
+from poller.actions.resend import ResendResult, SentAgain
+from poller.actions.skip import SkippedRun
 from poller.cli.output import former_line
 from poller.core.times import iso
 from poller.delivery.iacm_client import meaning
@@ -74,7 +75,10 @@ def once_hints(done: OnceResult) -> list[str]:
         for cycle in done.cycles
         if cycle.error is not None and cycle.error.hint
     ]
-    return hints + [f"{name}: {one.hint}" for name, one in done.passes.items() if one.hint]
+    hints += [f"{name}: {one.hint}" for name, one in done.passes.items() if one.hint]
+    if done.exit_code:
+        hints.append("what waits now is asked at once by `sei-poller once --now`")
+    return hints
 
 
 def once_json(done: OnceResult) -> dict[str, Any]:
@@ -223,9 +227,36 @@ def skipped_lines(done: list[SkippedRun]) -> list[str]:
     return [f"{one.controller}: {one.job} #{one.number}: not sent to {one.sink}" for one in done]
 
 
-def retried_lines(done: list[ResendResult]) -> list[str]:
+def retried_lines(done: list[SentAgain]) -> list[str]:
     """A line a build."""
     return [
         f"{one.job} #{one.number}: {'queued again, ' if one.queued else 'not queued: '}{one.how}"
         for one in done
     ] or ["nothing was refused"]
+
+
+def resend_lines(done: ResendResult) -> list[str]:
+    """What was queued and how, and one line a sink."""
+    how = ", ".join(f"{count} {words}" for words, count in done.how.items())
+    lines = [f"{done.how.total()} builds queued again" + (f": {how}" if how else "")]
+    if done.not_queued:
+        lines.append(f"{done.not_queued} not queued")
+    lines += [str(error) for error in done.errors]
+    if done.stopped:
+        lines.append("stopped: run it again for the rest")
+    return lines + _pass_lines(done.passes, done.queued)
+
+
+def resend_json(done: ResendResult) -> dict[str, Any]:
+    """The object that `resend --json` prints; its keys are a promise."""
+    return {
+        "selected": done.selected,
+        "queued_again": done.how.total(),
+        "how": done.how,
+        "not_queued": done.not_queued,
+        "problems": done.problems,
+        "errors": [str(error) for error in done.errors],
+        "stopped": done.stopped,
+        "sinks": _passes_json(done.passes),
+        "queued": done.queued,
+    }

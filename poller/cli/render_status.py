@@ -12,11 +12,12 @@ from poller.cli.output import former_line
 from poller.core.times import ago, iso
 from poller.http.breaker import Breaker, BreakerState
 from poller.ledger.executions import SINK as IACM
+from poller.status.stages import in_words
 
 if TYPE_CHECKING:
     from poller.actions.preview import Preview
-    from poller.ledger.log_search import LogHit
-    from poller.ledger.logs import LogRow
+    from poller.ledger.logs.archive import LogRow
+    from poller.ledger.logs.search import LogHit
     from poller.status.sinks import Deliveries
     from poller.status.snapshot import ControllerState, IncompleteRuns, Snapshot
 
@@ -74,6 +75,14 @@ def _controller(
         "skipped": one.builds["skipped"],
         "skipped_because": one.skipped_because,
         "breaker": _breaker(one.breaker),
+        "stages": None
+        if one.stages is None
+        else {
+            "source": one.stages.source,
+            "builds": one.stages.builds,
+            "trees": one.stages.trees,
+            "since": _time(one.stages.since),
+        },
         "guid_problem": one.guid_problem,
         "gaps": incomplete.gaps,
         "incomplete": {"count": incomplete.count, "newest": incomplete.newest},
@@ -127,6 +136,9 @@ def status_lines(status: dict[str, Any]) -> list[str]:
         if row["guid_problem"]:
             out.append(f"  problem: {row['guid_problem']}")
         out += [f"  {line}" for line in _open_circuit(row["breaker"])]
+        if of := row["stages"]:
+            words = in_words(of["source"], of["trees"], of["builds"])
+            out.append(f"  stages: {words}, since {of['since']}")
         if row["incomplete"]["count"]:
             out.append(f"  {row['incomplete']['count']} runs went without something; the newest:")
         out += [
@@ -178,7 +190,9 @@ def _open_circuit(breaker: dict[str, Any]) -> list[str]:
     """An open circuit as text."""
     if breaker["state"] == BreakerState.CLOSED:
         return []
-    tried = f"tried again at {breaker['next_try']}" if breaker["next_try"] else "tried just now"
+    tried = "tried just now"
+    if breaker["next_try"]:
+        tried = f"tried again at {breaker['next_try']}, or at once by `sei-poller now`"
     return [f"breaker {breaker['state']} since {breaker['since']}, {tried}: {breaker['why']}"]
 
 

@@ -44,7 +44,7 @@ def init(
         str | None, _flag("--token-credential", "NAME", "systemd credential that holds its token.")
     ] = None,
     environment: Annotated[
-        str | None, _flag("--environment", "NAME", "SEI's: PROD1, PROD2, PROD3 or EU.")
+        str | None, _flag("--environment", "NAME", "SEI's: PROD0 to PROD4, PROD6 or EU.")
     ] = None,
     base_url: Annotated[str | None, _flag("--base-url", "URL", "SEI's, instead.")] = None,
     api_key_env: Annotated[

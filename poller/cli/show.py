@@ -125,7 +125,7 @@ def logs(
     from poller.actions.logs import archived, last_lines
     from poller.cli.render_status import archived_json, hit_lines, hits_json
     from poller.ledger import Ledger
-    from poller.ledger.log_search import search_logs
+    from poller.ledger.logs.search import search_logs
 
     settings = read_settings(ctx)
     ledger_path = Path(settings.ledger.path)

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from poller.config.types import Address, Guid, Interval, Name, Proxy, Size, Table, exactly_one
+from poller.config.types import Address, Flag, Guid, Interval, Name, Proxy, Size, Table, exactly_one
 from poller.core.times import parse_when
 from poller.core.urls import goes_in_clear
 
@@ -20,15 +20,35 @@ DEFAULT_RESULTS = {
 }
 """Jenkins' results → the two that SEI documents."""
 
+SCM, SYSTEM = "SCMTrigger", "SYSTEM"
+"""Who started a build where no person did, in the words of SEI's Jenkins plugin."""
+
+DEFAULT_CAUSES = {
+    "Timer": SYSTEM,
+    **dict.fromkeys(
+        (
+            "SCM", "Push", "Hook", "PullRequest", "MergeRequest", "BranchEvent", "BranchIndexing",
+            "Generic", "GitHub", "GitLab", "Bitbucket", "Gitea", "Gerrit", "Stash", "Ghprb",
+        ),
+        SCM,
+    ),
+}  # fmt: skip
+"""A word in the class name of a cause → who started the build. The first one that is in it counts;
+the webhooks' plugins have so many classes that no list of them is ever whole."""
+
 DEFAULT_BODY_LIMIT = 480_000
 
 BASES = {
+    "PROD0": "https://accounts.harness.io/sei/api/v1",
     "PROD1": "https://app.harness.io/prod1/sei/api/v1",
     "PROD2": "https://app.harness.io/gratis/sei/api/v1",
     "PROD3": "https://app3.harness.io/sei/api/v1",
+    "PROD4": "https://prod4.harness.io/sei/api/v1",
+    "PROD6": "https://prod6.harness.io/sei/api/v1",
     "EU": "https://accounts.eu.harness.io/sei/api/v1",
 }
-"""SEI's environments, from its "Custom CI/CD integrations" page."""
+"""SEI's environments, from its "Custom CI/CD integrations" page; PROD0, PROD4 and PROD6 from its
+Jenkins plugin."""
 
 
 class ServerConfig(Table):
@@ -97,11 +117,23 @@ class ControllerConfig(ServerConfig):
     recreated_jobs: Literal["renumber", "as_is"] = Field(
         "renumber", description="build_number of a job created anew: go on, or as Jenkins counts."
     )
+    stages: Literal["auto", "wfapi", "graph-view", "blue-ocean", "none"] = Field(
+        "auto", description="The plugin that gives stages; auto: the first that is there."
+    )
     logs: Literal["none", "failed", "all"] = Field("none", description="Console logs to keep.")
     log_limit: Size = Field(2**20, description="The most that is kept of a console log.")
+    answer_limit: Size = Field(
+        32 * 2**20, ge=2**20, description="The largest answer that is read; larger: in parts."
+    )
+    tests: Literal["none", "counts"] = Field(
+        "none", description="Test results to send as TEST_TOTAL, TEST_FAILED and TEST_SKIPPED."
+    )
     max_connections: int = Field(4, ge=1, le=32, description="Requests to Jenkins at once.")
     request_rate: float | None = Field(None, gt=0, description="Most requests a second.")
     instance_url: Address | None = Field(None, description="instance_url at SEI; default: url.")
+    job_full_name: Literal["jenkins", "plugin"] = Field(
+        "jenkins", description="Names as Jenkins has them, or as SEI's Jenkins plugin sends them."
+    )
     instance_name: Name | None = Field(None, description="instance_name at SEI; default: name.")
 
     @property
@@ -144,7 +176,7 @@ class SeiConfig(ServerConfig):
 
     model_config = ConfigDict(alias_generator=lambda name: name.replace("secret", "api_key"))
 
-    environment: Literal["PROD1", "PROD2", "PROD3", "EU"] | None = Field(
+    environment: Literal["PROD0", "PROD1", "PROD2", "PROD3", "PROD4", "PROD6", "EU"] | None = Field(
         None, description="SEI's environment; or base_url."
     )
     url: Address | None = Field(  # type: ignore[assignment]  # `base` always has one
@@ -165,6 +197,12 @@ class SeiConfig(ServerConfig):
         DEFAULT_RESULTS, description="Jenkins' result = SEI's result, or skip."
     )
 
+    ci: Flag = Field(True, description="ci where neither a rule nor an artifact says.")
+    cd: Flag = Field(False, description="cd where neither a rule nor an artifact says.")
+    causes: dict[str, Name] = Field(
+        DEFAULT_CAUSES, description="Word in a cause's class name = who started the build."
+    )
+
     @property
     def base(self) -> str:
         """The URL before ``/custom-cicd``."""
@@ -174,6 +212,11 @@ class SeiConfig(ServerConfig):
     @classmethod
     def _over_the_defaults(cls, results: dict[str, str]) -> dict[str, str]:
         return {**DEFAULT_RESULTS, **results}
+
+    @field_validator("causes")
+    @classmethod
+    def _before_the_defaults(cls, causes: dict[str, str]) -> dict[str, str]:
+        return {**causes, **DEFAULT_CAUSES, **causes}
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:

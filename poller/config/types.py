@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Collection
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
@@ -17,7 +17,8 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from poller.core.patterns import compile_regex
+from poller.core.patterns import compile_pattern, compile_regex
+from poller.core.template import names
 from poller.core.times import SIZE_FORM, SPAN_FORM, parse_size, parse_span, size_text, span_text
 from poller.core.urls import without_password
 
@@ -36,6 +37,16 @@ def _text(parse: Callable[[str], int], form: str) -> Callable[[Any], int]:
 
 def _regex(pattern: str) -> str:
     compile_regex(pattern)
+    return pattern
+
+
+def _template(text: str) -> str:
+    names(text)
+    return text
+
+
+def _pattern(pattern: str) -> str:
+    compile_pattern(pattern)
     return pattern
 
 
@@ -108,10 +119,16 @@ Size = Annotated[
 ]
 Address = Annotated[str, AfterValidator(_web_address)]
 Proxy = Annotated[str, AfterValidator(_proxy), PlainSerializer(without_password, when_used="json")]
+Pattern = Annotated[str, Field(min_length=1, max_length=1_000), AfterValidator(_pattern)]
+"""A glob, or ``re:`` and a regular expression."""
 Regex = Annotated[str, AfterValidator(_regex)]
 Guid = Annotated[str, AfterValidator(_guid)]
 NAME_LENGTH = 250
 Name = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH)]
+Template = Annotated[str, Field(min_length=1, max_length=1_000), AfterValidator(_template)]
+"""A text with places in braces."""
+Flag: TypeAlias = bool | Literal["unset"]
+"""A field that is sent as true or false, or is left out."""
 
 
 class Table(BaseModel):

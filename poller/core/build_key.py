@@ -9,7 +9,8 @@ class BuildKey(NamedTuple):
     """A build's number, when it started (epoch milliseconds; 0 where Jenkins loaded it broken), and
     its place in Jenkins' queue (0 where it is not known).
 
-    ``queueId`` counts through the life of a controller; builds of before core 1.601 have -1.
+    A pipeline that resumes after a restart keeps number and start and gets another ``queueId``
+    (measured), so that this one proves nothing against a build.
     """
 
     number: int
@@ -17,11 +18,9 @@ class BuildKey(NamedTuple):
     queue_id: int = 0
 
     def is_same(self, other: BuildKey) -> bool:
-        """Whether both are one build; a missing timestamp or queue id proves nothing."""
+        """Whether both are one build of a job; a missing timestamp proves nothing."""
         return self.number == other.number and not self.differs(other)
 
     def differs(self, other: BuildKey) -> bool:
-        """Whether two builds of one number are surely two builds."""
-        return (self.timestamp > 0 < other.timestamp and self.timestamp != other.timestamp) or (
-            self.queue_id > 0 < other.queue_id and self.queue_id != other.queue_id
-        )
+        """Whether two builds of one number of a job are surely two builds."""
+        return self.timestamp > 0 < other.timestamp and self.timestamp != other.timestamp

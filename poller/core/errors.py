@@ -5,10 +5,13 @@ PollerError
 ├── UsageError           the command line can't be used                    exit 64
 ├── NoSuchBuild          the named job or build does not exist             exit 65
 ├── LedgerError          the ledger can't be opened or written             exit 73
-│   └── LedgerUnwritable     … now: a full or failing disk, another program
+│   └── LedgerUnwritable     … now: a full or failing disk
+│       └── LedgerBusy           … now: another program holds it
 └── RemoteError          a server did not give what was asked              exit 69
     ├── Unreachable      no answer: refused, timed out, broken off, 5xx, 429
+    ├── NotAsked         not asked: others like it got no answer
     ├── CircuitOpen      not asked: it did not answer others
+    ├── ForeignSession   another server answered, or the same since a restart
     ├── Unauthorized     401, 403: the credentials are wrong or not enough
     ├── NotFound         404
     └── BadAnswer        an answer that can't be used
@@ -74,6 +77,10 @@ class LedgerUnwritable(LedgerError):
     away, or another program holds the file. Worth another try."""
 
 
+class LedgerBusy(LedgerUnwritable):
+    """Another program holds the file for longer than is waited for."""
+
+
 LONGEST_WHAT, LONGEST_REASON = 300, 2_000
 """Characters of a line that a server has a part in: an answer may hold a name of a megabyte."""
 
@@ -101,16 +108,35 @@ class Unreachable(RemoteError):
     """No answer: refused, timed out, broken off, 5xx or 429. Worth another try.
 
     ``retry_after`` is in seconds, where the server gave one. ``starting``: it said itself that it
-    does not work yet.
+    does not work yet. ``away``: it answers nothing else either, so this says nothing of what was
+    asked.
     """
 
     retry_after: float | None = None
     starting: bool = False
+    away: bool = False
+
+
+class NotAsked(RemoteError):
+    """Not asked now, as several others like it got no answer: it says nothing of this one."""
 
 
 class CircuitOpen(RemoteError):
     """Not asked at all, as the server has not answered lately: it says nothing of what was to be
     asked. Whoever does without an answer must not do without this one."""
+
+
+class ForeignSession(RemoteError):
+    """An answer of a session that is not known to be the server's: of another one, or of the same
+    since it was restarted. It is not used."""
+
+
+def is_away(error: BaseException | None) -> bool:
+    """Whether the server that is meant answers nothing now: the error says nothing of what was
+    asked."""
+    return isinstance(error, CircuitOpen | ForeignSession) or (
+        isinstance(error, Unreachable) and error.away
+    )
 
 
 class Unauthorized(RemoteError):

@@ -39,12 +39,28 @@ TEXT = 2_000
 
 ELLIPSIS = "…"
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+ZERO_WIDTH = "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff"
+"""Characters that nobody sees, as the inside of a class of a regular expression."""
+
+_SEQUENCE = re.compile(
+    "(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]"
+    "|\x1b\\][^\x07\x1b\n]*(?:\x07|\x1b\\\\)?|\x1b[()#%][0-9A-Z]|\x1b[0-~]"
+)
+"""Control sequences of terminals: ECMA-48, and what xterm adds."""
+
+_UNSEEN = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{ZERO_WIDTH}]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
+def clean(text: str) -> str:
+    """``text`` without escape sequences, control characters but tab and newline, and characters of
+    no width: what is looked for secrets is then what is seen."""
+    if text.isprintable():
+        return text
+    return _SURROGATE.sub("\ufffd", _UNSEEN.sub("", _SEQUENCE.sub("", text)))
+
+
 def clip(text: str, limit: int) -> str:
-    """``text`` without control characters but tab and newline, cut at ``limit`` characters."""
-    if not text.isprintable():
-        text = _SURROGATE.sub("\ufffd", _CONTROL.sub("", text))
+    """The clean ``text``, cut at ``limit`` characters."""
+    text = clean(text)
     return text if len(text) <= limit else text[: limit - 1] + ELLIPSIS

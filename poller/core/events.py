@@ -23,6 +23,9 @@ class Events(Protocol):
     def builds_collected(self, controller: str, count: int) -> None:
         """So many builds are new in the outbox."""
 
+    def tests_counted(self, controller: str, total: int, failed: int, skipped: int) -> None:
+        """A build that is new in the outbox ran so many tests."""
+
     def delivery_settled(self, sink: str, controller: str, outcome: str, waited_ms: int) -> None:
         """A run was ``delivered`` or ``rejected``, so long after its build had ended."""
 
@@ -40,6 +43,9 @@ class NoEvents:
         """Nothing."""
 
     def builds_collected(self, controller: str, count: int) -> None:
+        """Nothing."""
+
+    def tests_counted(self, controller: str, total: int, failed: int, skipped: int) -> None:
         """Nothing."""
 
     def delivery_settled(self, sink: str, controller: str, outcome: str, waited_ms: int) -> None:
@@ -73,6 +79,10 @@ class WakeOnCollected:
         self.events.builds_collected(controller, count)
         if count:
             self.wake()
+
+    def tests_counted(self, controller: str, total: int, failed: int, skipped: int) -> None:
+        """Passed on."""
+        self.events.tests_counted(controller, total, failed, skipped)
 
     def delivery_settled(self, sink: str, controller: str, outcome: str, waited_ms: int) -> None:
         """Passed on."""

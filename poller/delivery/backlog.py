@@ -6,7 +6,7 @@ import time
 
 from poller.core.times import Clock
 from poller.delivery.queue_order import TRIED, QueueOrder
-from poller.ledger.delivery_queue import DeliveryQueue, Lane
+from poller.ledger.deliveries.queue import DeliveryQueue, Lane
 
 BATCH = 100
 """Deliveries of a lane that are read at once."""

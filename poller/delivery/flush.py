@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 from poller.core.tasks import end, first, together
@@ -47,7 +48,7 @@ async def flush(
     total, failed = PassResult(), 0
     while True:
         ended, queued = collecting.ended.is_set(), collecting.queued
-        done = await sender.run_pass(stopping)
+        done = await sender.ledger.until_free(partial(sender.run_pass, stopping))
         done.delivered += total.delivered
         done.rejected += total.rejected
         total = done

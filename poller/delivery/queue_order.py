@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Literal
 
-from poller.ledger.delivery_queue import Lane
+from poller.ledger.deliveries.queue import Lane
 
 TRIED: Literal["tried"] = "tried"
 """The lane of the runs that failed before."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from poller.core.times import DAY_MS, backoff
 from poller.http.breaker import BreakerPolicy
-from poller.ledger.delivery_queue import LONGEST_OWN_WAIT_MS
+from poller.ledger.deliveries.queue import LONGEST_OWN_WAIT_MS
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0
 """Seconds between two tries of a run, or of a sink that is down, as far as is known."""

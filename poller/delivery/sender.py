@@ -28,9 +28,9 @@ from poller.delivery.sink import Receipt, Sink
 from poller.http.breaker import BreakerFailure
 from poller.http.throttle import RateLimit
 from poller.ledger import Ledger
-from poller.ledger.delivery_queue import FailedTry, QueuedDelivery
+from poller.ledger.deliveries.outbox import Outcome
+from poller.ledger.deliveries.queue import FailedTry, QueuedDelivery
 from poller.ledger.locks import only_sender
-from poller.ledger.outbox import Outcome
 
 ANSWER_KEPT = 2_000
 """Characters of an answer that the ledger keeps."""

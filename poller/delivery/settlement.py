@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from poller.core.errors import LedgerUnwritable
 from poller.ledger import Ledger
-from poller.ledger.outbox import Outcome
+from poller.ledger.deliveries.outbox import Outcome
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from poller.service.run import run
 from poller.service.scheduler import Scheduler
 from poller.service.systemd import Systemd
 from poller.status.metrics import Metrics
+from poller.status.stages import stages_state
 
 LIVE_SECONDS = 4.0
 OUTAGE_SECONDS = 4.0
@@ -61,6 +62,7 @@ def run_walkthrough(*, serve: bool) -> int:
     configure(as_json=False)
     console = Console(highlight=False)
     jenkins, sei = Jenkins(), Sei(guids={GUID})
+    jenkins.plugins = {"graph-view": 877}
     samples = build_sample_jobs(jenkins, _now())
     with (
         tempfile.TemporaryDirectory(prefix="sei-poller-demo-") as directory,
@@ -95,6 +97,7 @@ async def _run_parts(
         service = run(line, Metrics(line.settings), Scheduler(), Systemd({}), stop)
         running = asyncio.create_task(service)
         await _live(console, jenkins, sei, samples)
+        _say_stages(console, line)
         await _outage(console, sei, samples, line)
         await _finish_all(line, samples)
         stop.request()
@@ -115,6 +118,7 @@ async def _first_poll(console: Console, jenkins: Jenkins, path: Path) -> None:
             f"{cycle.jobs} jobs, {cycle.collected} builds collected in {asked} requests to Jenkins"
             f" ({asked / max(1, cycle.collected):.2f} a build), {delivered} accepted by SEI"
         )
+        _say_stages(console, context)
         jenkins.requests.clear()
         loaded = jenkins.builds_loaded
         await once(context)
@@ -124,8 +128,18 @@ async def _first_poll(console: Console, jenkins: Jenkins, path: Path) -> None:
         )
 
 
+def _say_stages(console: Console, context: AppContext) -> None:
+    state = stages_state(context.ledger.stage_sources.find("demo"))
+    if state is not None:
+        console.print(f"stages: {state.words}")
+
+
 async def _live(console: Console, jenkins: Jenkins, sei: Sei, samples: SampleJobs) -> None:
-    console.rule("2. live: builds start and finish, out of order", align="left")
+    console.rule(
+        "2. live: Jenkins has another plugin for stages now, builds finish out of order",
+        align="left",
+    )
+    jenkins.plugins, jenkins.session = {"wfapi": 238}, "after a restart"
     before = len(sei.received)
     finished = await _work(samples, LIVE_SECONDS)
     await asyncio.sleep(1.5)

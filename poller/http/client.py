@@ -32,6 +32,13 @@ HEADERS = "latin-1"
 """Of headers both ways (RFC 9110, 5.5); unsaid, httpx tries one after the other at each look."""
 
 
+ANSWER_LIMIT = 32 * 2**20
+"""What is read takes up to 13 times as much memory, for a moment."""
+
+NO_CONNECTION = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
+"""Errors that say nothing of what was to be asked."""
+
+
 @dataclass(frozen=True)
 class Connection:
     """How to reach a server. ``timeout`` is in milliseconds, for one whole answer."""
@@ -40,11 +47,13 @@ class Connection:
     timeout: int
     max_connections: int
     ssl_context: ssl.SSLContext | None = None
-    """Whom to believe; clients of one program share it. None: for http:// alone."""
+    """Whom to believe; clients of one program share it. None, where nothing is encrypted."""
     proxy: str | None = None
     server: str = ""
     """Its name in events."""
     events: Events = NO_EVENTS
+    answer_limit: int = ANSWER_LIMIT
+    """Bytes of the largest answer that is read."""
 
 
 class Client:
@@ -59,6 +68,8 @@ class Client:
         timeout: float,
         credentials: Mapping[str, str],
     ) -> None:
+        self.timeout = timeout
+        """In seconds."""
         self._transport = transport
         self._extensions = {"timeout": httpx.Timeout(timeout, pool=None).as_dict()}
         every = {"Accept": "*/*", "Accept-Encoding": ACCEPTED, "User-Agent": USER_AGENT}
@@ -106,11 +117,7 @@ def open_client(
 
     Nothing of the environment counts but OpenSSL's own variables: no ``~/.netrc``.
     """
-    transport = Transport(
-        connection.ssl_context or ssl.create_default_context(),
-        connection.max_connections,
-        connection.proxy,
-    )
+    transport = Transport(connection.ssl_context, connection.max_connections, connection.proxy)
     retrying = RetryTransport(transport, connection.server, connection.events, retry_statuses)
     return Client(retrying, connection.timeout / 1000, credentials or {})
 
@@ -139,7 +146,7 @@ async def fetch(
         async with asyncio.timeout(seconds):
             response = await http.send(request)
             try:
-                body = await _body(response, where, what, limit)
+                body = await _body(response, where, what, limit, seconds)
             finally:
                 await response.aclose()
     return HttpResponse(response.status_code, response.headers, body)
@@ -152,39 +159,60 @@ def translate_errors(where: str, what: str, too_slow: str) -> Iterator[None]:
         yield
     except (TimeoutError, httpx.TimeoutException) as error:
         hint = "is it up, and reachable from here?"
-        raise Unreachable(where, what, too_slow, hint) from error
+        none = Unreachable(where, what, too_slow, hint)
+        none.away = isinstance(error, NO_CONNECTION)
+        raise none from error
     except DecompressError as error:
         raise BadAnswer(where, what, str(error)) from error
     except httpx.TransportError as error:
-        raise Unreachable(where, what, *reason_of(error)) from error
+        none = Unreachable(where, what, *reason_of(error))
+        none.away = isinstance(error, NO_CONNECTION)
+        raise none from error
+
+
+LEAST_RATE = 100
+"""Bytes a second of an answer that is read while it comes, on average over each ``timeout``.
+Jenkins loads builds for it: some 20 ms each where its disk is slow, for some 20 bytes."""
 
 
 @contextlib.asynccontextmanager
 async def stream(
-    http: Client, request: httpx.Request, *, where: str, what: str, limit: int
+    http: Client, request: httpx.Request, *, where: str, what: str, limit: int, seconds: float
 ) -> AsyncIterator[tuple[HttpResponse, AsyncIterator[bytes]]]:
     """An answer of at most ``limit`` bytes that is read while it comes; its
-    :class:`HttpResponse` has no body. The client's timeout holds for each part. Raises as
-    :func:`fetch` does.
+    :class:`HttpResponse` has no body. The client's timeout holds for each part, ``seconds`` for all
+    of it, and it comes no slower than LEAST_RATE. Raises as :func:`fetch` does.
     """
     with translate_errors(where, what, "no more of the answer in time"):
-        response = await http.send(request)
         try:
-            yield (
-                HttpResponse(response.status_code, response.headers, b""),
-                _parts(response, where, what, limit),
-            )
-        finally:
-            await response.aclose()
+            async with asyncio.timeout(seconds) as whole:
+                response = await http.send(request)
+                try:
+                    parts = _parts(response, where, what, limit, http.timeout)
+                    yield HttpResponse(response.status_code, response.headers, b""), parts
+                finally:
+                    await response.aclose()
+        except TimeoutError:
+            if not whole.expired():
+                raise
+            raise Unreachable(where, what, f"not done in {seconds:g} s") from None
 
 
 async def _parts(
-    response: httpx.Response, where: str, what: str, limit: int
+    response: httpx.Response, where: str, what: str, limit: int, window: float
 ) -> AsyncIterator[bytes]:
     read = 0
     unpack = decompressor(response.headers.get("Content-Encoding", ""))
     assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - of an async transport
+    clock = asyncio.get_running_loop().time
+    came, began = 0, clock()
     async for raw in response.stream:
+        came += len(raw)
+        if (now := clock()) >= began + window:
+            if came < LEAST_RATE * (now - began):
+                why = f"it comes slower than {LEAST_RATE} bytes a second"
+                raise Unreachable(where, what, why)
+            came, began = 0, now
         for chunk in unpack.feed(raw):
             read += len(chunk)
             if read > limit:
@@ -193,11 +221,14 @@ async def _parts(
     unpack.end()
 
 
-async def _body(response: httpx.Response, where: str, what: str, limit: int) -> bytes:
+async def _body(
+    response: httpx.Response, where: str, what: str, limit: int, window: float
+) -> bytes:
     length = response.headers.get("Content-Length", "")
     if length.isdecimal() and int(length[:20]) > limit:
         raise too_large(response, where, what, limit)
-    return b"".join([chunk async for chunk in _parts(response, where, what, limit)])
+    parts = _parts(response, where, what, limit, window)
+    return b"".join([chunk async for chunk in parts])
 
 
 def _cause(error: BaseException) -> BaseException | None:

@@ -36,7 +36,8 @@ def untrusted(error: ssl.SSLCertVerificationError, ca_file: str | None = None) -
 DNS_HINT = "is the name right, and does this machine's DNS know it?"
 
 
-TRANSIENT = frozenset({408, 425, 429})
+TOO_MANY = 429
+TRANSIENT = frozenset({408, 425, TOO_MANY})
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ def raise_for_status(answer: HttpResponse, where: str, what: str, *, denied_hint
         error = Unreachable(where, what, f"HTTP {status}")
         error.status = status
         error.retry_after = retry_after(answer.headers)
+        error.away = status == TOO_MANY
         raise error
     bad = BadAnswer(where, what, f"HTTP {status}")
     if 300 <= status < 400:

@@ -42,7 +42,9 @@ class Transport(httpx.AsyncBaseTransport):
     ``extensions["tls"]``.
     """
 
-    def __init__(self, trust: ssl.SSLContext, max_connections: int, proxy: str | None) -> None:
+    def __init__(
+        self, trust: ssl.SSLContext | None, max_connections: int, proxy: str | None
+    ) -> None:
         self._trust = trust
         self._max_connections = max_connections
         self._proxy = proxy
@@ -78,7 +80,7 @@ class Transport(httpx.AsyncBaseTransport):
     def _open(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=self._max_connections, ssl=self._trust, keepalive_timeout=IDLE_SECONDS
+                limit=self._max_connections, ssl=self._trust or True, keepalive_timeout=IDLE_SECONDS
             ),
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),

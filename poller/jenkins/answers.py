@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from poller.core.errors import BadAnswer
+from poller.core.errors import BadAnswer, RemoteError, Unreachable
 from poller.core.known_secrets import mask
 from poller.http.errors import HttpResponse
 from poller.jenkins.build import LAST_MS, LONG
@@ -34,8 +34,31 @@ def refuse_other_text(answer: HttpResponse, where: str, what: str) -> None:
         raise BadAnswer(where, what, "compressed, which was not asked for")
 
 
+def worth_splitting(error: RemoteError) -> bool:
+    """Whether it is about what was asked for, so that a smaller question may be answered: an answer
+    that is too large, no JSON, an HTTP 500; not a redirect, nor where the controller is away."""
+    if isinstance(error, BadAnswer):
+        return error.status is None or error.status < 300
+    return isinstance(error, Unreachable) and not error.away
+
+
 def decode(answer: HttpResponse, where: str, what: str, kind: Callable[..., T] | type[T]) -> T:
     """The JSON body as ``kind``. Raises BadAnswer that says what stood there instead."""
+    try:
+        return _decode(answer, where, what, kind)
+    except msgspec.ValidationError as error:
+        raise BadAnswer(where, what, str(error)) from None
+
+
+def decode_if(answer: HttpResponse, where: str, what: str, kind: type[T]) -> T | None:
+    """The same; None where it is JSON, but not all of it of the types of ``kind``."""
+    try:
+        return _decode(answer, where, what, kind)
+    except msgspec.ValidationError:
+        return None
+
+
+def _decode(answer: HttpResponse, where: str, what: str, kind: Callable[..., T] | type[T]) -> T:
     if "json" not in answer.headers.get("Content-Type", ""):
         kind_told = _content_type(answer) or "no content type"
         raise BadAnswer(where, what, f"{kind_told} where JSON is due", PAGE_HINT)
@@ -46,6 +69,8 @@ def decode(answer: HttpResponse, where: str, what: str, kind: Callable[..., T] |
         decoded: T = msgspec.json.decode(body, type=kind)
     except RecursionError:
         raise BadAnswer(where, what, "the JSON is nested too deeply") from None
+    except msgspec.ValidationError:
+        raise
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadAnswer(where, what, str(error)) from None
     return decoded

@@ -30,14 +30,20 @@ LISTED_FILES = 100
 """Archived files of a build that are listed; there may be more."""
 
 BUILD_TREE = (
-    "_class,number,timestamp,duration,building,inProgress,result,queueId,url,"
+    "_class,number,timestamp,duration,building,inProgress,result,queueId,url,builtOn,"
     "actions[_class,causes[_class,userId,upstreamProject,upstreamBuild,addr],"
     "parameters[_class,name,value,jobName,number,tag,label],"
-    "lastBuiltRevision[SHA1,branch[SHA1,name]],remoteUrls],"
-    "changeSet[kind,items[commitId]],changeSets[kind,items[commitId]],"
+    "lastBuiltRevision[SHA1,branch[SHA1,name]],remoteUrls,"
+    "buildsByBranchName[marked[SHA1],revision[SHA1]],mercurialNodeName,libraries[name,version],"
+    "totalCount,failCount,skipCount],"
+    "changeSet[kind,items[commitId],revisions[revision]],"
+    "changeSets[kind,items[commitId],revisions[revision]],"
     f"artifacts[fileName,relativePath]{{0,{LISTED_FILES}}}"
 )
 """The ``tree=`` of one build: what :class:`Build` holds."""
+
+SUMMARY_TREE = "number,timestamp,queueId,duration,result,building,inProgress"
+"""The fewest fields of a build: what the ledger is compared with."""
 
 CAUSES_TREE = (
     "number,timestamp,actions[_class,causes[_class,userId,upstreamProject,upstreamBuild,addr]]"
@@ -53,6 +59,20 @@ class Action(Struct, frozen=True, gc=False):
     parameters: Any = None
     lastBuiltRevision: Any = None
     remoteUrls: Any = None
+    buildsByBranchName: Any = None
+    mercurialNodeName: Any = None
+    libraries: Any = None
+    totalCount: Any = None
+    failCount: Any = None
+    skipCount: Any = None
+
+
+class TestCounts(Struct, frozen=True, gc=False):
+    """How many tests a build ran, and how many of them failed or were skipped."""
+
+    total: int
+    failed: int
+    skipped: int
 
 
 class Change(Struct, frozen=True, gc=False):
@@ -67,6 +87,7 @@ class ChangeSet(Struct, frozen=True, gc=False):
     cls: str = field(default="", name="_class")
     kind: str | None = None
     items: list[Change] = []
+    revisions: Any = None
 
 
 class ArchivedFile(Struct, frozen=True, gc=False):
@@ -80,16 +101,17 @@ class Origin(Struct, frozen=True, gc=False):
     """``job/…/N/api/json?tree=CAUSES_TREE``: when a build started (epoch ms), and why."""
 
     number: Number
-    timestamp: Millis = 0
-    actions: list[Action | None] = []
+    timestamp: Millis
+    actions: list[Action | None]
 
 
 def is_completed(building: bool | None, in_progress: bool | None) -> bool:
-    """Whether nothing of a build will change: not ``inProgress``; before core 2.369, ``building``.
+    """Whether a build has ended: neither ``building`` nor ``inProgress``.
 
-    ``building`` alone is false already while run listeners work.
+    ``building`` alone is false already while run listeners work; ``inProgress``, which there is
+    since core 2.369, alone is false before a scheduled pipeline has begun (both measured).
     """
-    return (building if in_progress is None else in_progress) is False
+    return building is False and not in_progress
 
 
 class Build(Struct, frozen=True, gc=False):
@@ -104,6 +126,7 @@ class Build(Struct, frozen=True, gc=False):
     result: str | None = None
     queueId: QueueId | None = None
     url: str | None = None
+    builtOn: str | None = None
     actions: list[Action | None] = []
     changeSet: ChangeSet | None = None
     changeSets: list[ChangeSet] = []
@@ -115,9 +138,27 @@ class Build(Struct, frozen=True, gc=False):
         return BuildKey(self.number, max(0, self.timestamp), max(0, self.queueId or 0))
 
     @property
+    def tests(self) -> TestCounts | None:
+        """Its test results; the largest, as a build of several modules has a sum of theirs, too."""
+        actions = [one for one in self.actions if one is not None]
+        counts = [(one.totalCount, one.failCount, one.skipCount) for one in actions]
+        found = [
+            TestCounts(*three)
+            for three in counts
+            if all(type(one) is int and 0 <= one <= MOST_BUILDS for one in three)
+        ]
+        return max(found, key=lambda counts: counts.total, default=None)
+
+    @property
     def completed(self) -> bool:
-        """Nothing of the build will change."""
+        """The build has ended."""
         return is_completed(self.building, self.inProgress)
+
+    @property
+    def preliminary(self) -> bool:
+        """The record looks like one of a pipeline's last moments, when its result may still change:
+        for up to 0.6 s it has ended and has no duration yet (measured)."""
+        return self.completed and self.duration == 0
 
     @property
     def broken(self) -> bool:

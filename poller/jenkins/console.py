@@ -65,20 +65,18 @@ class ConsoleLog:
         params = {} if start is None else {"start": str(start)}
         client, what = self.client, self._what
         # Nothing is decompressed, so that no chunk is larger than it seems.
-        streamed = client.stream(what, path, params, NO_LIMIT, {"Accept-Encoding": "identity"})
+        identity = {"Accept-Encoding": "identity"}
+        streamed = client.stream(what, path, params, NO_LIMIT, seconds, identity)
         read, complete = 0, True
-        try:
-            async with asyncio.timeout(seconds), streamed as (answer, chunks):
-                raise_for_status(answer, client.where, what, denied_hint=DENIED)
-                refuse_other_text(answer, client.where, what)
-                async for chunk in chunks:
-                    take(chunk)
-                    read += len(chunk)
-                    if read >= limit:
-                        complete = False
-                        break
-        except TimeoutError:
-            raise Unreachable(client.where, what, f"not done in {seconds:g} s") from None
+        async with streamed as (answer, chunks):
+            raise_for_status(answer, client.where, what, denied_hint=DENIED)
+            refuse_other_text(answer, client.where, what)
+            async for chunk in chunks:
+                take(chunk)
+                read += len(chunk)
+                if read >= limit:
+                    complete = False
+                    break
         size = answer.headers.get("X-Text-Size", "")
         more = answer.headers.get("X-More-Data", "") == "true"
         known = size.isdecimal() and len(size) <= MOST_DIGITS

@@ -37,7 +37,8 @@ _ESCAPE = re.compile(
 """Control sequences of terminals: ECMA-48, and what xterm adds."""
 
 _CONTROL = bytes(set(range(32)) - {0x09, 0x0A}) + b"\x7f"
-_C1 = re.compile("[\x80-\x9f]")
+_UNSEEN = re.compile("[\x80-\x9f\u00ad\u180e\u200b-\u200d\u2060-\u2064\ufeff]")
+"""Controls, and what has no width. What turns the direction of a text stays in a log."""
 
 
 class ConsoleCleaner:
@@ -97,7 +98,8 @@ class ConsoleCleaner:
 
 
 def clean_console(raw: bytes) -> bytes:
-    """UTF-8 without annotations, escape sequences and control characters but tab and newline.
+    """UTF-8 without annotations, escape sequences, characters of no width, and control characters
+    but tab and newline.
 
     What is no UTF-8 becomes U+FFFD.
     """
@@ -106,4 +108,4 @@ def clean_console(raw: bytes) -> bytes:
     raw = raw.translate(None, _CONTROL)
     if raw.isascii():
         return raw
-    return _C1.sub("", raw.decode("utf-8", "replace")).encode()
+    return _UNSEEN.sub("", raw.decode("utf-8", "replace")).encode()

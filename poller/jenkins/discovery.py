@@ -12,10 +12,12 @@ from typing import Any
 from msgspec import Struct
 
 from poller.core.build_key import BuildKey
-from poller.core.errors import BadAnswer, NotFound, Unauthorized
-from poller.jenkins.answers import within
+from poller.core.errors import BadAnswer, RemoteError, is_away
+from poller.core.patterns import Globs
+from poller.jenkins.answers import within, worth_splitting
 from poller.jenkins.build import LAST_MS, LONG, MOST_BUILDS
 from poller.jenkins.client import JenkinsClient
+from poller.jenkins.folder_memory import FolderParts
 from poller.jenkins.paths import is_name
 
 LEVELS = 4
@@ -30,89 +32,197 @@ DEEPEST = 200
 MOST_ASKED = 10_000
 """Folders that are asked for by themselves in one poll; the next poll asks deeper at once."""
 
+MOST_NAMELESS = 10
+"""Items of which nothing can be had, after which no more of their folder is asked for."""
+
 MULTIBRANCH = "MultiBranchProject"
+FOLDERS = (MULTIBRANCH, ".Folder", ".OrganizationFolder")
 PIPELINE_JOB = "org.jenkinsci.plugins.workflow.job.WorkflowJob"
 
 
 class Item(Struct, frozen=True, gc=False):
-    """One job as the item tree shows it. ``last`` is the newest build, asked for in the first poll
-    only: of number 0 where there is none, None where it was not asked."""
+    """One job as the item tree shows it. ``newest`` are its two newest builds, asked for in the
+    first poll only: none where it has none, None where it was not asked."""
 
     full_name: str
     cls: str
     next_build_number: int
     multibranch: bool = False
-    last: BuildKey | None = None
+    newest: tuple[BuildKey, ...] | None = None
 
 
 @dataclass
 class ItemTree:
-    """A controller's items, as they were read.
+    """A controller's items, as they were read; ``where`` names it.
 
-    ``unread`` are folders that could not be read, with the reason; ``malformed`` counts the items
-    that were not what Jenkins exports. ``depth`` is the number of levels that hold items.
+    ``unread`` are folders that could not be read whole, with the reason; the top is "".
+    ``malformed`` counts the items that were not what Jenkins exports. ``depth`` is the number of
+    levels that hold items.
     """
 
+    where: str = ""
     items: dict[str, Item] = field(default_factory=dict)
     unread: dict[str, str] = field(default_factory=dict)
     malformed: int = 0
     depth: int = 1
 
 
-async def fetch_items(client: JenkinsClient, depth: int | None, *, first: bool) -> ItemTree:
+async def fetch_items(
+    client: JenkinsClient, depth: int | None, *, first: bool, globs: Globs | None = None
+) -> ItemTree:
     """Every job of the controller. ``depth`` is what an earlier poll found, None in the first.
 
-    One request, and one more for each folder deeper than ``depth``. Raises RemoteError when the
-    top can't be read; a folder that can't be is reported in the result.
+    One request, and one more for each folder deeper than ``depth``. A folder that can't be had in
+    one answer is had in parts; what ``globs`` exclude is not asked for then. Raises RemoteError
+    when nothing of the top can be read; a folder that can't be is reported in the result.
     """
     levels = min(depth or LEVELS, MOST_LEVELS)
-    found = ItemTree()
-    top = await client.items("", tree(levels, first=first))
-    if not isinstance(top, dict) or not isinstance(top.get("jobs"), list):
-        raise BadAnswer(
-            client.where, "item tree", "there are no jobs in it", "is the url Jenkins' own?"
-        )
-    deeper = walk(top, found)
-    asked: set[str] = set()
-    while deeper:
-        folder, level = deeper.pop()
-        if folder in asked:
-            continue
-        asked.add(folder)
-        if len(asked) > MOST_ASKED:
-            found.unread[folder] = f"{client.where}: {folder}: not asked for, there are too many"
-            continue
+    reader = _TreeReader(client, tree(levels, first=first), _fields(first=first), globs)
+    return await reader.read()
+
+
+class _TreeReader:
+    """Reads folders until none is left to ask for: ``whole`` is their ``tree=``, ``fields`` those
+    of one item."""
+
+    def __init__(self, client: JenkinsClient, whole: str, fields: str, globs: Globs | None) -> None:
+        self._client = client
+        self._whole = whole
+        self._fields = fields
+        self._globs = globs
+        self._found = ItemTree(client.where)
+        self._left: list[tuple[str, int]] = [("", 0)]
+        self._asked = 0
+        self._nameless = 0
+
+    async def read(self) -> ItemTree:
+        """All of them. Raises RemoteError."""
+        seen: set[str] = set()
+        while self._left:
+            folder, level = self._left.pop()
+            if folder in seen:
+                continue
+            seen.add(folder)
+            try:
+                await self._folder(folder, level)
+            except RemoteError as error:
+                if not folder or is_away(error):
+                    raise
+                self._found.unread[folder] = str(error)
+        return self._found
+
+    async def _folder(self, folder: str, level: int) -> None:
+        """One folder with what is below it, as far as one answer goes."""
+        parts = self._client.folders.get(folder)
+        if parts is None:
+            try:
+                self._take(await self._ask(folder, self._whole), folder, level)
+                return
+            except RemoteError as error:
+                if not worth_splitting(error):
+                    raise
+                await self._try_one(folder, error)
+            parts = self._client.folders.learn(folder)
+        await self._in_parts(folder, level, parts)
+
+    async def _try_one(self, folder: str, error: RemoteError) -> None:
+        """Raise ``error`` where not even the first item can be had."""
         try:
-            answer = await client.items(folder, tree(levels, first=first))
-        except (NotFound, Unauthorized) as error:
-            found.unread[folder] = str(error)
-            continue
-        deeper += walk(answer, found, at=level, folder=folder)
-    return found
+            await self._ask(folder, f"jobs[{self._fields}]{{0,1}}")
+        except RemoteError as other:
+            raise (error if worth_splitting(other) else other) from None
+
+    async def _in_parts(self, folder: str, level: int, parts: FolderParts) -> None:
+        """So many items at once as can be had with what is below them; one that can't be, by
+        itself."""
+        at = 0
+        while True:
+            if at in parts.apart:
+                if not await self._apart(folder, level, at):
+                    return
+                at += 1
+                continue
+            size = parts.next_size(at)
+            try:
+                answer = await self._ask(folder, f"{self._whole}{{{at},{at + size}}}")
+            except RemoteError as error:
+                if not worth_splitting(error):
+                    raise
+                parts.failed(at, size)
+                continue
+            self._take(answer, folder, level)
+            if len(answer["jobs"]) != size:  # the end, or one who knows no ranges
+                return
+            parts.succeeded(size)
+            at += size
+
+    async def _apart(self, folder: str, level: int, at: int) -> bool:
+        """The item at a place: a job as it is, a folder by its name. Whether there is one."""
+        try:
+            answer = await self._ask(folder, f"jobs[{self._fields}]{{{at},{at + 1}}}")
+        except RemoteError as error:
+            if not worth_splitting(error):
+                raise
+            # Nobody knows what it is, so nothing that the folder does not show is held for gone.
+            self._found.unread[folder] = str(error)
+            self._nameless += 1
+            return self._nameless < MOST_NAMELESS
+        for child in answer["jobs"]:
+            name = child.get("fullName") if isinstance(child, dict) else None
+            if not isinstance(name, str) or "nextBuildNumber" in child or not is_name(name):
+                self._take({**answer, "jobs": [child]}, folder, level)
+            elif not (self._globs and self._globs.excludes_all_below(name)):
+                self._left.append((name, level + 1))
+        return bool(answer["jobs"])
+
+    async def _ask(self, folder: str, asked: str) -> dict[str, Any]:
+        """A folder's answer, which has a list of jobs. Raises RemoteError."""
+        self._asked += 1
+        what = folder or "item tree"
+        if self._asked > MOST_ASKED:
+            raise RemoteError(self._client.where, what, "not asked for, there are too many")
+        answer = await self._client.items(folder, asked)
+        if not isinstance(answer, dict) or not isinstance(answer.get("jobs"), list):
+            hint = "" if folder else "is the url Jenkins' own?"
+            raise BadAnswer(self._client.where, what, NO_JOBS, hint)
+        return answer
+
+    def _take(self, answer: dict[str, Any], folder: str, level: int) -> None:
+        self._left += walk(answer, self._found, at=level, folder=folder)
+
+
+NO_JOBS = "there are no jobs in it"
+
+
+def _fields(*, first: bool) -> str:
+    newest = ",builds[number,timestamp,queueId]{0,2}" if first else ""
+    return f"_class,fullName,nextBuildNumber{newest}"
 
 
 def tree(levels: int, *, first: bool) -> str:
     """The ``tree=`` of ``levels`` levels; below the last, a bare ``jobs`` shows what is left."""
-    fields = "_class,fullName,nextBuildNumber" + (
-        ",lastBuild[number,timestamp,queueId]" if first else ""
-    )
+    fields = _fields(first=first)
     asked = "jobs"
     for _ in range(levels):
         asked = f"jobs[{fields},{asked}]"
     return asked
 
 
-def walk(answer: Any, found: ItemTree, *, at: int = 0, folder: str = "") -> list[tuple[str, int]]:
+def walk(
+    answer: dict[str, Any], found: ItemTree, *, at: int = 0, folder: str = ""
+) -> list[tuple[str, int]]:
     """Put every job of the answer into ``found``; return the folders to ask again, and their level.
 
     ``at`` is the level of the folder that was asked. Nothing is believed of an item's types.
     """
     deeper: list[tuple[str, int]] = []
-    stack = [(answer, at, False, folder)]
+    stack = [(answer, at, is_multibranch(answer), folder)]
     while stack:
         parent, level, multibranch, name = stack.pop()
-        children = parent.get("jobs") if isinstance(parent, dict) else None
+        children = parent.get("jobs")
         if not isinstance(children, list):
+            if "jobs" in parent or str(parent.get("_class")).endswith(FOLDERS):
+                found.unread[name] = f"{found.where}: {name}: {NO_JOBS}"
             continue
         nameless = any(type(child) is dict and "fullName" not in child for child in children)
         if nameless and parent is not answer and level < DEEPEST:
@@ -129,7 +239,7 @@ def walk(answer: Any, found: ItemTree, *, at: int = 0, folder: str = "") -> list
                 # No text is not another class, which would make it another job.
                 found.malformed += 1
             elif "nextBuildNumber" not in child:
-                stack.append((child, level + 1, kind.endswith(MULTIBRANCH), full_name))
+                stack.append((child, level + 1, is_multibranch(child), full_name))
             elif type(number := child["nextBuildNumber"]) is not int or not (
                 0 < number <= MOST_BUILDS
             ):
@@ -140,16 +250,22 @@ def walk(answer: Any, found: ItemTree, *, at: int = 0, folder: str = "") -> list
                     kind,
                     number,
                     multibranch,
-                    _key(child["lastBuild"]) if "lastBuild" in child else None,
+                    _keys(child["builds"]) if "builds" in child else None,
                 )
     return deeper
 
 
-def _key(last: Any) -> BuildKey:
-    if not isinstance(last, dict):
-        return BuildKey(0, 0)
-    number, timestamp, queue_id = (last.get(key) for key in ("number", "timestamp", "queueId"))
-    return BuildKey(within(number, MOST_BUILDS), within(timestamp, LAST_MS), within(queue_id, LONG))
+def _keys(builds: Any) -> tuple[BuildKey, ...] | None:
+    if not isinstance(builds, list) or not all(isinstance(build, dict) for build in builds):
+        return None
+    return tuple(
+        BuildKey(
+            within(build.get("number"), MOST_BUILDS),
+            within(build.get("timestamp"), LAST_MS),
+            within(build.get("queueId"), LONG),
+        )
+        for build in builds
+    )
 
 
 async def in_multibranch(client: JenkinsClient, full_name: str) -> bool:
@@ -158,4 +274,9 @@ async def in_multibranch(client: JenkinsClient, full_name: str) -> bool:
     if not parent:
         return False
     answer = await client.items(parent, "name")
-    return isinstance(answer, dict) and str(answer.get("_class") or "").endswith(MULTIBRANCH)
+    return isinstance(answer, dict) and is_multibranch(answer)
+
+
+def is_multibranch(answer: dict[str, Any]) -> bool:
+    """Whether the jobs of a folder are branches."""
+    return str(answer.get("_class")).endswith(MULTIBRANCH)

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 from msgspec import Struct
 
 from poller.core.build_key import BuildKey
-from poller.jenkins.build import Millis, Number, QueueId, is_completed
+from poller.core.errors import BadAnswer, RemoteError
+from poller.jenkins.answers import decode_if, worth_splitting
+from poller.jenkins.build import SUMMARY_TREE, Build, Millis, Number, QueueId, is_completed
+from poller.jenkins.build_values import read_page
 from poller.jenkins.client import BUILDS_PER_PAGE, JenkinsClient
 from poller.jenkins.discovery import Item
 
-SUMMARY_TREE = "number,timestamp,queueId,duration,result,building,inProgress"
-PART = 1000
-"""Summaries that are handed on at once."""
+AT_ONCE = 100_000
+"""Builds of a history that are asked for at once: some 18 MB, and up to 50 MB of memory."""
 
 
 class Summary(Struct, frozen=True, gc=False):
     """What of a build says whether the ledger is right about it. Times are epoch ms."""
 
     number: Number
-    timestamp: Millis = 0
-    queueId: QueueId | None = None
-    duration: Millis = 0
-    result: str | None = None
+    timestamp: Millis
+    queueId: QueueId | None
+    duration: Millis
+    result: str | None
     building: bool | None = None
     inProgress: bool | None = None
 
@@ -39,30 +39,76 @@ class Summary(Struct, frozen=True, gc=False):
 
 
 class _Summaries(Struct):
-    builds: list[Summary] = []
-    allBuilds: list[Summary] = []
+    builds: list[Summary] | None = None
+    allBuilds: list[Summary] | None = None
 
 
-async def summaries(client: JenkinsClient, item: Item, since: int) -> AsyncIterator[list[Summary]]:
-    """The builds of a job that started at or after ``since`` (epoch ms), newest first, in parts.
+OUTSIDE = 50
+"""Builds in a row that began before ``since`` and end the walk: a clock may have been wrong."""
+
+
+async def summaries(client: JenkinsClient, item: Item, since: int) -> list[Summary]:
+    """The builds of a job from the first one on that began at or after ``since`` (epoch ms), by
+    their numbers, newest first.
 
     The newest hundred cost Jenkins no more than that; only where they don't reach back, all of the
-    history is asked for, and Jenkins loads it. Raises RemoteError.
+    history is asked for, and Jenkins loads it. Raises RemoteError; BadAnswer where a build has no
+    number.
     """
-    newest = f"builds[{SUMMARY_TREE}]{{0,{BUILDS_PER_PAGE}}}"
-    found = (await client.history(item.full_name, newest, _Summaries)).builds
-    yield [one for one in found if one.timestamp >= since or one.timestamp <= 0]
-    if found and 0 < found[-1].timestamp < since:
-        return
-    if item.next_build_number <= BUILDS_PER_PAGE + 1:
-        return
-    reached = found[-1].number if found else item.next_build_number
-    every = f"allBuilds[{SUMMARY_TREE}]"
-    found = (await client.history(item.full_name, every, _Summaries)).allBuilds
-    older = [
-        one
-        for one in found
-        if one.number < reached and (one.timestamp >= since or one.timestamp <= 0)
-    ]
-    for at in range(0, len(older), PART):
-        yield older[at : at + PART]
+    history = _History(client, item.full_name)
+    found = await history.part("builds", 0, BUILDS_PER_PAGE)
+    tail = found[-OUTSIDE:]
+    outside = len(tail) == OUTSIDE and all(0 < one.timestamp < since for one in tail)
+    if not outside and item.next_build_number > BUILDS_PER_PAGE + 1:
+        # One may have begun in between, and another been deleted.
+        every = {one.number: one for one in await history.every()}
+        every.update((one.number, one) for one in found)
+        found = [every[number] for number in sorted(every, reverse=True)]
+    if history.nameless:
+        why = f"{history.nameless} builds without a number"
+        raise BadAnswer(client.where, item.full_name, why)
+    within = (one.number for one in found if not 0 < one.timestamp < since)
+    first = min(within, default=0)
+    return [one for one in found if one.number >= first] if first else []
+
+
+class _History:
+    """One job's. ``nameless`` builds had no number and were left out."""
+
+    def __init__(self, client: JenkinsClient, full_name: str) -> None:
+        self.nameless = 0
+        self._client = client
+        self._full_name = full_name
+
+    async def every(self) -> list[Summary]:
+        """Every build, in so few answers as can be had."""
+        every: list[Summary] = []
+        at, size = 0, AT_ONCE
+        while True:
+            try:
+                before = self.nameless
+                found = await self.part("allBuilds", at, at + size)
+            except RemoteError as error:
+                if size <= BUILDS_PER_PAGE or not worth_splitting(error):
+                    raise
+                size //= 2
+                continue
+            every += found
+            if len(found) + self.nameless - before != size:
+                return every
+            at += size
+
+    async def part(self, key: str, first: int, last: int) -> list[Summary]:
+        """The builds at these places."""
+        where, what = self._client.where, self._full_name
+        answer = await self._client.history(what, f"{key}[{SUMMARY_TREE}]{{{first},{last}}}")
+        page = decode_if(answer, where, what, _Summaries)
+        if page is not None and (found := getattr(page, key)) is not None:
+            return list(found)
+        read = read_page(answer, where, what, key)
+        self.nameless += read.count(None)
+        return [_summary(one[0]) for one in read if one is not None]
+
+
+def _summary(build: Build) -> Summary:
+    return Summary(*(getattr(build, field) for field in Summary.__struct_fields__))

@@ -16,7 +16,7 @@ from poller.http.breaker import Breaker, BreakerFailure, BreakerPolicy, BreakerS
 from poller.http.throttle import RateLimit, Throttle
 
 FAILURES = 3
-"""Requests in a row without an answer that open the circuit."""
+"""Requests in a row that find the controller away, which open the circuit."""
 
 FIRST_WAIT, LONGEST_WAIT = 30.0, 300.0
 """Seconds until it is tried again; no sooner than it would be polled, and no later than it would
@@ -25,16 +25,13 @@ be, or than the longest wait."""
 STARTING_FIRST, STARTING_LONGEST = 5.0, 15.0
 """The same while Jenkins says that it is getting ready."""
 
-GATEWAY = frozenset({429, 502, 503, 504})
-"""Statuses that say something of the whole controller, whatever was asked: Jenkins answers a job
-that it can't export with 500."""
-
 STARTING_MARKS = (b"getting ready to work", b"Jenkins is restarting", b"/scripts/loading.js")
 """Out of Jenkins' own page while it starts or reloads, which comes with 503 to any request
 (recorded); its words are in the server's language, its script is not."""
 
 PROBE = "probe"
-"""The kind of the one small request that is sent while the circuit is half-open."""
+"""The kind of the smallest request: sent while the circuit is half-open, and to find out whether it
+is the question or the controller that fails."""
 
 
 def breaker_policy(every: float) -> BreakerPolicy:
@@ -87,10 +84,10 @@ class RequestLimiter:
         self.throttle = Throttle(most)
         self.resumed = False
 
-    def slot(self, kind: Hashable, *, of_job: bool) -> RequestSlot:
-        """``async with`` it, ask, and let the error through. ``of_job``: a 500 may be the job's own
-        fault. What takes as long as it is large is of kind None: its time says nothing."""
-        return RequestSlot(self, kind, of_job)
+    def slot(self, kind: Hashable) -> RequestSlot:
+        """``async with`` it, ask, and let the error through. What takes as long as it is large is
+        of kind None: its time says nothing."""
+        return RequestSlot(self, kind)
 
     def resume(self, breaker: Breaker) -> None:
         """Go on with the breaker as another process left it."""
@@ -147,10 +144,8 @@ class RequestLimiter:
             self.throttle.start_slowly()
         self.breaker = self.breaker.succeeded(self._clock())
 
-    def failed(self, error: Unreachable, kind: Hashable, *, of_job: bool) -> None:
-        """There was none, or one that says that the controller can't work."""
-        if of_job and error.status not in GATEWAY and error.status is not None:
-            return
+    def failed(self, error: Unreachable, kind: Hashable) -> None:
+        """There was none, and the controller is away."""
         if self.breaker.state is BreakerState.HALF_OPEN and kind != PROBE:
             return  # it was under way before
         jitter = random.random()  # noqa: S311 - spreads load, guards nothing
@@ -169,12 +164,11 @@ class RequestLimiter:
 class RequestSlot:
     """One request's place among those that are under way."""
 
-    __slots__ = ("_began", "_kind", "_limiter", "_of_job")
+    __slots__ = ("_began", "_kind", "_limiter")
 
-    def __init__(self, limiter: RequestLimiter, kind: Hashable, of_job: bool) -> None:
+    def __init__(self, limiter: RequestLimiter, kind: Hashable) -> None:
         self._limiter = limiter
         self._kind = kind
-        self._of_job = of_job
         self._began = 0.0
 
     async def __aenter__(self) -> None:
@@ -189,7 +183,8 @@ class RequestSlot:
     ) -> None:
         limiter = self._limiter
         if isinstance(error, Unreachable):
-            limiter.failed(error, self._kind, of_job=self._of_job)
+            if error.away:
+                limiter.failed(error, self._kind)
         elif error is None or isinstance(error, RemoteError):
             limiter.answered()
             if self._kind is not None:

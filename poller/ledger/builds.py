@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import zlib
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from poller.core.build_key import BuildKey
 from poller.ledger.executions import SINK as IACM
 from poller.ledger.executions import record_execution
 from poller.ledger.file import LedgerFile
 from poller.ledger.incomplete import record_incomplete
-from poller.ledger.logs import keep_log
+from poller.ledger.logs.archive import keep_log
+from poller.ledger.pending import record_pending
+from poller.ledger.queueing import Queueing, put_in_outbox
 from poller.ledger.records import (
     GONE,
+    REOPENED,
     Batch,
     BuildRow,
     JobState,
@@ -23,24 +25,16 @@ from poller.ledger.records import (
     Predecessor,
     RecordResult,
 )
+from poller.ledger.stage_sources import count_trees, keep_depths
+from poller.ledger.watermark import advance
 
-_KNOWN = "b.number, b.timestamp, b.queue_id, b.job, b.generation, b.state, b.reason"
+_KNOWN = "b.number, b.timestamp, b.queue_id, b.job, b.generation, b.state, b.reason, b.build_number"
+_REOPENED = ", ".join(f"'{reason}'" for reason in REOPENED)
 _MAY_CHANGE = (
-    "build.state = 'in_flight'"
-    " or (build.reason = 'gone' and (excluded.state <> 'skipped' or excluded.reason <> 'gone'))"
+    "build.state = 'in_flight' or (build.state = 'skipped' and build.reason in"
+    f" ({_REOPENED}) and (excluded.state <> 'skipped' or excluded.reason not in ({_REOPENED})))"
 )
-"""When a build's row may change: what is settled stays, except what was taken for gone."""
-
-AWAITED = "d.state = 'queued' and d.sink not in (select name from sink where not configured)"
-"""That a delivery ``d`` keeps its build from being settled."""
-
-
-class Queueing(NamedTuple):
-    """How runs are queued: of which controller (its id), when, and whether by a backfill."""
-
-    controller: int
-    at: int
-    backfilled: bool
+"""When a build's row may change: what is settled stays, but for a reason that may prove wrong."""
 
 
 class Builds:
@@ -63,6 +57,23 @@ class Builds:
         with self._file.guarded("read builds"):
             return list(_same(self._file.conn, controller, job.id, starts))
 
+    def sent_number(
+        self, controller: int, full_name: str, number: int, started: int, *, renumber: bool
+    ) -> int:
+        """What SEI knows a build by: as it was sent, else as it will be. ``started`` is epoch ms,
+        0 where it is not known."""
+        with self._file.guarded("read builds"):
+            row = self._file.conn.execute(
+                "select coalesce((select build_number from build"
+                "   where timestamp = ?4 and number = ?3 and job = j.id),"
+                " (select build_number from build"
+                "   where ?4 = 0 and job = j.id and generation = j.generation and number = ?3),"
+                " ?3 + iif(?5, j.number_offset, 0))"
+                " from job j where j.controller = ?1 and j.full_name = ?2",
+                (controller, full_name, number, started, renumber),
+            ).fetchone()
+        return number if row is None else int(row[0])
+
     def newest_start(self) -> int | None:
         """When the newest build of all began, epoch milliseconds; None where there is none."""
         (row,) = self._file.rows("select max(timestamp) as newest from build")
@@ -82,20 +93,29 @@ class Builds:
                 _take_over(conn, batch.source, job, batch.job.generation)
             _skip_in_flight(conn, job, batch.job.generation - 1)
             elsewhere = _elsewhere(conn, controller, job, batch)
-            saved, queue = [], Queueing(controller, at, batch.examined is None)
+            saved, trees = [], list[bool]()
+            queue = Queueing(controller, at, batch.examined is None)
             for build in batch.builds:
                 row = _save_build(conn, job, batch.job, build, elsewhere.get(build.key.number))
                 if row is not None:
-                    saved.append(build.state)
+                    saved.append((build.state, build.key.number))
                     if build.payload is not None:
                         record_execution(conn, row, build.execution, build.no_execution)
                         receivers = [one for one in sinks if one != IACM or build.execution]
                         put_in_outbox(conn, row, build.payload, receivers, queue)
-                    record_incomplete(conn, row, build.incomplete)
+                        keep_depths(conn, row, build.depths)
+                    if build.has_tree is not None:
+                        trees.append(build.has_tree)
+                    if build.incomplete is not None:
+                        record_incomplete(conn, row, build.incomplete, at)
                     if build.log is not None:
                         keep_log(conn, row, build.log, at)
+            count_trees(conn, controller, trees)
+            record_pending(conn, job, batch.job.generation, batch.pending, batch.resolved)
             advance(conn, job)
-        return RecordResult(saved.count("collected"), saved.count("skipped"))
+        collected = frozenset(number for state, number in saved if state == "collected")
+        skipped = sum(state == "skipped" for state, _ in saved)
+        return RecordResult(len(collected), skipped, numbers=collected)
 
     def record_running(self, builds: Iterable[tuple[JobState, BuildKey]]) -> None:
         """Record builds that run, of each job's present generation, as in flight. The job's
@@ -114,9 +134,12 @@ class Builds:
 
 
 def _as_known(row: tuple[Any, ...]) -> KnownBuild:
-    number, timestamp, queue_id, job, generation, state, reason = row
-    settled = state == "collected" or (state == "skipped" and reason != GONE)
-    return KnownBuild(BuildKey(number, timestamp, queue_id or 0), job, generation, settled)
+    number, timestamp, queue_id, job, generation, state, reason, build_number = row
+    reopened = state == "skipped" and reason in REOPENED
+    settled = state != "in_flight" and not reopened
+    key = BuildKey(number, timestamp, queue_id or 0)
+    offset = None if build_number is None else build_number - number
+    return KnownBuild(key, job, generation, settled, reopened, offset)
 
 
 def _same(
@@ -145,27 +168,25 @@ def _save_job(conn: sqlite3.Connection, controller: int, batch: Batch) -> int | 
     moves = batch.examined is not None
     examined = job.progress.examined if batch.examined is None else batch.examined
     next_build_number = None if batch.examined is None else batch.examined + 1
-    failures = job.failures + 1 if batch.retry_at is not None else 0
     saved = conn.execute(
         "insert into job (controller, full_name, class, generation, number_offset, examined,"
         " next_build_number, newest_number, newest_timestamp, newest_queue_id, gaps,"
-        " failures, retry_at) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
+        " failures, retry_at) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0, 0)"
         " on conflict do update set class = excluded.class,"
         " number_offset = excluded.number_offset,"
         " watermark = iif(generation < excluded.generation, 0, watermark),"
-        " examined = iif(?14 or generation < excluded.generation, excluded.examined, examined),"
-        " next_build_number = iif(?14, excluded.next_build_number,"
+        " examined = iif(?12 or generation < excluded.generation, excluded.examined, examined),"
+        " next_build_number = iif(?12, excluded.next_build_number,"
         "   iif(generation < excluded.generation, null, next_build_number)),"
         " newest_number = excluded.newest_number, newest_timestamp = excluded.newest_timestamp,"
         " newest_queue_id = excluded.newest_queue_id, gaps = gaps + excluded.gaps,"
-        " failures = iif(?14, excluded.failures, failures),"
-        " retry_at = iif(?14, excluded.retry_at, retry_at), missing = iif(?14, 0, missing),"
+        " failures = iif(?12, 0, failures), retry_at = iif(?12, 0, retry_at),"
+        " missing = iif(?12, 0, missing),"
         " generation = excluded.generation"
         " where generation <= excluded.generation returning id",
         (
             controller, job.full_name, batch.cls, job.generation, job.number_offset, examined,
-            next_build_number, *(newest or (None, None, None)), batch.gaps,
-            failures, batch.retry_at or 0, moves,
+            next_build_number, *(newest or (None, None, None)), batch.gaps, moves,
         ),
     ).fetchone()  # fmt: skip
     return None if saved is None else int(saved[0])
@@ -200,6 +221,7 @@ def _skip_in_flight(conn: sqlite3.Connection, job: int, generation: int) -> None
         " where job = ? and state = 'in_flight' and generation <= ?",
         (GONE, job, generation),
     )
+    conn.execute("delete from pending where job = ? and generation <= ?", (job, generation))
 
 
 def _elsewhere(
@@ -239,44 +261,3 @@ def _save_build(
         ),
     ).fetchone()  # fmt: skip
     return None if saved is None else int(saved[0])
-
-
-def packed(payload: bytes) -> bytes:
-    """A payload as it is kept: zlib, with a window of 8 KiB, about the size of one. Clearing the
-    usual one of 32 KiB takes half of the time (measured)."""
-    return zlib.compress(payload, level=3, wbits=13)
-
-
-def put_in_outbox(
-    conn: sqlite3.Connection, build: int, payload: bytes, sinks: Sequence[str], queue: Queueing
-) -> None:
-    """Keep a build's payload, and queue it for each sink."""
-    conn.execute("insert or replace into payload values (?, ?, null)", (build, packed(payload)))
-    conn.executemany(
-        "insert into delivery (build, sink, state, controller, at, backfilled)"
-        " values (?, ?, 'queued', ?, ?, ?)"
-        " on conflict do update set state = 'queued', at = excluded.at",
-        ((build, sink, *queue) for sink in sinks),
-    )
-
-
-def advance(conn: sqlite3.Connection, job: int) -> None:
-    """Bring the job's watermark up to what is settled of all that began since ``since``."""
-    (examined,) = conn.execute("select examined from job where id = ?", (job,)).fetchone()
-    unsettled = conn.execute(
-        "select b.number from job j join controller c on c.id = j.controller"
-        " join build b on b.job = j.id and b.generation = j.generation"
-        " and b.number > j.watermark and b.number <= j.examined"
-        " where j.id = ? and (b.timestamp >= c.since or b.timestamp <= 0)"
-        " and (b.state = 'in_flight' or exists"
-        f" (select 1 from delivery d where d.build = b.id and {AWAITED}))"
-        " order by b.number limit 1",
-        (job,),
-    ).fetchone()
-    settled = watermark(examined, unsettled or ())
-    conn.execute("update job set watermark = ?1 where id = ?2 and watermark <> ?1", (settled, job))
-
-
-def watermark(examined: int, unsettled: Iterable[int]) -> int:
-    """The highest N such that every build ≤ N is settled: never at or past an unsettled one."""
-    return min([examined + 1, *unsettled]) - 1

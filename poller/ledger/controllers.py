@@ -14,7 +14,9 @@ class ControllerRow:
 
     ``jobs`` is how many the last trusted item tree showed; ``session`` and ``identity`` are of the
     Jenkins that answered it; ``shrunk_at`` is since when most of its jobs are missing;
-    ``last_success`` is when Jenkins last answered a poll.
+    ``last_success`` is when Jenkins last answered a poll, ``poll_began`` when that poll began,
+    ``self_checked_at`` when jobs were last compared, ``newest_checked_at`` when the newest builds
+    of all of them were.
     """
 
     id: int
@@ -25,6 +27,21 @@ class ControllerRow:
     identity: str | None = None
     shrunk_at: int | None = None
     last_success: int | None = None
+    poll_began: int | None = None
+    self_checked_at: int | None = None
+    newest_checked_at: int | None = None
+
+
+@dataclass(frozen=True)
+class AnsweredPoll:
+    """What a poll saw: levels of folders, jobs; ``error`` is what went wrong in parts of it;
+    ``began`` (epoch ms) when it did; ``shrunk_at`` since when most jobs are missing."""
+
+    depth: int
+    jobs: int
+    error: str | None
+    began: int
+    shrunk_at: int | None = None
 
 
 class Controllers:
@@ -50,8 +67,8 @@ class Controllers:
         """The controller's row, None when it was never polled."""
         with self._file.guarded("read a controller"):
             row = self._file.conn.execute(
-                "select id, since, depth, jobs, session, identity, shrunk_at, last_success"
-                " from controller where name = ?",
+                "select id, since, depth, jobs, session, identity, shrunk_at, last_success,"
+                " poll_began, self_checked_at, newest_checked_at from controller where name = ?",
                 (name,),
             ).fetchone()
         return None if row is None else ControllerRow(*row)
@@ -64,25 +81,15 @@ class Controllers:
                 (session, identity, controller),
             )
 
-    def polled(
-        self,
-        controller: int,
-        at: int,
-        *,
-        depth: int,
-        jobs: int,
-        error: str | None,
-        shrunk_at: int | None = None,
-    ) -> None:
-        """Note a poll that Jenkins answered; ``error`` is what went wrong in parts of it.
-
-        While ``shrunk_at`` is set, ``jobs`` stays what it was.
-        """
+    def polled(self, controller: int, at: int, poll: AnsweredPoll) -> None:
+        """Note a poll that Jenkins answered. While most jobs are missing, ``jobs`` stays what it
+        was."""
         with self._file.write("note a poll") as conn:
             conn.execute(
                 "update controller set depth = ?1, jobs = iif(?2 is null, ?3, jobs),"
-                " shrunk_at = ?2, last_poll = ?4, last_success = ?4, last_error = ?5 where id = ?6",
-                (depth, shrunk_at, jobs, at, error, controller),
+                " shrunk_at = ?2, last_poll = ?4, last_success = ?4, last_error = ?5,"
+                " poll_began = ?7 where id = ?6",
+                (poll.depth, poll.shrunk_at, poll.jobs, at, poll.error, controller, poll.began),
             )
 
     def poll_failed(self, controller: int, at: int, error: str) -> None:
@@ -91,6 +98,18 @@ class Controllers:
             conn.execute(
                 "update controller set last_poll = ?, last_error = ? where id = ?",
                 (at, error, controller),
+            )
+
+    def self_checked(self, controller: int, at: int) -> None:
+        """Note that some of its jobs were compared."""
+        with self._file.write("note a self-check") as conn:
+            conn.execute("update controller set self_checked_at = ? where id = ?", (at, controller))
+
+    def newest_checked(self, controller: int, at: int) -> None:
+        """Note that the newest builds of all its jobs were looked at."""
+        with self._file.write("note a self-check") as conn:
+            conn.execute(
+                "update controller set newest_checked_at = ? where id = ?", (at, controller)
             )
 
     def all(self) -> list[dict[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import sqlite3
 import time
@@ -14,11 +13,14 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from poller.core.errors import LedgerError, LedgerUnwritable
+from poller.core.errors import LedgerBusy, LedgerError, LedgerUnwritable
 from poller.core.private_files import open_private
+from poller.ledger.locks import directory_lock
 from poller.ledger.schema import migrations
 
-BUSY_TIMEOUT_MS = 30_000
+LONGEST_WAIT = 30.0
+"""Seconds that a command waits while another program holds the file: it stands still meanwhile."""
+
 RESTORE = "move the file away and restore it from a backup; nothing was overwritten"
 WAL_LIMIT = 64 * 1024 * 1024
 """Bytes that the write-ahead log keeps on disk after a long transaction."""
@@ -49,16 +51,22 @@ class LedgerFile:
 
     Raises LedgerError when it can't be opened, is of a newer version, or is no ledger; nothing in
     it is touched then.
+
+    ``wait`` is how many seconds it stands still while another program holds the file; LedgerBusy
+    then, and at once from then on, until a transaction was possible: many that fail in a row would
+    take as long as one that waits for ever.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False, wait: float = LONGEST_WAIT) -> None:
         self.path = path
+        self._wait = wait
+        self._busy = False
         self._synced = -SYNC_SECONDS
         self._syncs: bool | None = None
         with self.guarded("open"):
             if not read_only:
                 _create(path)
-            self.conn = _connect(path, read_only)
+            self.conn = _connect(path, read_only, wait)
             try:
                 self._bring_up_to_date(read_only)
             except (LookupError, TypeError, ValueError, AssertionError) as error:
@@ -75,21 +83,18 @@ class LedgerFile:
     def _bring_up_to_date(self, read_only: bool) -> None:
         db = Database(self.conn)
         self._refuse_newer(db)
-        if read_only:
-            if migrations.pending(db):
-                raise LedgerError(
-                    f"ledger {self.path}: not yet brought to this version",
-                    "run `sei-poller once` first",
-                )
-            self.conn.execute("pragma query_only = on")
-            return
-        with _alone(self.path):
-            if not db.table_names():
-                # Freed pages can then be given back bit by bit, without a VACUUM of the whole file.
-                self.conn.execute("pragma auto_vacuum = incremental")
-            db.enable_wal()
-            migrations.apply(db)
-        self.conn.execute("pragma foreign_keys = on")
+        if migrations.pending(db):
+            _set_wait(self.conn, LONGEST_WAIT)
+            with directory_lock(self.path):
+                if not read_only:
+                    _migrate(db)
+                elif migrations.pending(db):  # nobody is at it
+                    raise LedgerError(
+                        f"ledger {self.path}: not yet brought to this version",
+                        "run `sei-poller once` first",
+                    )
+            _set_wait(self.conn, self._wait)
+        self.conn.execute(f"pragma {'query_only' if read_only else 'foreign_keys'} = on")
 
     def _refuse_newer(self, db: Database) -> None:
         written = {migration.name for migration in migrations.applied(db)}
@@ -130,6 +135,9 @@ class LedgerFile:
                 if self.conn.in_transaction:
                     self.conn.execute("rollback")
                 raise
+            if self._busy:
+                self._busy = False
+                _set_wait(self.conn, self._wait)
 
     def try_writing(self) -> None:
         """After a write failed: open the file anew and write a little, with as much room beside it
@@ -148,7 +156,7 @@ class LedgerFile:
                     "the next start goes on with that one; stop the service before you restore one",
                 )
             # A file system that was away has let go of what was open on it.
-            conn = _connect(self.path, read_only=False)
+            conn = _connect(self.path, read_only=False, wait=0.0 if self._busy else self._wait)
             try:
                 db = Database(conn)
                 self._refuse_newer(db)
@@ -161,9 +169,9 @@ class LedgerFile:
             self.conn, before, self._place = conn, self.conn, place
             self._syncs = None
             before.close()
-        _require_space(self.path)
         with self.write("write"):
             self.conn.execute("pragma user_version = 0")
+        _require_space(self.path)
 
     def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
         """What a query gives, a dict a row."""
@@ -182,10 +190,22 @@ class LedgerFile:
                 f"ledger {self.path}: can't {doing}: it is malformed: {error}", RESTORE
             ) from error
         except sqlite3.Error as error:
-            temporary = getattr(error, "sqlite_errorcode", 0) & 0xFF in TEMPORARY
-            raise (LedgerUnwritable if temporary else LedgerError)(
-                f"ledger {self.path}: can't {doing}: {error}", _hint(error)
-            ) from error
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            kind = LedgerUnwritable if code in TEMPORARY else LedgerError
+            if code == sqlite3.SQLITE_BUSY:
+                kind = LedgerBusy
+                self._busy = True
+                _set_wait(self.conn, 0.0)
+            raise kind(f"ledger {self.path}: can't {doing}: {error}", _hint(error)) from error
+
+
+def _migrate(db: Database) -> None:
+    """Bring the file up to date."""
+    if not db.table_names():
+        # Freed pages can then be given back bit by bit, without a VACUUM of the whole file.
+        db.conn.execute("pragma auto_vacuum = incremental")
+    db.enable_wal()
+    migrations.apply(db)
 
 
 def _place(path: Path) -> tuple[int, int] | None:
@@ -196,24 +216,6 @@ def _place(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
-
-
-@contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """A service and a backfill that start at once do not both make the tables. The lock is that of
-    the directory: to close the file itself would end the locks that SQLite holds on it."""
-    try:
-        directory = os.open(path.parent, os.O_RDONLY)
-    except OSError as error:
-        raise LedgerError(
-            f"ledger {path}: can't read its directory: {error.strerror}",
-            "check [ledger] path and its owner",
-        ) from error
-    try:
-        fcntl.flock(directory, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(directory)
 
 
 def _create(path: Path) -> None:
@@ -251,18 +253,21 @@ def _require_space(path: Path) -> None:
         ) from error
 
 
-def _connect(path: Path, read_only: bool) -> sqlite3.Connection:
+def _connect(path: Path, read_only: bool, wait: float) -> sqlite3.Connection:
     if read_only and not path.exists():
         raise LedgerError(
             f"ledger {path}: there is none yet", "has `run` or `once` run with this config?"
         )
     mode = "ro" if read_only else "rw"
-    conn = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_TIMEOUT_MS / 1000
-    )
+    conn = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=wait)
     if not read_only:
         conn.execute(f"pragma journal_size_limit = {WAL_LIMIT}")
     return conn
+
+
+def _set_wait(conn: sqlite3.Connection, seconds: float) -> None:
+    """How long a statement waits while another program holds the file."""
+    conn.execute(f"pragma busy_timeout = {int(seconds * 1000)}")
 
 
 DISK_FULL = "make room on its disk; nothing collected is lost"
@@ -279,5 +284,5 @@ def _hint(error: sqlite3.Error) -> str:
     if "readonly" in text or "read-only" in text or "unable to open" in text:
         return "check the file's owner and the [ledger] path"
     if "locked" in text:
-        return "another program holds the file for longer than 30 s: which?"
+        return "another program holds the file: which? `fuser -v FILE` names it"
     return ""

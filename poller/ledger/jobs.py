@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sqlite3
 from collections.abc import Iterable
 
 from poller.core.build_key import BuildKey
 from poller.ledger.file import LedgerFile
-from poller.ledger.records import JobProgress, JobState
+from poller.ledger.pending import PendingBuilds
+from poller.ledger.records import EXCLUDED, GONE, JobProgress, JobState
 
 _ACTIVE = (
     "missing or id in (select job from build indexed by build_in_flight where state = 'in_flight')"
+    " or id in (select job from pending)"
 )
 """A job of which something is awaited; a build of an earlier generation is no harm here."""
+
+
+REOPENED_AT_MOST = 100
+"""The newest numbers of a job that came back: what of them was in flight is looked at again."""
 
 
 class Jobs:
@@ -54,6 +61,7 @@ class Jobs:
                 (controller,),
             ):
                 in_flight.setdefault(job, []).append(number)
+            pending = PendingBuilds(self._file).of_jobs(controller)
             return {
                 name: JobState(
                     name, job, cls, generation, number_offset,
@@ -62,6 +70,7 @@ class Jobs:
                         next_number,
                         frozenset(in_flight.get(job, ())),
                         None if newest is None else BuildKey(newest, timestamp or 0, queue_id or 0),
+                        pending.get(job, {}),
                     ),
                     failures, retry_at, bool(missing),
                 )
@@ -100,6 +109,30 @@ class Jobs:
                 (controller, job.full_name, cls, retry_at),
             )
 
+    def ask_now(self, controller: str | None) -> None:
+        """Let nothing wait for its time any more: jobs that were put off, builds that are asked for
+        again, runs that went without something, and open circuits; of one controller by its name,
+        or of all of them and of all sinks."""
+        of_it = "in (select j.id from job j join controller c on c.id = j.controller"
+        of_it += " where ?1 is null or c.name = ?1)"
+        with self._file.write("ask at once") as conn:
+            conn.execute(
+                "update job set retry_at = 0 where retry_at > 0 and controller in"
+                " (select id from controller where ?1 is null or name = ?1)",
+                (controller,),
+            )
+            conn.execute(f"update pending set retry_at = 0 where job {of_it}", (controller,))
+            conn.execute(
+                "update incomplete set retry_at = 0 where retry_at > 0 and build in"
+                f" (select id from build where job {of_it})",
+                (controller,),
+            )
+            conn.execute(
+                "update breaker set next_try = since where next_try is not null"
+                " and (?1 is null or (kind = 'controller' and name = ?1))",
+                (controller,),
+            )
+
     def note_missing(self, jobs: Iterable[int]) -> None:
         """Note jobs, by id, that an item tree did not show."""
         with self._file.write("note missing jobs") as conn:
@@ -108,11 +141,31 @@ class Jobs:
     def give_up_in_flight(self, job: JobState) -> int:
         """Skip as gone what is in flight of a job that is no longer there. Returns how many."""
         with self._file.write(f"give up builds of {job.full_name}") as conn:
-            return conn.execute(
-                "update build set state = 'skipped', reason = 'gone'"
-                " where job = ? and state = 'in_flight'",
-                (job.id,),
-            ).rowcount
+            return _close(conn, job.id, GONE)
+
+    def close_excluded(self, jobs: Iterable[JobState]) -> int:
+        """Skip as excluded what is in flight of jobs that the config no longer selects. Returns how
+        many; selected again, they are looked at again."""
+        with self._file.write("close builds of excluded jobs") as conn:
+            closed = 0
+            for job in jobs:
+                closed += _close(conn, job.id, EXCLUDED)
+                conn.execute("update job set missing = 1 where id = ?", (job.id,))
+            return closed
+
+    def reopen(self, job: JobState) -> JobState:
+        """A job that is back: what was in flight when it went away is so again."""
+        with self._file.write(f"look at builds of {job.full_name} again") as conn:
+            numbers = conn.execute(
+                "update build set state = 'in_flight', reason = null where job = ?"
+                " and generation = ? and number > ? and state = 'skipped' and reason in (?, ?)"
+                " returning number",
+                (job.id, job.generation, job.progress.examined - REOPENED_AT_MOST, GONE, EXCLUDED),
+            ).fetchall()
+        in_flight = job.progress.in_flight.union(number for (number,) in numbers)
+        return dataclasses.replace(
+            job, progress=dataclasses.replace(job.progress, in_flight=in_flight)
+        )
 
     def samples(self, controller: int, count: int) -> list[tuple[str, BuildKey]]:
         """The newest known build of the ``count`` jobs that were built last, and of as many that
@@ -128,6 +181,14 @@ class Jobs:
                     (controller, count),
                 )
             ]
+
+
+def _close(conn: sqlite3.Connection, job: int, reason: str) -> int:
+    conn.execute("delete from pending where job = ?", (job,))
+    return conn.execute(
+        "update build set state = 'skipped', reason = ? where job = ? and state = 'in_flight'",
+        (reason, job),
+    ).rowcount
 
 
 def take_watermark_back(conn: sqlite3.Connection, build: int) -> None:

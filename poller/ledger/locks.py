@@ -47,3 +47,22 @@ def _held(path: Path) -> Iterator[bool]:
             yield False
         else:
             yield True
+
+
+@contextlib.contextmanager
+def directory_lock(ledger: Path) -> Iterator[None]:
+    """Wait for the lock on the ledger's directory and hold it: a service and a backfill that start
+    at once do not both make the tables. To lock the file itself, and to close it again, would end
+    the locks that SQLite holds on it. Raises LedgerError."""
+    try:
+        directory = os.open(ledger.parent, os.O_RDONLY)
+    except OSError as error:
+        raise LedgerError(
+            f"ledger {ledger}: can't read its directory: {error.strerror}",
+            "check [ledger] path and its owner",
+        ) from error
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(directory)

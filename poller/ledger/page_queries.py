@@ -155,6 +155,11 @@ class PageQueries:
         with self._file.guarded("read a payload"):
             return zlib.decompress(rows[0]["body"]) if rows else None
 
+    def depths(self, build: int) -> list[int]:
+        """In how many others each stage of the payload lies; nothing where they are not nested."""
+        rows = self._file.rows("select depths from payload where build = ?", build)
+        return [int(depth) for row in rows for depth in (row["depths"] or "").split()]
+
     def size(self) -> int:
         """Bytes of the ledger's file with its write-ahead log."""
         path = self._file.path

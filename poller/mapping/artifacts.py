@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from msgspec import UNSET, UnsetType
 
+from poller.config.types import Flag
 from poller.core.escape import NAME, TEXT, clip
 from poller.core.patterns import matches
 from poller.jenkins.build import Build
@@ -34,7 +35,7 @@ def artifacts(
     ]
     sources.append((enriched.extracted.source, enriched.extracted.artifacts))
     archived = list(archived_files(enriched.build, rule.settings.archived_files, web_url))
-    sources.append((f"archived_files of {rule.name}", archived))
+    sources.append((f"archived_files of {rule.source('archived_files')}", archived))
     found: dict[tuple[Any, ...], Artifact] = {}
     counts = []
     for source, ones in sources:
@@ -65,16 +66,27 @@ def archived_files(build: Build, globs: Sequence[str], web_url: str) -> Iterator
         )
 
 
-def ci_and_cd(rule: MatchedRule, found: Sequence[Artifact]) -> tuple[bool, bool, str]:
+def ci_and_cd(
+    rule: MatchedRule, found: Sequence[Artifact], default: tuple[Flag, Flag] = (True, False)
+) -> tuple[bool | UnsetType, bool | UnsetType, str]:
     """``ci``, ``cd``, and why: the rule's, one of which is the opposite of the other where only one
-    is given; else what the artifacts say; else a build is CI."""
-    ci, cd = rule.settings.ci, rule.settings.cd
-    if ci is not None or cd is not None:
-        return (not cd if ci is None else ci, not ci if cd is None else cd, rule.name)
+    is given; else what the artifacts say; else the default."""
     outputs, inputs = any(one.output for one in found), any(one.input for one in found)
-    if outputs or inputs:
-        return outputs, inputs, "artifacts: an output is CI, an input CD"
-    return True, False, "default: no rule, no artifact says"
+    ci, cd = (outputs, inputs) if outputs or inputs else default
+    source = "artifacts: an output is CI, an input CD"
+    if not (outputs or inputs):
+        source = "default: no rule, no artifact says"
+    given = rule.settings.ci, rule.settings.cd
+    if given != (None, None):
+        ci, cd = _or_opposite(*given, ci), _or_opposite(given[1], given[0], cd)
+        source = rule.source("ci" if given[0] is not None else "cd")
+    return (UNSET if ci == "unset" else ci, UNSET if cd == "unset" else cd, source)
+
+
+def _or_opposite(own: Flag | None, other: Flag | None, default: Flag) -> Flag:
+    if own is not None:
+        return own
+    return not other if isinstance(other, bool) else default
 
 
 def _safe(artifact: Artifact, redactor: Redactor) -> Artifact:

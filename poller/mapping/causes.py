@@ -1,33 +1,34 @@
 """Why a build started, as ``trigger_chain`` and ``user_id``. Pure.
 
 Only ``CauseAction`` says so: an abort has causes, too (measured). An upstream cause names a build
-and nothing of why that one started (measured), so the causes further up come as evidence.
+and nothing of why that one started (measured), so the causes further up come as evidence. A cause
+is a person's where it has a ``userId``, else what a word in its class name says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
+from poller.config.servers import SYSTEM
 from poller.core.escape import NAME, clip
 from poller.jenkins.build import MOST_BUILDS, Action, Build
 from poller.mapping.evidence import UpstreamBuild
 from poller.mapping.payload import Trigger
 
 CAUSE_ACTION = "hudson.model.CauseAction"
-SCM = "SCMTrigger"
-TIMER = "SYSTEM"
 UNKNOWN = "unknown"
+UPSTREAM = "UpstreamCause"
 MOST = 100
 """Links of a chain that are passed on; replays and queues can add causes without end."""
 
-SCM_CAUSES = (
-    "SCMTriggerCause", "BranchIndexingCause", "BranchEventCause", "CommitHookCause",
-    "GitLabWebHookCause", "GerritCause", "GhprbCause",
-)  # fmt: skip
-SCM_WORDS = ("Push", "PullRequest", "MergeRequest", "GitHubPR")
-"""Parts of the names of plugins' causes: GitHubPushCause, BitBucketPushCause, GiteaPushCause …"""
+DEEPEST = 10
+"""Levels of upstream builds in a chain."""
+
+FIELDS = ("_class", "userId", "upstreamProject", "upstreamBuild", "addr")
+"""What is used of a cause."""
 
 NO_TRIGGER = "RebuildCause"
 """An upstream cause by its class; but the build that it names was done again, it started none."""
@@ -48,20 +49,31 @@ def causes(actions: Sequence[Action | None]) -> Iterator[Mapping[str, Any]]:
             yield from (cause for cause in action.causes if isinstance(cause, dict))
 
 
+def needed_causes(actions: Sequence[Action | None]) -> tuple[Mapping[str, Any], ...]:
+    """The first causes, as many as a chain may have, with nothing but what is used of them."""
+    return tuple(
+        {name: cause[name] for name in FIELDS if isinstance(cause.get(name), str | int)}
+        for cause in islice(causes(actions), MOST)
+    )
+
+
+def parent(cause: Mapping[str, Any]) -> tuple[str, int] | None:
+    """The upstream build that the cause names, job and number; None where it names none."""
+    job, number = cause.get("upstreamProject"), cause.get("upstreamBuild")
+    if (
+        isinstance(job, str)
+        and job
+        and type(number) is int
+        and 0 < number <= MOST_BUILDS
+        and simple_class(cause) != NO_TRIGGER
+    ):
+        return job, number
+    return None
+
+
 def parents(found: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:
-    """The upstream builds that the causes name: job and number, each once."""
-    named: dict[tuple[str, int], None] = {}
-    for cause in found:
-        job, number = cause.get("upstreamProject"), cause.get("upstreamBuild")
-        if (
-            isinstance(job, str)
-            and job
-            and type(number) is int
-            and 0 < number <= MOST_BUILDS
-            and simple_class(cause) != NO_TRIGGER
-        ):
-            named[job, number] = None
-    return list(named)
+    """The upstream builds that the causes name, each once."""
+    return list(dict.fromkeys(filter(None, map(parent, found))))
 
 
 def cause_chain(build: Build, upstream: Sequence[UpstreamBuild]) -> list[Link]:
@@ -71,24 +83,47 @@ def cause_chain(build: Build, upstream: Sequence[UpstreamBuild]) -> list[Link]:
     return links[:MOST]
 
 
-def trigger_chain(links: Sequence[Link]) -> list[Trigger]:
-    """One link a cause."""
-    return [Trigger(_id(link.cause), simple_class(link.cause)) for link in links]
+def trigger_chain(
+    build: Build, upstream: Sequence[UpstreamBuild], words: Mapping[str, str]
+) -> list[Trigger]:
+    """The build's own causes; an upstream one has those of its build, and so on up. No build is
+    named twice."""
+    known = {(up.job, up.number): up for up in upstream}
+    named: set[tuple[str, int]] = set()
+    left = MOST
+
+    def triggers(found: Iterator[Mapping[str, Any]], level: int) -> Iterator[Trigger]:
+        nonlocal left
+        for cause in found:
+            key = parent(cause)
+            if left <= 0 or key in named or (key is not None and level == DEEPEST):
+                continue
+            left -= 1
+            if key is None:
+                yield Trigger(trigger_id(cause, words), simple_class(cause))
+                continue
+            named.add(key)
+            above = known.get(key)
+            yield Trigger(
+                clip(key[0], NAME),
+                UPSTREAM,
+                str((above.build_number if above is not None else 0) or key[1]),
+                list(triggers(iter(above.causes), level + 1)) if above is not None else [],
+            )
+
+    return list(triggers(causes(build.actions), 0))
 
 
-def user_id(links: Sequence[Link]) -> tuple[str | None, str]:
-    """Who, or what kind of trigger, stands at the beginning, and where that was found; None where
-    nothing says."""
+def user_id(links: Sequence[Link], words: Mapping[str, str]) -> tuple[str, str]:
+    """Who, or what kind of trigger, stands at the beginning, and where that was found: the first
+    person along the chain, else the first trigger that a word tells, else ``SYSTEM``."""
     for link in links:
-        if simple_class(link.cause) == "UserIdCause" and (user := _text(link.cause, "userId")):
+        if user := _text(link.cause, "userId"):
             return user, _where(link)
     for link in links:
-        name = simple_class(link.cause)
-        if is_scm(name):
-            return SCM, _where(link)
-        if name == "TimerTriggerCause":
-            return TIMER, _where(link)
-    return None, "no cause says"
+        if kind := kind_of(simple_class(link.cause), words):
+            return kind, _where(link)
+    return SYSTEM, "no cause says"
 
 
 def simple_class(cause: Mapping[str, Any]) -> str:
@@ -98,22 +133,26 @@ def simple_class(cause: Mapping[str, Any]) -> str:
     return clip(name.rpartition(".")[2].rpartition("$")[2], NAME) or UNKNOWN
 
 
-def is_scm(name: str) -> bool:
-    """Whether a cause of that class is a push, a poll of the repository, or a branch scan."""
-    return name in SCM_CAUSES or any(word in name for word in SCM_WORDS)
+def kind_of(name: str, words: Mapping[str, str]) -> str | None:
+    """What the first word that is in the class name stands for; case does not matter."""
+    lower = name.lower()
+    return next((kind for word, kind in words.items() if word.lower() in lower), None)
+
+
+def trigger_id(cause: Mapping[str, Any], words: Mapping[str, str]) -> str:
+    """The ``id`` of a link that is no upstream build's."""
+    kind = kind_of(simple_class(cause), words)
+    return (
+        _text(cause, "userId")
+        or (kind if kind and kind != SYSTEM else "")
+        or _text(cause, "upstreamProject")
+        or _text(cause, "addr")
+        or UNKNOWN
+    )
 
 
 def _where(link: Link) -> str:
     return simple_class(link.cause) + (f" of {link.of}" if link.of else "")
-
-
-def _id(cause: Mapping[str, Any]) -> str:
-    name = simple_class(cause)
-    if name == "UserIdCause":
-        return _text(cause, "userId") or UNKNOWN
-    if is_scm(name):
-        return SCM
-    return _text(cause, "upstreamProject") or _text(cause, "addr") or UNKNOWN
 
 
 def _text(cause: Mapping[str, Any], key: str) -> str:

@@ -17,12 +17,15 @@ from poller.mapping.redaction import Redactor
 @dataclass(frozen=True)
 class UpstreamBuild:
     """A build further up, and why it started: its causes, plain JSON objects. ``ended`` says why
-    nothing is known of them, where the chain ends for that."""
+    nothing is known of them, where the chain ends for that. ``started`` is when, epoch ms, and
+    ``build_number`` what SEI knows it by; 0 where that is not known."""
 
     job: str
     number: int
     causes: tuple[Mapping[str, Any], ...]
     ended: str = ""
+    started: int = 0
+    build_number: int = 0
 
 
 @dataclass(frozen=True)
@@ -34,14 +37,22 @@ class Manifest:
 
 
 @dataclass(frozen=True)
+class Missing:
+    """What a build has and could not be had or used. ``reason`` is a word: record, stages, causes,
+    manifest, log; ``why`` one line."""
+
+    reason: str
+    why: str
+
+
+@dataclass(frozen=True)
 class EnrichedBuild:
     """A completed build with all that mapping needs. ``redactor`` hides the build's own secrets,
     too. ``tree`` is None where there are no stages; ``upstream`` goes upwards, level by level;
     ``extracted`` is what ``[[extract]]`` found in its log; ``log`` is what is kept of it, None
     where it was not asked for.
 
-    ``incomplete`` is what the build has and could not be had or used, one line each: its run goes
-    without.
+    ``incomplete`` is what its run goes without.
     """
 
     build: Build
@@ -51,4 +62,4 @@ class EnrichedBuild:
     manifests: tuple[Manifest, ...] = ()
     extracted: Extracted = NOTHING_EXTRACTED
     log: KeptLog | None = None
-    incomplete: tuple[str, ...] = ()
+    incomplete: tuple[Missing, ...] = ()

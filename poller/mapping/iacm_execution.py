@@ -27,8 +27,8 @@ class NewExecution(msgspec.Struct, frozen=True, gc=False):
 
     ``pipeline``: the job's ``fullName``, which is unique on its controller, and SEI's
     ``job_full_name``. ``pipeline_execution_id``: SEI's ``execution_id``, so that both records of a
-    build can be put together: UUIDv5 of (instance GUID, ``fullName``, generation, number,
-    timestamp), of this build and of no other. ``pipeline_stage_id``: the id that wfapi gives the
+    build can be put together: UUIDv5 of (instance GUID, ``fullName``, number, timestamp), of this
+    build and of no other. ``pipeline_stage_id``: the id that Jenkins gives the
     stage, its first node in the flow graph, which never changes once the build has run.
     ``workspace``: the rule's ``iacm_workspace`` as it stands.
     """
@@ -55,7 +55,7 @@ def new_execution(
     """
     if rule.iacm_workspace is None:
         return None
-    stages = [stage for stage in tree.stages if stage.id] if tree is not None else []
+    stages = tree.stages if tree is not None else []
     if not stages:
         return NoExecution(NO_TREE)
     stage = _stage(stages, rule.iacm_stage)
@@ -65,7 +65,7 @@ def new_execution(
     return NewExecution(
         pipeline=run.job_full_name,
         pipeline_execution_id=run.execution_id,
-        pipeline_stage_id=clip(stage.id or "", NAME),
+        pipeline_stage_id=clip(stage.id, NAME),
         workspace=rule.iacm_workspace,
     )
 
@@ -80,9 +80,7 @@ def _stage(stages: list[Stage], name: str | None) -> Stage | None:
 def names_a_tool(stage: Stage) -> bool:
     """Whether a step's name or arguments name terraform, tofu or terragrunt, as a word."""
     return any(
-        _TOOLS.search(text)
-        for step in stage.stageFlowNodes
-        for text in (step.name or "", step.parameterDescription or "")
+        _TOOLS.search(text) for step in stage.steps for text in (step.name, step.description)
     )
 
 

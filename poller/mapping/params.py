@@ -19,22 +19,36 @@ from poller.mapping.redaction import Redactor, known_values
 NEVER = ("Password", "Credential", "File", "Secret", "Hide", "Hidden", "Mask")
 """Parts of class names. Hidden ones: WHideParameterValue of the plugin Hidden Parameter."""
 
+PARAMETERS_ACTION = "ParametersAction"
+STRING = "StringParameterValue"
+"""What a parameter without a class is, as Jenkins 1.x exports it."""
+
 MOST = 500
 LARGEST = 2**53
 """Whole numbers beyond it are no longer exact in the receiver's JSON: they go as text."""
 
 
 def parameters(build: Build) -> Iterator[Mapping[str, Any]]:
-    """Every parameter object, over all of the build's ``ParametersAction``s."""
+    """Every parameter object, over all of the build's ``ParametersAction``s. Other actions' lists
+    of that name are none of the build's parameters."""
     for action in build.actions:
-        if action is not None and isinstance(action.parameters, list):
+        if (
+            action is not None
+            and action.cls.endswith(PARAMETERS_ACTION)
+            and isinstance(action.parameters, list)
+        ):
             yield from (p for p in action.parameters if isinstance(p, dict))
 
 
-def job_run_params(build: Build, redactor: Redactor) -> list[Param]:
+def job_run_params(
+    build: Build, redactor: Redactor, given: Mapping[str, str] | None = None
+) -> list[Param]:
     """What of the parameters is sent, each name once; one without a value would make SEI drop the
-    run."""
+    run. Those ``given`` by a rule come first."""
     found: dict[str, Param] = {}
+    for name, text in (given or {}).items():
+        if not redactor.is_secret_name(name):
+            found[name] = Param(STRING, clip(name, NAME), clip(redactor.text(text), TEXT))
     for parameter in parameters(build):
         param = _param(parameter, redactor)
         if param is not None:
@@ -55,6 +69,23 @@ def secrets(build: Build, redactor: Redactor) -> Iterator[str]:
             yield value
 
 
+def counts_of_tests(build: Build) -> dict[str, str]:
+    """The build's test results as parameters."""
+    counts = build.tests
+    if counts is None:
+        return {}
+    return {
+        "TEST_TOTAL": str(counts.total),
+        "TEST_FAILED": str(counts.failed),
+        "TEST_SKIPPED": str(counts.skipped),
+    }
+
+
+def texts(build: Build, redactor: Redactor) -> dict[str, str]:
+    """The values of the parameters that are sent, as text."""
+    return {one.name: _word(one.value) for one in job_run_params(build, redactor)}
+
+
 def text_of(build: Build, name: str) -> str | None:
     """The text of the parameter of that name."""
     for parameter in parameters(build):
@@ -65,7 +96,7 @@ def text_of(build: Build, name: str) -> str | None:
 
 
 def _param(parameter: Mapping[str, Any], redactor: Redactor) -> Param | None:
-    cls, name = parameter.get("_class"), parameter.get("name")
+    cls, name = parameter.get("_class") or STRING, parameter.get("name")
     if not isinstance(name, str) or not name or not isinstance(cls, str):
         return None
     kind = clip(cls.rpartition(".")[2].rpartition("$")[2], NAME)

@@ -46,10 +46,13 @@ class Param(Struct, frozen=True):
 
 
 class Trigger(Struct, frozen=True):
-    """One link of the ``trigger_chain``."""
+    """One link of the ``trigger_chain``; an upstream build's has its number, and why that started.
+    SEI joins runs by ``id`` and ``job_run_number``, which its own plugin sends as text."""
 
     id: str
     type: str
+    job_run_number: str | UnsetType = UNSET
+    direct_parents: list[Trigger] | UnsetType = UNSET
 
 
 class Artifact(Struct, frozen=True, kw_only=True):
@@ -90,8 +93,8 @@ class JobRun(Struct, frozen=True, kw_only=True):
     project_name: str | UnsetType = UNSET
     themes: list[str] | UnsetType = UNSET
     cfr_status: bool | UnsetType = UNSET
-    ci: bool = True
-    cd: bool = False
+    ci: bool | UnsetType = True
+    cd: bool | UnsetType = False
     artifacts: list[Artifact] | UnsetType = UNSET
     trigger_chain: list[Trigger] | UnsetType = UNSET
 

@@ -10,6 +10,10 @@ No rule has much text before its group: what it passes over there is not read ag
 
 from __future__ import annotations
 
+import itertools
+import re
+from functools import lru_cache
+
 TOKENS = (
     r"\b(?:A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}",  # AWS access key ids
     r"ABSK[\w+/]{100,}={0,2}",  # Amazon Bedrock
@@ -46,12 +50,28 @@ TOKENS = (
 )
 """Whole tokens, known by their form."""
 
-_WORD = (
-    r"(?i:passw(?:or)?d|passwort|passphrase|psw|secret|token|(?:api|access|private|secret|account"
-    r"|signing|encryption)[ _-]?key)"
-)
 _IS = r"\\?[\"']?[ \t]{0,3}(?::=|=>|[:=])[ \t]{0,3}\\?"
 _BARE = r"([^\s'\"&,;\\]+)"
+_SCHEME = r"(?:(?i:basic|bearer|digest|negotiate)[ \t]{1,3})?"
+_VALUE = rf"(?:\"([^\"\n]+)|'([^'\n]+)|{_SCHEME}{_BARE})"
+
+NAME_WORDS = (
+    "pass", "psw", "pwd", "pw", "secret", "token", "cred", "key", "auth", "jwt", "otp", "pin",
+    "kennwort",
+)  # fmt: skip
+"""What the name of a secret has in it somewhere, and many another name, too."""
+
+AND_VALUE = rf"[\w.-]*){_IS}{_VALUE}"
+"""name=value, name: value, "name": "value", also escaped in JSON; before it goes a group with a
+word. Whether the name is a secret's is for :func:`is_secret_name` to say."""
+
+BASIC = r"\b(?i:basic)[ \t]{1,3}([A-Za-z0-9+/]{6,}={0,2})"
+"""HTTP's Basic, where that is what the value is."""
+
+_OPTION = (
+    r"(?i:passw(?:or)?d|passwort|passphrase|psw|secret|token"
+    r"|(?:api|access|private|secret|account|signing|encryption)[ _-]?key)"
+)
 
 IN_CONTEXT = (
     # https://user:password@host, and a long user alone, which is a token
@@ -62,34 +82,51 @@ IN_CONTEXT = (
     r"(?i:(?:basic|bearer|token|digest|negotiate|apikey)[ \t]{1,3})?([^'\"\n]+)",
     r"(?i:\bbearer)[ \t]{1,3}([\w.~+/=-]{16,})",
     r"(?i:\b(?:set-)?cookie)[\"']?[ \t]{0,3}:[ \t]{0,3}[\"']?([^'\"\n]+)",
-    # name=value, name: value, "name": "value", also escaped in JSON
-    _WORD + _IS + r"\"([^\"\n]+)",
-    _WORD + _IS + r"'([^'\n]+)",
-    _WORD + _IS + _BARE,
-    # PWD=/some/where is where a shell is
-    r"(?i:pwd)" + _IS + r"[\"']?([^\s'\"&,;\\/][^\s'\"&,;\\]*)",
-    # --token value, -DdbPassword value
-    r"--?[\w.-]{0,40}" + _WORD + r"[ \t]{1,3}[\"']?" + _BARE,
+    # a key whose name is two words
+    r"(?i:\b(?:api|access|private|secret|account|signing|encryption)[ ]key)"
+    + _IS
+    + r"[\"']?"
+    + _BARE,
+    # --token value, -DdbPassword value, -storepass value, -passin pass:value
+    r"--?[\w.-]{0,40}" + _OPTION + r"[ \t]{1,3}[\"']?" + _BARE,
+    r"-(?i:[\w-]*(?:storepass|keypass)|-[\w-]*pass)[ \t]{1,3}[\"']?"
+    r"([^\s'\"&,;\\-][^\s'\"&,;\\]*)",
+    r"-pass(?:in|out)?[ =]{1,3}[\"']?pass:([^\s'\"]+)",
+    r"--from-literal[ =][\"']?[\w.-]+=([^\s'\"]+)",
     # <password>value</password>
-    r"<[\w:.-]{0,40}" + _WORD + r">([^<\s]+)",
-    # .npmrc, .docker/config.json, Azure's shared access signatures, Sonar, Slack's web hooks
+    r"<[\w:.-]{0,40}" + _OPTION + r">([^<\s]+)",
+    # .npmrc, .docker/config.json, signed URLs, Sonar
     r"\b_auth[ \t]{0,3}=[ \t]{0,3}[\"']?" + _BARE,
     r"\"auth\"[ \t]{0,3}:[ \t]{0,3}\"([^\"\n]+)",
-    r"[?&]sig=([\w%+/=-]{16,})",
+    r"[?&](?:sig|[Ss]ignature|X-(?:Amz|Goog)-Signature)=([\w%+/=~-]{16,})",
+    r"[?&]key=([\w%+/=~-]{20,})",
     r"sonar\.login=([^\s'\"]+)",
+    # chat webhooks: Slack, Teams, Discord, Telegram, Mattermost, Feishu
     r"hooks\.slack\.com/[a-z]{4,12}/([\w/+]{20,})",
+    r"\boffice\.com/webhook(?:b2)?/([\w@/-]{20,})",
+    r"\bdiscord(?:app)?\.com/api/webhooks/(\d+/[\w-]{20,})",
+    r"\bapi\.telegram\.org/bot(\d+:[\w-]{20,})",
+    r"/hooks/([a-z0-9]{26})\b",
+    r"/open-apis/bot/v2/hook/([\w-]{20,})",
+    # Oracle's user/password@host
+    r"\b[\w$#]+/([^\s/@'\":]+)@(?://)?[\w.-]+:\d{2,5}(?:[/:\s'\"]|$)",
+    r"(?:^|[\s\"'=])[\w$#]+/([^\s/@'\".]{4,})@(?://)?[A-Za-z][\w-]*(?:\.[\w-]+)*\.[A-Za-z]{2,}\b",
+    r"\b(?:sqlplus|sqlldr|expdp|impdp|rman|oracle:thin:)[^\n@]{0,80}?[\w$#]/([^\s/@]+)@",
 )
 """Secrets known by what stands before them. The first that begins counts."""
 
-COMMAND_WORDS = (b"curl", b"login", b"sshpass", b"wget")
 COMMANDS = (
     r"\bcurl\b[^\n]*?\s(?:-u|--user)[ =]?[\"']?([^\s:'\"]*:[^\s'\"]+)",
     r"\bwget\b[^\n]*?\s--(?:http-|ftp-)?password[ =][\"']?([^\s'\"]+)",
     r"\b(?:docker|podman|helm registry|oras|buildah|skopeo) login\b[^\n]*?\s-p[ =]?[\"']?"
     r"([^\s'\"]+)",
     r"\bsshpass[ \t]+-p[ \t]{0,3}[\"']?([^\s'\"]+)",
+    r"\b(?:mysql|mariadb)[a-z-]{0,20}\b[^\n|;]*?\s-p[\"']?([^\s'\"]+)",
+    r"\bredis-cli\b[^\n|;]*?\s-a[ =]?[\"']?([^\s'\"]+)",
+    r"\bldap[a-z]{3,10}\b[^\n|;]*?\s-w[ =]?[\"']?([^\s'\"]+)",
+    r"\baz login\b[^\n]*?\s-p[ =]?[\"']?([^\s'\"]+)",
 )
-"""Options of known commands; looked for where one of the words is, after all else is hidden."""
+"""Options of known commands; looked for after all else is hidden."""
 
 KEY_BEGIN = rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
 KEY_END = rb"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
@@ -98,3 +135,82 @@ KEY_END = rb"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
 KEY_LINE = rb"[A-Za-z0-9+/=]{40}"
 PLAIN_LINES = 6
 """Lines in a row, other than the key's own and its headers, after which it was no key."""
+
+# Names: one list, for parameters and for names in a text, by their parts in whatever style they
+# are written: DB_PASS, dbPass, db-pass. So KEYBOARD has no key in it, and AUTHOR no auth.
+
+STRONG = (
+    "password", "passwd", "passwort", "passphrase", "passcode", "secret", "secrets", "token",
+    "credential", "credentials", "creds", "apikey", "accesskey", "privatekey", "secretkey",
+    "signingkey", "encryptionkey", "authkey",
+)  # fmt: skip
+"""Ends of a part, or of two parts together, that say it whatever comes before them."""
+
+WEAK = frozenset({
+    "pass", "pwd", "pw", "psw", "storepass", "keypass", "sshpass", "key", "auth", "jwt", "otp",
+    "totp", "pin", "cred", "kennwort",
+})  # fmt: skip
+"""Parts that say it where they come last: words of other things, too."""
+
+STILL = frozenset({
+    "value", "data", "text", "plain", "raw", "string", "base64", "b64", "new", "old", "prod",
+    "production", "live", "dev", "test", "qa", "stage", "staging", "primary", "secondary", "backup",
+})  # fmt: skip
+"""Parts after a weak one that leave it last."""
+
+ABOUT = frozenset({
+    "age", "algorithm", "algo", "class", "count", "counter", "dir", "directory", "duration",
+    "enabled", "disabled", "endpoint", "exists", "expires", "expiration", "expiry", "field", "file",
+    "filename", "folder", "format", "host", "id", "ids", "index", "kind", "label", "len", "length",
+    "level", "lifetime", "limit", "list", "location", "max", "min", "manager", "method", "mode",
+    "name", "names", "namespace", "number", "path", "plugin", "policy", "port", "prefix",
+    "provider", "rate", "ref", "reference", "region", "required", "reset", "rotation", "scope",
+    "server", "service", "size", "status", "store", "strategy", "suffix", "threshold", "timeout",
+    "ttl", "type", "uri", "url", "usage", "user", "username", "validity", "vault", "version",
+})  # fmt: skip
+"""Last parts of names that speak about a secret and hold none."""
+
+NOT_ABOUT = frozenset({("secret", "id"), ("token", "id")})
+"""Vault's secret_id is a secret."""
+
+KEY_OF = frozenset({
+    "public", "pub", "primary", "foreign", "partition", "sort", "cache", "composite", "unique",
+    "project", "issue", "jira", "row", "group", "routing", "route", "idempotency", "registry",
+    "object", "s3", "bucket", "lookup", "translation", "message", "i18n", "config", "property",
+    "map", "json", "header", "tag", "label", "annotation", "index", "shard", "event", "metric",
+    "feature", "flag", "hot", "short", "any", "first", "last", "next", "no", "missing", "duplicate",
+    "unknown", "invalid", "artifact", "job", "build", "branch", "component", "locale", "sonar",
+})  # fmt: skip
+"""Parts before ``key`` that make it no secret."""
+
+_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+
+
+@lru_cache(maxsize=4096)
+def is_secret_name(name: str) -> bool:
+    """Whether what is called so is hidden."""
+    parts = [part.lower() for part in _PARTS.findall(name)]
+    pairs = [a + b for a, b in itertools.pairwise(parts)]
+    for place, part in enumerate(parts):
+        if part.endswith(STRONG):
+            if not _speaks_about(part, parts[place + 1 :]):
+                return True
+        elif place < len(pairs) and pairs[place].endswith(STRONG) and part not in KEY_OF:
+            if not _speaks_about(pairs[place], parts[place + 2 :]):
+                return True
+        elif (
+            part in WEAK
+            and STILL.issuperset(parts[place + 1 :])
+            and not (part == "key" and place and parts[place - 1] in KEY_OF)
+        ):
+            return True
+    return False
+
+
+def is_plain_word(name: str) -> bool:
+    """Whether the name is a weak word alone: in a text it needs more to be a secret's."""
+    return name.lower().strip("-_.") in WEAK - {"pwd", "psw"}
+
+
+def _speaks_about(part: str, after: list[str]) -> bool:
+    return bool(after) and after[-1] in ABOUT and (part, after[-1]) not in NOT_ABOUT

@@ -1,7 +1,4 @@
-"""wfapi's stage tree as SEI's ``job_run``. Pure.
-
-wfapi's status words differ from core's; the table is the mapping's own.
-"""
+"""A stage tree as SEI's ``job_run``. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from functools import lru_cache
 from msgspec import UNSET, UnsetType
 
 from poller.core.escape import NAME, TEXT, clip
-from poller.jenkins.stage import FlowNode, Stage, StageTree
+from poller.jenkins.stage import Stage, StageTree, Step
 from poller.mapping.payload import RunStage, RunStages, RunStep
 from poller.mapping.redaction import Redactor
 
@@ -22,33 +19,20 @@ SECONDS = tuple(f":{second:02}." for second in range(60))
 MILLIS = tuple(f"{milli:03}Z" for milli in range(1_000))
 """The ends of a time, made once: a large build has a thousand times in it."""
 
-STATUS = {
-    "SUCCESS": ("SUCCESS", "FINISHED"),
-    "FAILED": ("FAILURE", "FINISHED"),
-    "UNSTABLE": ("UNSTABLE", "FINISHED"),
-    "ABORTED": ("ABORTED", "FINISHED"),
-    "NOT_EXECUTED": ("NOT_BUILT", "SKIPPED"),
-    "IN_PROGRESS": ("UNKNOWN", "RUNNING"),
-    "PAUSED_PENDING_INPUT": ("UNKNOWN", "PAUSED"),
-}
-
 
 def run_stages(tree: StageTree, redactor: Redactor) -> RunStages:
-    """In wfapi's own order. What has no id is left out: SEI drops the whole run for one."""
+    """In the tree's order, not nested: SEI's stages are a list."""
     redact = redactor.text if redactor.may_contain_secret(set(_texts(tree))) else None
     names, texts = _Texts(redact, NAME), _Texts(redact, TEXT)
-    return RunStages([_stage(stage, names, texts) for stage in tree.stages if stage.id])
+    return RunStages([_stage(stage, names, texts) for stage in tree.stages])
 
 
 def _texts(tree: StageTree) -> Iterator[str]:
     """Every text of the tree that may be sent."""
     for stage in tree.stages:
-        yield stage.name or ""
-        if stage.error is not None:
-            yield stage.error.message or ""
-        for step in stage.stageFlowNodes:
-            yield step.name or ""
-            yield step.parameterDescription or ""
+        for one in (stage, *stage.steps):
+            yield one.name
+            yield one.description
 
 
 class _Texts:
@@ -58,49 +42,40 @@ class _Texts:
     def __init__(self, redact: Callable[[str], str] | None, limit: int) -> None:
         self._redact = redact
         self._limit = limit
-        self._done: dict[str | None, str] = {None: "", "": ""}
+        self._done = {"": ""}
 
-    def __call__(self, text: str | None) -> str:
+    def __call__(self, text: str) -> str:
         """``text`` without secrets, no longer than the limit."""
         done = self._done.get(text)
         if done is None:
-            assert text is not None  # noqa: S101 - None is done from the beginning
             safe = text if self._redact is None else self._redact(text)
             done = self._done[text] = clip(safe, self._limit)
         return done
 
 
 def _stage(stage: Stage, names: _Texts, texts: _Texts) -> RunStage:
-    result, state = result_and_state(stage.status)
-    message = stage.error.message if stage.error else None
     return RunStage(
-        id=clip(stage.id or "", NAME),
-        startTime=iso_time(stage.startTimeMillis),
+        id=clip(stage.id, NAME),
+        startTime=iso_time(stage.start),
         displayName=names(stage.name),
-        displayDescription=texts(message or stage.name),
-        durationInMillis=max(0, stage.durationMillis or 0),
-        result=result,
-        state=state,
-        steps=[_step(step, names, texts) for step in stage.stageFlowNodes if step.id],
+        displayDescription=texts(stage.description or stage.name),
+        durationInMillis=max(0, stage.duration),
+        result=stage.result,
+        state=stage.state,
+        steps=[_step(step, names, texts) for step in stage.steps],
     )
 
 
-def _step(step: FlowNode, names: _Texts, texts: _Texts) -> RunStep:
-    result, state = result_and_state(step.status)
+def _step(step: Step, names: _Texts, texts: _Texts) -> RunStep:
     return RunStep(
-        id=clip(step.id or "", NAME),
-        startTime=iso_time(step.startTimeMillis),
+        id=clip(step.id, NAME),
+        startTime=iso_time(step.start),
         displayName=names(step.name),
-        displayDescription=texts(step.parameterDescription or step.name),
-        durationInMillis=max(0, step.durationMillis or 0),
-        result=result,
-        state=state,
+        displayDescription=texts(step.description or step.name),
+        durationInMillis=max(0, step.duration),
+        result=step.result,
+        state=step.state,
     )
-
-
-def result_and_state(status: str | None) -> tuple[str, str]:
-    """SEI's result and state for wfapi's status; a word that is new is passed on as the state."""
-    return STATUS.get(status or "") or ("UNKNOWN", clip(status or "UNKNOWN", NAME))
 
 
 def iso_time(millis: int | None) -> str | UnsetType:

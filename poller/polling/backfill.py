@@ -12,19 +12,20 @@ import asyncio
 import dataclasses
 from dataclasses import dataclass, field
 
-from poller.core.errors import NotFound, RemoteError
+from poller.core.errors import ForeignSession, NotFound, RemoteError
 from poller.core.patterns import Globs
 from poller.core.tasks import together
 from poller.core.times import Stopping
-from poller.jenkins.discovery import Item, fetch_items
+from poller.jenkins.discovery import Item, ItemTree, fetch_items
 from poller.jenkins.history import summaries
 from poller.ledger import Ledger
 from poller.ledger.controllers import ControllerRow
 from poller.ledger.records import JobState
 from poller.polling.collect import CollectPlan, make_plan, pages
 from poller.polling.controller import Controller
+from poller.polling.history import Scope
 from poller.polling.recording import record, unfinished
-from poller.polling.verify_controller import ensure_reachable, verify_identity
+from poller.polling.verify_controller import ensure_reachable, verified_items
 
 
 @dataclass(frozen=True)
@@ -65,28 +66,31 @@ async def backfill(
     that was stopped goes on where it was. Raises RemoteError where the item tree can't be had."""
     row, limiter, events = controller.row(), controller.client.limiter, controller.events
     await ensure_reachable(controller)
-    items = await _items(controller, row, globs)
-    await verify_identity(controller, row)
+    items = _chosen(controller, await verified_items(controller, row), globs)
     done = BackfillResult(controller.name, len(items))
     events.builds_to_check(controller.name, sum(item.next_build_number - 1 for item in items))
     at_once = asyncio.Semaphore(controller.max_connections)
+    foreign: list[RemoteError] = []
 
     async def one(item: Item) -> None:
         async with at_once:
-            if stopping() or limiter.circuit_open:
+            if stopping() or limiter.circuit_open or foreign:
                 return
             try:
                 await _job(controller, row, item, window, done, stopping)
             except NotFound:
                 done.done += 1  # deleted since the tree was asked
+            except ForeignSession as error:
+                foreign.append(error)
             except RemoteError as error:
                 done.problems.append(str(error))
             events.builds_checked(controller.name, item.next_build_number - 1)
 
     await together(one(item) for item in items)
-    if limiter.circuit_open:
+    if limiter.circuit_open or foreign:
+        why = foreign[0] if foreign else limiter.circuit_open_error()
         rest = f"{len(items) - done.done} of {len(items)} jobs are not done: run it again"
-        done.problems.append(f"{limiter.circuit_open_error()}: {rest}")
+        done.problems.append(f"{why}: {rest}")
     return done
 
 
@@ -98,7 +102,8 @@ async def estimate(controller: Controller, window: Window, globs: Globs) -> Esti
     found = Estimate(controller.name)
     jobs = ledger.jobs.states(known.id)
     await ensure_reachable(controller)
-    items = await _items(controller, known, globs)
+    tree = await fetch_items(controller.client, known.depth, first=False, globs=controller.globs)
+    items = _chosen(controller, tree, globs)
     at_once = asyncio.Semaphore(controller.max_connections)
 
     async def one(item: Item) -> None:
@@ -121,8 +126,7 @@ async def estimate(controller: Controller, window: Window, globs: Globs) -> Esti
     return found
 
 
-async def _items(controller: Controller, row: ControllerRow, globs: Globs) -> list[Item]:
-    tree = await fetch_items(controller.client, row.depth, first=False)
+def _chosen(controller: Controller, tree: ItemTree, globs: Globs) -> list[Item]:
     return [
         item
         for item in tree.items.values()
@@ -150,8 +154,8 @@ async def _job(
     planned = await _plan(controller, row, item, job, rest)
     # Where it turns out that the job is another one now, only a part of it was planned.
     complete, runs_since = not is_new_history(planned, job), rest.until
-    async for _, page in pages(controller, name, planned):
-        recorded = record(controller, row, item, page, controller.clock())
+    async for _, page in pages(controller, name, planned, Scope(row, rest.since)):
+        recorded = record(controller, item, page, row)
         done.collected += recorded.collected
         done.skipped += recorded.skipped
         done.problems += [f"controller {controller.name}: {why}" for why in unfinished(page)]
@@ -168,7 +172,7 @@ async def _job(
 
 def is_new_history(planned: CollectPlan, job: JobState) -> bool:
     """Whether the plan found the job created anew, restored, or renamed. Pure."""
-    source = planned.source
+    source = planned.history.source
     same = source is None or (source.job, source.generation) == (job.id, job.generation)
     return planned.job.generation != job.generation or not same
 
@@ -177,23 +181,22 @@ async def _plan(
     controller: Controller, row: ControllerRow, item: Item, job: JobState, window: Window
 ) -> CollectPlan:
     """All of the window that is not settled, whatever the progress of the polls says."""
-    nothing = dataclasses.replace(job.progress, examined=0, in_flight=frozenset())
+    nothing = dataclasses.replace(job.progress, examined=0, in_flight=frozenset(), pending={})
     job = dataclasses.replace(job, progress=nothing)
-    planned = await make_plan(controller, row, item, job, window.since, {})
-    numbers = [n for n in planned.numbers if planned.keys[n].timestamp < window.until]
-    return dataclasses.replace(planned, numbers=numbers, gone=[])
+    planned = await make_plan(controller, item, job, Scope(row, window.since))
+    keys = planned.history.keys
+    numbers = [n for n in planned.numbers if n not in keys or keys[n].timestamp < window.until]
+    return dataclasses.replace(planned, numbers=numbers, gone=[], pending={})
 
 
 async def _count(
     controller: Controller, row: ControllerRow, item: Item, job: JobState, window: Window
 ) -> int:
     """Builds of a job that would be collected."""
-    count = 0
-    async for part in summaries(controller.client, item, window.since):
-        due = {one.key for one in part if one.completed and one.timestamp < window.until}
-        known = controller.ledger.builds.same(row.id, job, due)
-        count += len(due.difference(one.key for one in known if one.settled))
-    return count
+    found = await summaries(controller.client, item, window.since)
+    due = {one.key for one in found if one.completed and one.timestamp < window.until}
+    known = controller.ledger.builds.same(row.id, job, due)
+    return len({key.number for key in due}.difference(o.key.number for o in known if o.settled))
 
 
 def _backfilled(ledger: Ledger, job: JobState) -> Window | None:

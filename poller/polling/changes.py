@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from poller.core.build_key import BuildKey
+from poller.core.patterns import Globs
 from poller.core.times import backoff
 from poller.jenkins.discovery import Item, ItemTree
 from poller.jenkins.running_builds import RunningAnswer, RunningBuilds
 from poller.ledger.controllers import ControllerRow
 from poller.ledger.records import JobProgress, JobState
+from poller.polling.pending import waiting
+from poller.polling.watermark import is_before
 
 FIRST_RETRY, LONGEST_RETRY = 30.0, 900.0
 """Seconds before a job whose answer was bad is asked again."""
@@ -26,6 +29,7 @@ class Changes:
     that are not there as they were.
 
     ``shrunk_at`` is since when most of the jobs are missing; none is held for missing then.
+    ``running`` are the builds that run, None where Jenkins does not say this time.
     """
 
     tree: ItemTree
@@ -33,6 +37,7 @@ class Changes:
     jobs: Mapping[str, JobState]
     missing: Mapping[int, JobState]
     shrunk_at: int | None
+    running: RunningBuilds | None
 
 
 def shrunk_since(jobs: int, row: ControllerRow, now: int) -> int | None:
@@ -45,8 +50,11 @@ def shrunk_since(jobs: int, row: ControllerRow, now: int) -> int | None:
 
 
 def is_quiet(item: Item, since: int) -> bool:
-    """Whether the first poll shows that the job has no build since then: it costs no request."""
-    return item.last is not None and item.last.timestamp < since
+    """Whether the first poll shows that the job has no build since then: it costs no request. The
+    clock of one build may have been wrong, so that its newest ones have to agree."""
+    return item.newest is not None and all(
+        is_before(build.timestamp, since) for build in item.newest
+    )
 
 
 def should_ask(
@@ -62,7 +70,7 @@ def should_ask(
         return False
     if job.missing and item.next_build_number > 1:
         return True
-    return needs_collecting(item, job.progress, running)
+    return needs_collecting(item, job.progress, running, now)
 
 
 def is_postponed(job: JobState, now: int) -> bool:
@@ -98,16 +106,28 @@ def assume_running(
     }
 
 
-def needs_collecting(item: Item, progress: JobProgress, running_now: RunningBuilds | None) -> bool:
-    """Whether to ask the job: a build in flight is not among those that run, or its counter moved
-    by others than builds that run. Those are asked for when the first of them ends."""
-    if progress.next_build_number is None or item.next_build_number < progress.next_build_number:
+def needs_collecting(
+    item: Item, progress: JobProgress, running_now: RunningBuilds | None, now: int
+) -> bool:
+    """Whether to ask the job: a build in flight is not among those that run, one is due to be asked
+    for again, or its counter moved by others than builds that run. Those are asked for when the
+    first of them ends."""
+    waits = waiting(progress.pending, now)
+    if progress.pending.keys() - waits:
         return True
-    new = range(progress.next_build_number, item.next_build_number)
-    if running_now is None:
-        return bool(new or progress.in_flight)
+    in_flight = progress.in_flight - waits
     name = item.full_name.lower()
-    return any((name, number) not in running_now for number in progress.in_flight) or any(
+    new: Collection[int] = ()
+    if item.next_build_number - 1 not in waits:
+        if progress.next_build_number is None:
+            return True
+        new = range(progress.next_build_number, item.next_build_number)
+        lost = progress.newest is not None and progress.newest.number in waits
+        if item.next_build_number < progress.next_build_number and not lost:
+            return True
+    if running_now is None:
+        return bool(new or in_flight)
+    return any((name, number) not in running_now for number in in_flight) or any(
         (name, number) not in running_now or not running_now[name, number].queue_id
         for number in new
     )
@@ -136,6 +156,15 @@ def changed_names(idle: Mapping[str, int], tree: ItemTree) -> list[str]:
     ]
 
 
+def excluded_jobs(jobs: Iterable[JobState], globs: Globs) -> list[JobState]:
+    """The jobs that the config no longer selects, and of which something is awaited."""
+    return [
+        job
+        for job in jobs
+        if (job.progress.in_flight or job.progress.pending) and not globs.selects(job.full_name)
+    ]
+
+
 def missing_jobs(jobs: Iterable[JobState], tree: ItemTree) -> dict[int, JobState]:
     """The jobs, by id, that the item tree no longer shows as they were: not at all, or with a
     counter that went back. What lies in a folder that could not be read proves nothing."""
@@ -144,7 +173,9 @@ def missing_jobs(jobs: Iterable[JobState], tree: ItemTree) -> dict[int, JobState
         for job in jobs
         if job.progress.next_build_number is not None
         and _is_missing(job.progress.next_build_number, tree.items.get(job.full_name))
-        and not any(job.full_name.startswith(f"{folder}/") for folder in tree.unread)
+        and not any(
+            job.full_name.startswith(f"{folder}/" if folder else "") for folder in tree.unread
+        )
     }
 
 

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 
-from poller.core.build_key import BuildKey
 from poller.core.errors import NotFound
-from poller.core.tasks import together
 from poller.jenkins.build import Build
-from poller.jenkins.client import BUILDS_PER_PAGE, JenkinsClient
+from poller.jenkins.build_pages import BuildPage, one_build
+from poller.jenkins.client import BUILDS_PER_PAGE
 from poller.jenkins.discovery import Item
-from poller.ledger.controllers import ControllerRow
-from poller.ledger.records import JobProgress, JobState, Predecessor
+from poller.ledger.records import JobState, Pending, PendingKind, Predecessor
 from poller.mapping.evidence import EnrichedBuild
+from poller.polling.absence import WHY, merged
 from poller.polling.controller import Controller
 from poller.polling.enrich import EnrichFailure, enrich
-from poller.polling.lineage import is_recreated, start_generation, unsettled
-from poller.polling.watermark import (
-    count_to_ask,
-    covered_number,
-    due_numbers,
-    gaps,
-    gone_numbers,
-    reaches_back,
-)
-
-LOADS_WORTH_A_REQUEST = 50
-"""Builds that Jenkins may have to load to spare it one more request."""
+from poller.polling.history import HistoryReader, JobHistory, Scope, read_history
+from poller.polling.lineage import unsettled
+from poller.polling.pending import another_look, is_due
+from poller.polling.watermark import due_numbers, gaps
 
 
 @dataclass
@@ -38,6 +28,9 @@ class CollectedPage:
     ``job`` may be a new generation, which goes on with ``source``. Every build ≤ ``examined`` is
     in this page, was in an earlier one, or is not due; ``gaps`` of the numbers up to there have no
     build. ``examined`` is None where it is not to move.
+
+    ``failed`` are builds that lack something: those in ``pending`` are asked for again, as are
+    other numbers there; the others had their tries. ``resolved`` are no longer pending.
     """
 
     job: JobState
@@ -48,158 +41,128 @@ class CollectedPage:
     running: list[Build] = field(default_factory=list)
     failed: list[EnrichFailure] = field(default_factory=list)
     gone: list[int] = field(default_factory=list)
+    unreadable: list[int] = field(default_factory=list)
+    pending: dict[int, Pending] = field(default_factory=dict)
+    resolved: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class CollectPlan:
-    """What of a job is to be collected: its state, the ``numbers`` in ascending order, and the
-    builds in flight that are ``gone``.
+    """What of a job is to be collected: its ``history``, the ``numbers`` in ascending order; after
+    all tries, the builds in flight that are ``gone``, and the numbers that no build has, ``lost``.
 
-    ``keys`` are of all builds that may be due, ``newest`` those at hand; ``covered`` is the highest
-    number up to which this is all that there is, and what is missing after ``done`` are gaps.
+    What is missing after ``done`` are gaps; ``examined`` is up to where all is known at the end,
+    None where that is not to be said yet.
     """
 
-    job: JobState
-    source: Predecessor | None
+    history: JobHistory
     numbers: list[int]
     gone: list[int]
-    keys: dict[int, BuildKey]
-    newest: dict[int, Build]
-    at_hand: dict[int, Build]
-    covered: int
+    lost: list[int]
+    at_hand: BuildPage
+    pending: dict[int, Pending]
     done: int
+    examined: int | None
+
+    @property
+    def job(self) -> JobState:
+        """The job as it goes on."""
+        return self.history.job
 
 
 async def collect(
-    controller: Controller,
-    row: ControllerRow,
-    item: Item,
-    job: JobState,
-    since: int,
-    missing: Mapping[int, JobState],
+    controller: Controller, item: Item, job: JobState, scope: Scope
 ) -> AsyncIterator[CollectedPage]:
-    """All new builds of one job, page by page. ``since`` is epoch milliseconds.
-
-    ``missing`` are the jobs, by id, that the item tree no longer shows as they were: one that seems
-    new may be one of them, renamed. Raises RemoteError when the job's builds can't be had; what was
-    yielded stays good.
-    """
-    planned = await make_plan(controller, row, item, job, since, missing)
-    done = planned.done
-    async for numbers, page in pages(controller, item.full_name, planned):
-        last = not numbers or numbers[-1] == planned.numbers[-1]
-        page.examined = planned.covered if last else max(numbers[-1], planned.job.progress.examined)
-        page.gaps = gaps(done, page.examined, {*planned.keys, *planned.gone})
-        page.gone = planned.gone if last else []
-        done = max(done, page.examined)
+    """All new builds of one job, page by page. Raises RemoteError when the job's builds can't be
+    had; what was yielded stays good."""
+    planned = await make_plan(controller, item, job, scope)
+    done, progress = planned.done, planned.job.progress
+    async for numbers, page in pages(controller, item.full_name, planned, scope):
+        if last := not numbers or numbers[-1] == planned.numbers[-1]:
+            page.examined = planned.examined
+        elif planned.examined is not None:
+            page.examined = max(numbers[-1], progress.examined)
+        there = {*planned.history.keys, *planned.gone, *planned.pending, *page.unreadable}
+        if page.examined is not None:
+            page.gaps = gaps(done, page.examined, there)
+            done = max(done, page.examined)
+        if last:
+            page.gone = planned.gone
+            page.pending |= planned.pending
+            page.gaps += sum(number <= planned.done for number in planned.lost)
+            page.resolved += [*planned.gone, *planned.lost]
         yield page
 
 
-async def make_plan(
-    controller: Controller,
-    row: ControllerRow,
-    item: Item,
-    job: JobState,
-    since: int,
-    missing: Mapping[int, JobState],
-) -> CollectPlan:
-    """Read the history as far back as is due, and choose what to collect."""
-    history = await _history(controller, row, item, job, since, missing)
-    progress = history.job.progress
-    due = due_numbers(progress, history.keys, since)
+async def make_plan(controller: Controller, item: Item, job: JobState, scope: Scope) -> CollectPlan:
+    """Read the history as far back as is due, and choose what to collect. Raises RemoteError."""
+    history = await read_history(controller, item, job, scope)
+    progress, absence, now = history.job.progress, history.absence, controller.clock()
+    due = due_numbers(progress, history.keys, scope.begin(history.job, now))
     known = controller.ledger.builds.same(
-        row.id, history.job, [history.keys[number] for number in due]
+        scope.row.id, history.job, [history.keys[number] for number in due]
     )
     due = unsettled(due, history.keys, known)
-    old, gone = await _in_flight_before(controller.client, item, progress, history.newest)
+    old, lost, absent = await _in_flight_before(controller, item, history, scope)
+    at_hand = merged(history.newest, old)
+    later = {
+        number
+        for number, pending in progress.pending.items()
+        if pending.kind != "absent" and not is_due(pending, now)
+    }
+    waiting = set(history.newest.unreadable) & set(
+        range(progress.examined + 1, absence.covered + 1)
+    )
+    numbers = {*due, *(build.number for build in old.builds), *old.unreadable, *waiting}
+    believed = {*absence.believed, *lost}
     known_before = progress.next_build_number is not None or history.source is not None
-    done = progress.examined if known_before else min(due, default=history.covered + 1) - 1
+    first = progress.next_build_number is None and not progress.examined
+    held = first and absence.covered < item.next_build_number - 1 and bool(absence.pending)
     return CollectPlan(
-        history.job, history.source, sorted({*due, *old}), gone,
-        history.keys, history.newest, {**history.newest, **old}, history.covered, done,
-    )  # fmt: skip
+        history,
+        sorted(numbers - later),
+        [number for number in believed if number in progress.in_flight],
+        [number for number in believed if number not in progress.in_flight],
+        at_hand,
+        {**absence.pending, **absent},
+        progress.examined if known_before else min(due, default=absence.covered + 1) - 1,
+        None if held else absence.covered,
+    )
 
 
 async def pages(
-    controller: Controller, full_name: str, plan: CollectPlan
+    controller: Controller, full_name: str, plan: CollectPlan, scope: Scope
 ) -> AsyncIterator[tuple[list[int], CollectedPage]]:
     """The builds of a plan, a hundred at a time and oldest first; at least one page, if empty.
 
     Oldest first, as log rotation takes the oldest first, too. The pages move no job's progress.
     """
-    reader = HistoryReader(controller.client, full_name, plan.keys, dict(plan.at_hand))
+    reader = HistoryReader(controller.client, full_name, plan.history.keys, plan.at_hand)
+    newest = [build.number for build in plan.history.newest.builds]
     for numbers in in_pages(plan.numbers):
-        builds = await reader.builds(numbers)
-        running = [build for build in builds if not build.completed]
-        page = CollectedPage(plan.job, source=plan.source, running=running)
-        completed = [build for build in builds if build.completed]
-        for one in await enrich(controller, full_name, completed, plan.newest):
+        read = await reader.builds(numbers)
+        page = CollectedPage(plan.job, source=plan.history.source)
+        completed = []
+        for build in read.builds:
+            if not build.completed:
+                page.running.append(build)
+                _await_end(page, full_name, build, scope, controller.clock())
+            elif not _is_preliminary(page, full_name, build, scope, controller.clock()):
+                completed.append(build)
+        enriched = await enrich(
+            controller,
+            full_name,
+            BuildPage(completed, read.faults, {}),
+            newest,
+            plan.job.progress.pending,
+        )
+        for one in enriched:
             if isinstance(one, EnrichFailure):
                 page.failed.append(one)
             else:
                 page.complete.append(one)
+        _settle(page, numbers, read, controller.clock())
         yield numbers, page
-
-
-@dataclass(frozen=True)
-class JobHistory:
-    """What of a job's history was read: its state, the newest builds at hand, the key of each
-    build that may be due, and the highest number that this covers."""
-
-    job: JobState
-    source: Predecessor | None
-    newest: dict[int, Build]
-    keys: dict[int, BuildKey]
-    covered: int
-
-
-async def _history(
-    controller: Controller,
-    row: ControllerRow,
-    item: Item,
-    job: JobState,
-    since: int,
-    missing: Mapping[int, JobState],
-) -> JobHistory:
-    """Read it as far back as is due; find out whether the job is the one that is known."""
-    before, source = job.progress, None
-    client, known_builds = controller.client, controller.ledger.builds
-    asked = _first_ask(item, job, missing)
-    builds = await client.builds(item.full_name, asked)
-    keys = {build.number: build.key for build in builds}
-    own = known_builds.of_job(job, keys) if job.id else []
-    another = is_recreated(job, item.next_build_number, item.cls, keys, own)
-    if another or before.next_build_number is None:
-        known = known_builds.same(row.id, job, keys.values())
-        job, source = start_generation(job, keys, known, missing, another=another)
-    while asked < BUILDS_PER_PAGE and not reaches_back(keys, job.progress, since, asked):
-        # The last build examined may lie further back than was asked, or builds that began since
-        # the tree was asked have pushed the oldest out of the range.
-        needed = count_to_ask(job.progress, item.next_build_number, BUILDS_PER_PAGE)
-        asked = min(max(asked * 2, needed), BUILDS_PER_PAGE)
-        builds = await client.builds(item.full_name, asked)
-        keys = {build.number: build.key for build in builds}
-    covered = covered_number(item.next_build_number, before, keys, another=another)
-    if not reaches_back(keys, job.progress, since, asked):
-        keys |= {head.number: head for head in await client.heads(item.full_name)}
-    return JobHistory(job, source, {build.number: build for build in builds}, keys, covered)
-
-
-def _first_ask(item: Item, job: JobState, missing: Mapping[int, JobState]) -> int:
-    """How many builds to ask first: of a job that may be a missing one, renamed, few, as Jenkins
-    has to load each."""
-    asked = count_to_ask(job.progress, item.next_build_number, BUILDS_PER_PAGE)
-    if job.progress.next_build_number is None:
-        nearest = max(
-            (
-                o.progress.highest_number
-                for o in missing.values()
-                if 0 < o.progress.highest_number < item.next_build_number
-            ),
-            default=0,
-        )
-        asked = min(asked, item.next_build_number - nearest)
-    return max(1, asked)
 
 
 def in_pages(numbers: Iterable[int]) -> list[list[int]]:
@@ -209,56 +172,74 @@ def in_pages(numbers: Iterable[int]) -> list[list[int]]:
     return [every[i : i + BUILDS_PER_PAGE] for i in steps] or [[]]
 
 
+def _await_end(page: CollectedPage, full_name: str, build: Build, scope: Scope, now: int) -> None:
+    """A build in flight on no executor, as one that hangs after a restart: it is looked at again,
+    ever later, and holds nobody up."""
+    if scope.running is None or scope.runs(full_name, build.number):
+        return
+    before = page.job.progress.pending.get(build.number)
+    why = "it has not ended, and holds no executor"
+    again = another_look(before, "unfinished", why, now)
+    if again is not None:
+        page.pending[build.number] = again
+
+
+def _is_preliminary(
+    page: CollectedPage, full_name: str, build: Build, scope: Scope, now: int
+) -> bool:
+    """Whether to look again before the record of a build that has ended is believed: it may be of
+    its last moments, when its result still changes. A build that was killed then stays so for ever,
+    and is believed after some looks."""
+    if not build.preliminary and not scope.runs(full_name, build.number):
+        return False
+    before = page.job.progress.pending.get(build.number)
+    again = another_look(before, "preliminary", "it is about to end", now)
+    if again is None:
+        return False
+    page.pending[build.number] = again
+    page.running.append(build)
+    return True
+
+
+def _settle(page: CollectedPage, numbers: list[int], read: BuildPage, now: int) -> None:
+    """Decide which of a page's builds are asked for again."""
+    before = page.job.progress.pending
+    for failure in page.failed:
+        number = failure.build.number
+        kind: PendingKind = "unreadable" if failure.broken else "incomplete"
+        again = another_look(before.get(number), kind, failure.why, now, counts=failure.counts)
+        if again is not None:
+            page.pending[number] = again
+    unended = [b.number for b in page.running if read.faults.get(b.number)]
+    for number in [*(n for n in numbers if n in read.unreadable), *unended]:
+        why = read.unreadable.get(number) or read.faults[number].why
+        again = another_look(before.get(number), "unreadable", why, now)
+        if again is None:
+            page.unreadable.append(number)
+        else:
+            page.pending[number] = again
+    page.running = [build for build in page.running if build.number not in page.unreadable]
+    page.resolved = [n for n in numbers if n in before and n not in page.pending]
+
+
 async def _in_flight_before(
-    client: JenkinsClient, item: Item, progress: JobProgress, newest: Collection[int]
-) -> tuple[dict[int, Build], list[int]]:
-    """The builds in flight that lie before ``newest``, each by its number; and those gone."""
-    lowest = min(newest, default=1)
-    gone = gone_numbers(progress, newest, lowest)
-    found: dict[int, Build] = {}
-    for number in sorted(number for number in progress.in_flight if number < lowest):
+    controller: Controller, item: Item, history: JobHistory, scope: Scope
+) -> tuple[BuildPage, list[int], dict[int, Pending]]:
+    """The builds in flight that lie before the newest, each by its number, unless they run or wait;
+    those gone, and those that are looked for again."""
+    progress, now = history.job.progress, controller.clock()
+    lowest = min((build.number for build in history.newest.builds), default=1)
+    found, gone, absent = BuildPage([], {}, {}), list[int](), dict[int, Pending]()
+    for number in sorted(n for n in {*progress.in_flight, *progress.pending} if n < lowest):
+        before = progress.pending.get(number)
+        if scope.runs(item.full_name, number) or (before and not is_due(before, now)):
+            continue
         try:
-            found[number] = await client.build(item.full_name, number)
+            found = merged(found, await one_build(controller.client, item.full_name, number))
         except NotFound:
-            gone.append(number)
-    return found, gone
-
-
-class HistoryReader:
-    """Goes through a job's history by numbers, ascending: those at hand, and one request for a
-    page of the others. ``keys`` are all builds that the job has, as far as it is read."""
-
-    def __init__(
-        self,
-        client: JenkinsClient,
-        full_name: str,
-        keys: Iterable[int],
-        at_hand: dict[int, Build],
-    ) -> None:
-        self._client = client
-        self._full_name = full_name
-        self._at_hand = at_hand
-        self._places = {number: at for at, number in enumerate(sorted(keys, reverse=True))}
-
-    async def builds(self, numbers: Sequence[int]) -> list[Build]:
-        """The builds of ``numbers`` that are still there."""
-        missing = [number for number in numbers if number not in self._at_hand]
-        if missing:
-            if worth_a_page(len(self._places), len(missing)):
-                first, last = self._places[missing[-1]], self._places[missing[0]] + 1
-                for build in await self._client.page(self._full_name, first, last):
-                    self._at_hand.setdefault(build.number, build)
-            # A build may have started or been deleted in between, and moved the places.
-            left = [number for number in missing if number not in self._at_hand]
-            await together(self._one(number) for number in left)
-        return [self._at_hand.pop(number) for number in numbers if number in self._at_hand]
-
-    async def _one(self, number: int) -> None:
-        with contextlib.suppress(NotFound):
-            self._at_hand[number] = await self._client.build(self._full_name, number)
-
-
-def worth_a_page(history: int, wanted: int) -> bool:
-    """Whether one request for a page beats one a build: for a page, Jenkins loads the job's whole
-    history, some 0.2 ms a build (measured)."""
-    return history <= LOADS_WORTH_A_REQUEST * wanted
+            again = another_look(before, "absent", WHY, now)
+            if again is None:
+                gone.append(number)
+            else:
+                absent[number] = again
+    return found, gone, absent

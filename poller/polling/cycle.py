@@ -9,17 +9,19 @@ import asyncio
 import random
 from dataclasses import dataclass, field
 
-from poller.core.errors import NotFound, RemoteError
+from poller.core.build_key import BuildKey
+from poller.core.errors import NotFound, RemoteError, is_away
 from poller.core.tasks import together
 from poller.core.times import Stopping
-from poller.jenkins.discovery import Item, fetch_items
+from poller.jenkins.discovery import Item
 from poller.jenkins.running_builds import fetch_running
-from poller.ledger.controllers import ControllerRow
+from poller.ledger.controllers import AnsweredPoll, ControllerRow
 from poller.ledger.records import JobState
 from poller.polling.changes import (
     Changes,
     assume_running,
     changed_names,
+    excluded_jobs,
     is_postponed,
     is_quiet,
     missing_jobs,
@@ -30,8 +32,9 @@ from poller.polling.changes import (
 )
 from poller.polling.collect import collect
 from poller.polling.controller import Controller
+from poller.polling.history import Scope
 from poller.polling.recording import record, unfinished
-from poller.polling.verify_controller import ensure_reachable, record_breaker, verify_identity
+from poller.polling.verify_controller import ensure_reachable, record_breaker, verified_items
 
 GONE_TRIES = 5
 """Polls that don't show a job, some minutes in all, before its builds in flight are given up."""
@@ -57,7 +60,7 @@ class PollResult:
 
 async def poll(controller: Controller, stopping: Stopping = lambda: False) -> PollResult:
     """One cycle. Never raises RemoteError: what failed is in the result and in the ledger."""
-    row = controller.row()
+    row, began = controller.row(), controller.clock()
     result = PollResult(controller.name)
     limiter = controller.client.limiter
     try:
@@ -74,17 +77,13 @@ async def poll(controller: Controller, stopping: Stopping = lambda: False) -> Po
                 await _collect(controller, row, item, changes, result)
 
     await together(one(item) for item in changes.items)
-    if limiter.circuit_open:
+    if limiter.circuit_open or result.error is not None:
         return _failed(controller, row, result, result.error or limiter.circuit_open_error())
     record_breaker(controller)
     await give_up_missing(controller, row, changes, result)
-    controller.ledger.controllers.polled(
-        row.id, controller.clock(),
-        depth=changes.tree.depth,
-        jobs=result.jobs,
-        error=result.problems[0] if result.problems else None,
-        shrunk_at=changes.shrunk_at,
-    )  # fmt: skip
+    problem = result.problems[0] if result.problems else None
+    seen = AnsweredPoll(changes.tree.depth, result.jobs, problem, began, changes.shrunk_at)
+    controller.ledger.controllers.polled(row.id, controller.clock(), seen)
     return result
 
 
@@ -93,20 +92,23 @@ async def _collect(
 ) -> None:
     """Collect and record what is due of one job."""
     job = changes.jobs.get(item.full_name, JobState(item.full_name))
-    retry_at = controller.clock() + retry_delay(job.failures + 1)
+    if job.missing:
+        job = controller.ledger.jobs.reopen(job)
+    scope = Scope(row, missing=changes.missing, running=changes.running)
     try:
-        async for page in collect(controller, row, item, job, row.since, changes.missing):
+        async for page in collect(controller, item, job, scope):
             result.problems += [f"controller {controller.name}: {w}" for w in unfinished(page)]
-            recorded = record(controller, row, item, page, retry_at)
+            recorded = record(controller, item, page, row)
             result.collected += recorded.collected
             result.skipped += recorded.skipped
             if recorded.stale:
                 break
     except RemoteError as error:
-        if controller.client.limiter.circuit_open:
+        if is_away(error):
             result.error = error  # the job is not to blame
             return
         result.problems.append(str(error))
+        retry_at = controller.clock() + retry_delay(job.failures + 1)
         controller.ledger.jobs.put_off(row.id, job, item.cls, retry_at)
 
 
@@ -124,9 +126,8 @@ async def _discover(controller: Controller, row: ControllerRow, result: PollResu
     ledger, now = controller.ledger, controller.clock()
     first = row.depth is None
     # One after the other: a controller that does not answer is asked for no more.
-    tree = await fetch_items(controller.client, row.depth, first=first)
+    tree = await verified_items(controller, row, first=first)
     answer = await fetch_running(controller.client)
-    await verify_identity(controller, row)
     result.problems += tree.unread.values()
     if tree.malformed:
         result.problems.append(
@@ -137,7 +138,16 @@ async def _discover(controller: Controller, row: ControllerRow, result: PollResu
     if first:
         quiet = [item for item in items if is_quiet(item, row.since)]
         ledger.jobs.pass_over(
-            row.id, ((i.full_name, i.cls, i.next_build_number, i.last) for i in quiet)
+            row.id,
+            (
+                (
+                    i.full_name,
+                    i.cls,
+                    i.next_build_number,
+                    max(i.newest or (), default=BuildKey(0, 0)),
+                )
+                for i in quiet
+            ),
         )
     shrunk_at = shrunk_since(len(items), row, now)
     if shrunk_at is not None:
@@ -162,7 +172,9 @@ async def _discover(controller: Controller, row: ControllerRow, result: PollResu
             started += [(job, key) for key in keys]
     if started:
         ledger.builds.record_running(started)
-    return Changes(tree, chosen, jobs, missing, shrunk_at)
+    if excluded := excluded_jobs(jobs.values(), controller.globs):
+        result.skipped += ledger.jobs.close_excluded(excluded)
+    return Changes(tree, chosen, jobs, missing, shrunk_at, answer.builds)
 
 
 async def give_up_missing(

@@ -3,83 +3,105 @@ artifact manifests that it archived, its log."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
-from poller.core.errors import BadAnswer, CircuitOpen, RemoteError
+from poller.core.errors import BadAnswer, NotAsked, RemoteError
 from poller.core.tasks import together
 from poller.jenkins.build import Build
+from poller.jenkins.build_pages import BuildPage
+from poller.jenkins.build_values import BuildFault
 from poller.jenkins.discovery import in_multibranch
 from poller.jenkins.stage import StageTree
-from poller.jenkins.stage_trees import (
-    NEWEST_RUNS,
-    PIPELINE_RUN,
-    RUNS_WORTH_IT,
-    stage_tree,
-    ten_stage_trees,
-)
-from poller.mapping.evidence import EnrichedBuild
+from poller.ledger.records import Pending
+from poller.mapping.evidence import EnrichedBuild, Missing, UpstreamBuild
 from poller.mapping.extract import NOTHING_EXTRACTED
 from poller.mapping.params import redactor_of
-from poller.mapping.rules import Skip, result_or_skip
+from poller.mapping.rules import Facts, early_skip
 from poller.polling.controller import Controller
-from poller.polling.manifests import manifests
+from poller.polling.extras.manifests import manifests
+from poller.polling.pending import fewest_tries_first
+
+NOTHING_PENDING: Mapping[int, Pending] = MappingProxyType({})
+BROKEN = "Jenkins could not load it whole"
 
 
 @dataclass(frozen=True)
 class EnrichFailure:
     """A build that lacks something this time, and why.
 
-    ``fallback`` is what its run can be made of when trying again has been no use: what is missing
-    is not worth to hold it back for ever.
+    ``fallback`` is what its run can be made of when trying again has been no use; None for one
+    that Jenkins could not load whole (``broken``). ``counts`` is False where nothing was asked of
+    it.
     """
 
     build: Build
     why: str
-    broken: bool = False
     fallback: EnrichedBuild | None = None
+    counts: bool = True
+
+    @property
+    def broken(self) -> bool:
+        """Jenkins could not load it whole."""
+        return self.fallback is None and self.counts
 
 
 async def enrich(
-    controller: Controller, full_name: str, builds: Sequence[Build], newest: Collection[int] = ()
+    controller: Controller,
+    full_name: str,
+    read: BuildPage,
+    newest: Collection[int] = (),
+    pending: Mapping[int, Pending] = NOTHING_PENDING,
 ) -> list[EnrichedBuild | EnrichFailure]:
-    """Each of the completed ``builds`` of a job with its evidence, or why it has not all of it. For
-    a build that is not sent, nothing is asked. A log that can't be had keeps no build back. Raises
-    CircuitOpen: then nothing is known of any of them.
+    """Each of the completed builds that were ``read`` of a job with its evidence, or why it has not
+    all of it. For a build that is not sent, nothing is asked. A log that can't be had keeps no
+    build back. Raises RemoteError where the controller is away: then nothing is known of any.
 
-    ``newest`` are the job's newest numbers: ten stage trees can be had of those at once.
+    ``newest`` are the job's newest numbers: ten stage trees can be had of those at once. Those that
+    failed before (``pending``) come last.
     """
-    client, config = controller.client, controller.mapping
-    rule = controller.rule_of(full_name)
+    config = controller.mapping
+    rules = controller.rules_of(full_name)
     wanted = {
         build.number
-        for build in builds
-        if not build.broken and not isinstance(result_or_skip(rule, build, config.results), Skip)
+        for build in read.builds
+        if not build.broken
+        and early_skip(rules, Facts(full_name, build, config.redactor), config.results) is None
     }
-    pipelines = [b.number for b in builds if b.cls == PIPELINE_RUN and b.number in wanted]
-    ten = sorted(newest, reverse=True)[:NEWEST_RUNS]
-    at_once: dict[int, StageTree] = {}
-    if len(set(ten).intersection(pipelines)) >= RUNS_WORTH_IT:
-        at_once = await ten_stage_trees(client, full_name)
+    order = fewest_tries_first((build.number for build in read.builds), pending)
+    builds = {build.number: build for build in read.builds}
+    sent = [builds[number] for number in order if number in wanted]
+    trees = await controller.stages.of(full_name, sent, newest)
 
     async def one(build: Build) -> EnrichedBuild | EnrichFailure:
+        fault = read.faults.get(build.number)
         if build.broken:
-            return EnrichFailure(build, "Jenkins could not load it whole", broken=True)
+            return EnrichFailure(build, fault.why if fault else BROKEN)
         if build.number not in wanted:
             return EnrichedBuild(build, config.redactor)
-        try:
-            tree = at_once.get(build.number) or await stage_tree(client, full_name, build)
-        except CircuitOpen:
-            raise
-        except RemoteError as error:
-            return EnrichFailure(build, str(error))
-        return await _with_evidence(controller, full_name, build, tree)
+        found = await _with_evidence(controller, full_name, build, trees.get(build.number))
+        return found if fault is None else _with_fault(found, fault)
 
-    return await together(one(build) for build in builds)
+    return await together(one(build) for build in read.builds)
+
+
+def _with_fault(
+    found: EnrichedBuild | EnrichFailure, fault: BuildFault
+) -> EnrichedBuild | EnrichFailure:
+    """The same, without what the build's own record lacks."""
+    lack = Missing("record", fault.why)
+    if isinstance(found, EnrichFailure):
+        if found.fallback is None:
+            return found
+        fallback = replace(found.fallback, incomplete=(lack, *found.fallback.incomplete))
+        return replace(found, fallback=fallback)
+    found = replace(found, incomplete=(lack, *found.incomplete))
+    return EnrichFailure(found.build, fault.why, found) if fault.retry else found
 
 
 async def fetch_enriched(
-    controller: Controller, full_name: str, build: Build, *, may_be_incomplete: bool
+    controller: Controller, full_name: str, read: BuildPage, *, may_be_incomplete: bool
 ) -> tuple[EnrichedBuild, bool]:
     """One completed build for a command: enriched, but for a log to keep; and whether its job is
     part of a multibranch project. With ``may_be_incomplete``, it goes without what can't be had
@@ -87,7 +109,8 @@ async def fetch_enriched(
 
     Raises RemoteError.
     """
-    (found,) = await enrich(controller.for_rules_only(), full_name, [build])
+    (found,) = await enrich(controller.for_rules_only(), full_name, read)
+    build = found.build
     if isinstance(found, EnrichFailure):
         if not may_be_incomplete or found.fallback is None:
             raise BadAnswer(controller.client.where, f"{full_name} #{build.number}", found.why)
@@ -96,24 +119,53 @@ async def fetch_enriched(
 
 
 async def _with_evidence(
-    controller: Controller, full_name: str, build: Build, tree: StageTree | None
+    controller: Controller,
+    full_name: str,
+    build: Build,
+    tree: StageTree | str | RemoteError | None,
 ) -> EnrichedBuild | EnrichFailure:
     redactor = redactor_of(build, controller.mapping.redactor)
     # One after the other: other builds are asked for beside this one, and most have none of it.
     above = await controller.upstream.of(full_name, build)
     archived = await manifests(controller.client, full_name, build)
     log = await controller.logs.read(controller.client, full_name, build, redactor)
-    retry = [why for why in (above.retry, archived.retry) if why]
+    lacks = [Missing("stages", str(tree))] if isinstance(tree, RemoteError) else []
+    lacks += [
+        *([Missing("causes", above.retry)] if above.retry else []),
+        *([Missing("manifest", archived.retry)] if archived.retry else []),
+    ]
     read_error = log.kept.read_error if log is not None else None
-    no_log = [f"console log: {read_error}"] if read_error else []
     enriched = EnrichedBuild(
         build,
         redactor,
-        tree,
-        above.builds,
+        tree if isinstance(tree, StageTree) else None,
+        _as_sent(controller, above.builds),
         archived.read,
         log.extracted if log is not None else NOTHING_EXTRACTED,
         log.kept if log is not None else None,
-        (*archived.wrong, *retry, *no_log),
+        (
+            *([Missing("stages", tree)] if isinstance(tree, str) else []),
+            *(Missing("manifest", wrong) for wrong in archived.wrong),
+            *lacks,
+            *([Missing("log", f"console log: {read_error}")] if read_error else []),
+        ),
     )
-    return EnrichFailure(build, retry[0], fallback=enriched) if retry else enriched
+    if not lacks:
+        return enriched
+    return EnrichFailure(build, lacks[0].why, enriched, counts=not isinstance(tree, NotAsked))
+
+
+def _as_sent(controller: Controller, above: Sequence[UpstreamBuild]) -> tuple[UpstreamBuild, ...]:
+    """The builds above with the numbers that SEI knows them by."""
+    if not above:
+        return ()
+    row, builds = controller.row(), controller.ledger.builds
+    return tuple(
+        replace(
+            up,
+            build_number=builds.sent_number(
+                row.id, up.job, up.number, up.started, renumber=controller.renumber
+            ),
+        )
+        for up in above
+    )

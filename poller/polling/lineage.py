@@ -13,33 +13,23 @@ from poller.core.build_key import BuildKey
 from poller.ledger.records import JobProgress, JobState, KnownBuild, Predecessor
 
 
-def is_recreated(
-    job: JobState,
-    next_build_number: int,
-    cls: str,
-    keys: Mapping[int, BuildKey],
-    known: Iterable[KnownBuild],
-) -> bool:
-    """Whether the job is another one under the same name: deleted and created anew, or restored.
+def is_another(job: JobState, keys: Mapping[int, BuildKey], known: Iterable[KnownBuild]) -> bool:
+    """Whether the job is surely another one under the same name, created anew or restored: a number
+    that the ledger knows in this generation has another start now.
 
-    The counter went back, the class changed, or a number that the ledger knows in this generation
-    is another build now. A build that was deleted proves nothing.
+    A counter that went back, another class, a build that is not there prove nothing: an answer may
+    be old. Nor does another queue id: a pipeline gets one when it resumes (measured).
     """
-    progress = job.progress
-    if progress.next_build_number is not None and next_build_number < progress.next_build_number:
-        return True
-    if job.cls and cls and job.cls != cls:
-        return True
     own = [one.key for one in known if one.job == job.id and one.generation == job.generation]
-    if progress.newest is not None:
-        own.append(progress.newest)
+    if job.progress.newest is not None:
+        own.append(job.progress.newest)
     return any(one.number in keys and keys[one.number].differs(one) for one in own)
 
 
 def start_generation(
     job: JobState,
     keys: Mapping[int, BuildKey],
-    known: Iterable[KnownBuild],
+    known: Collection[KnownBuild],
     missing: Mapping[int, JobState],
     *,
     another: bool,
@@ -56,6 +46,7 @@ def start_generation(
     same = (one for one in known if _is(one, keys) and not _only_seen(one, job, missing))
     newest = max(same, key=_number, default=None)
     before = job if newest is not None and newest.job == job.id else None
+    own_line = any(one.job == job.id and _is(one, keys) for one in known)
     if newest is not None:
         moved = before is None and newest.job in missing
         before = missing.get(newest.job, before)
@@ -70,9 +61,10 @@ def start_generation(
             number_offset=job.number_offset + job.progress.highest_number,
             progress=progress,
         ), source
-    if source is not None and source.moved and not job.number_offset and before is not None:
-        # The name is new: the numbers that the job had go on under it.
-        job = dataclasses.replace(job, number_offset=before.number_offset)
+    if newest is not None and before is not None and (own_line or not job.number_offset):
+        # It has come back, or the name is new: the numbers that it had go on under it.
+        offset = before.number_offset if newest.offset is None else newest.offset
+        job = dataclasses.replace(job, number_offset=offset)
     return dataclasses.replace(job, progress=progress), source
 
 

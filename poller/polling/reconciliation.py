@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 
-from poller.core.errors import NotFound, RemoteError
+from poller.core.errors import NotFound, RemoteError, is_away
 from poller.core.patterns import Globs
-from poller.core.times import Stopping
+from poller.core.times import iso
 from poller.http.throttle import RateLimit
-from poller.jenkins.discovery import Item, fetch_items
+from poller.jenkins.discovery import Item
 from poller.jenkins.history import Summary, summaries
+from poller.ledger.controllers import ControllerRow
 from poller.ledger.reconciliation import LedgerEntry
-from poller.ledger.records import GONE, JobState
-from poller.polling.changes import retry_delay
+from poller.ledger.records import REOPENED, JobState, PendingKind
 from poller.polling.collect import collect
 from poller.polling.controller import Controller
+from poller.polling.history import Scope
 from poller.polling.recording import record, unfinished
-from poller.polling.verify_controller import ensure_reachable, record_breaker, verify_identity
+from poller.polling.verify_controller import ensure_reachable, verified_items
 
-GRACE_MS = 120_000
-"""Builds that ended so short before the last poll may not have been seen by it."""
+PART = 1000
+"""Builds that are compared at once."""
+
+SLACK_MS = 5_000
+"""A build that ended so short before the last poll began may not have been seen by it."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class Difference:
     """A build that Jenkins has completed and the ledger has not settled, or has with other values.
 
     ``differs`` says the latter. ``entry`` is the ledger's id of the build, None where it has none.
+    ``waits``: the polls look for it again by themselves.
     """
 
     job: str
@@ -37,6 +42,7 @@ class Difference:
     why: str
     differs: bool = False
     entry: int | None = None
+    waits: bool = False
 
 
 @dataclass
@@ -60,7 +66,7 @@ class JobComparison:
             self.differing.append(difference.entry)
             return
         self.missing += 1
-        if not difference.why.startswith(QUEUED):
+        if not difference.why.startswith(QUEUED) and not difference.waits:
             self.lowest_hole = min(self.lowest_hole or difference.number, difference.number)
 
 
@@ -81,35 +87,50 @@ async def reconcile(
     row, ledger = controller.row(), controller.ledger
     since = row.since if since is None else since
     await ensure_reachable(controller)
-    tree = await fetch_items(controller.client, row.depth, first=False)
-    await verify_identity(controller, row)
-    settled_before = (row.last_success or controller.clock()) - GRACE_MS
+    tree = await verified_items(controller, row)
+    settled_before = await _settled_before(controller, row)
     for name in names(tree.items):
         item = tree.items.get(name)
         if item is None or item.next_build_number <= 1:
             continue
-        jobs = ledger.jobs.states(row.id, name)
-        job = jobs.get(name, JobState(name))
         comparison = JobComparison(item)
+        job = ledger.jobs.states(row.id, name).get(name, JobState(name))
         try:
             await pace.wait()
-            async for part in summaries(controller.client, item, since):
-                done = [one for one in part if is_due(one, settled_before)]
+            found = await summaries(controller.client, item, since)
+            for at in range(0, len(found), PART):
+                done = [one for one in found[at : at + PART] if is_due(one, settled_before)]
                 entries = ledger.reconciliation.entries(row.id, job, [one.key for one in done])
                 comparison.builds += len(done)
-                for difference in compared(name, done, entries):
+                for difference in compared(job, done, entries, controller.clock()):
                     comparison.note(difference)
                     on_difference(difference)
         except NotFound:
             continue  # deleted since the tree was asked
         except RemoteError as error:
-            if controller.client.limiter.circuit_open:
+            if is_away(error):
                 raise
             comparison.problem = str(error)
         else:
             if job.id:
                 ledger.reconciliation.record_check(job.id, controller.clock())
         yield comparison
+
+
+async def _settled_before(controller: Controller, row: ControllerRow) -> int:
+    """When a build has to have ended for the last poll to have seen it, by Jenkins' own clock, as
+    its starts are: no clock is compared with another."""
+    now = controller.clock()
+    jenkins_now = server_time(await controller.client.headers()) or now
+    return jenkins_now - max(0, now - (row.poll_began or now)) - SLACK_MS
+
+
+def server_time(headers: Mapping[str, str]) -> int | None:
+    """The ``Date`` of an answer in epoch milliseconds, None where it has none."""
+    try:
+        return int(parsedate_to_datetime(headers.get("Date", "")).timestamp() * 1000)
+    except (TypeError, ValueError):
+        return None
 
 
 def is_due(build: Summary, settled_before: int) -> bool:
@@ -125,7 +146,7 @@ def selected(controller: Controller, globs: Globs) -> Callable[[dict[str, Item]]
 
 
 def compared(
-    job: str, builds: Iterable[Summary], entries: Iterable[LedgerEntry]
+    job: JobState, builds: Iterable[Summary], entries: Iterable[LedgerEntry], now: int
 ) -> list[Difference]:
     """What is not settled of completed builds, and what Jenkins says otherwise. Pure."""
     by_number = {entry.key.number: entry for entry in entries}
@@ -133,10 +154,26 @@ def compared(
     for build in builds:
         entry = by_number.get(build.number)
         why, differs = _why(build, entry)
-        if why:
-            found = entry.id if entry is not None else None
-            differences.append(Difference(job, build.number, why, differs, found))
+        if not why:
+            continue
+        pending = job.progress.pending.get(build.number)
+        if pending is not None and not differs:
+            why = f"{WAITS[pending.kind]}, tried again at {iso(pending.retry_at)}: {pending.why}"
+        elif entry is None and now < job.retry_at:
+            why = f"its job is put off until {iso(job.retry_at)}"
+        found = entry.id if entry is not None else None
+        waits = pending is not None and not differs
+        differences.append(Difference(job.full_name, build.number, why, differs, found, waits))
     return differences
+
+
+WAITS: Mapping[PendingKind, str] = {
+    "absent": "awaited",
+    "incomplete": "incomplete",
+    "preliminary": "about to end",
+    "unreadable": "unreadable",
+    "unfinished": "in flight",
+}
 
 
 def _why(build: Summary, entry: LedgerEntry | None) -> tuple[str, bool]:
@@ -145,7 +182,7 @@ def _why(build: Summary, entry: LedgerEntry | None) -> tuple[str, bool]:
     if entry.state == "in_flight":
         return "in flight in the ledger", False
     if entry.state == "skipped":
-        return ("taken for gone", False) if entry.reason == GONE else ("", False)
+        return (f"skipped: {entry.reason}", False) if entry.reason in REOPENED else ("", False)
     if entry.queued:
         return QUEUED + ", ".join(entry.queued), False
     if (entry.result or "") != (build.result or ""):
@@ -167,68 +204,16 @@ async def collect_missing(
     row, item, count = controller.row(), comparison.item, 0
     name = item.full_name
     job = controller.ledger.jobs.states(row.id, name).get(name, JobState(name))
-    back = dataclasses.replace(job.progress, examined=min(job.progress.examined, lowest - 1))
+    examined = min(job.progress.examined, lowest - 1)
+    back = dataclasses.replace(job.progress, examined=examined, pending={})
     job = dataclasses.replace(job, progress=back)
     since = row.since if since is None else since
-    async for page in collect(controller, row, item, job, since, {}):
+    async for page in collect(controller, item, job, Scope(row, since)):
         if page.job.generation == job.generation:
             # The job's own progress stays where the polls have brought it, and what they counted.
             page.examined, page.gaps = None, 0
-        retry_at = controller.clock() + retry_delay(job.failures + 1)
-        recorded = record(controller, row, item, page, retry_at)
+        recorded = record(controller, item, page, row)
         count += recorded.collected
         if unfinished(page) or recorded.stale:
             break
     return count
-
-
-JOBS_A_SECOND = 1.0
-
-SHOWN = 20
-"""Differences that are reported one by one."""
-
-
-@dataclass
-class SelfCheckResult:
-    """What was compared and found; ``collected`` builds were missing and are in the outbox now."""
-
-    jobs: int = 0
-    builds: int = 0
-    collected: int = 0
-    differences: list[str] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-
-
-async def self_check(
-    controller: Controller, jobs: int, stopping: Stopping = lambda: False
-) -> SelfCheckResult:
-    """Compare so many jobs, those first that had builds since they were compared last, and collect
-    what is missing. Never raises RemoteError."""
-    ledger = controller.ledger
-    row = ledger.controllers.find(controller.name)
-    done = SelfCheckResult()
-    if row is None or row.last_success is None or controller.client.limiter.circuit_open:
-        return done
-
-    def names(items: dict[str, Item]) -> Sequence[str]:
-        chosen = ledger.reconciliation.least_recently_checked(row.id, jobs, controller.clock())
-        return [name for name in chosen if name in items and controller.globs.selects(name)]
-
-    def found(difference: Difference) -> None:
-        if len(done.differences) < SHOWN:
-            done.differences.append(f"{difference.job} #{difference.number}: {difference.why}")
-
-    pace = RateLimit(JOBS_A_SECOND, asyncio.get_running_loop().time)
-    try:
-        async for comparison in reconcile(controller, names, None, pace, found):
-            done.jobs += 1
-            done.builds += comparison.builds
-            if comparison.problem is not None:
-                done.problems.append(comparison.problem)
-            done.collected += await collect_missing(controller, comparison)
-            if stopping():
-                break
-    except RemoteError as error:
-        done.problems.append(str(error))
-    record_breaker(controller)
-    return done

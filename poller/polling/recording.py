@@ -11,34 +11,46 @@ from poller.core.build_key import BuildKey
 from poller.core.kept_log import KeptLog
 from poller.jenkins.build import Build
 from poller.jenkins.discovery import Item
+from poller.jenkins.stage import PIPELINE_RUN
 from poller.ledger.controllers import ControllerRow
-from poller.ledger.records import GONE, Batch, BuildRow, BuildState, JobState, RecordResult
+from poller.ledger.records import (
+    BROKEN,
+    GONE,
+    UNREADABLE,
+    Batch,
+    BuildRow,
+    BuildState,
+    Incomplete,
+    RecordResult,
+)
 from poller.mapping.evidence import EnrichedBuild
 from poller.mapping.iacm_execution import NewExecution, NoExecution, encode, new_execution
-from poller.mapping.map_build import JobInfo, map_build
+from poller.mapping.map_build import map_build
+from poller.mapping.names import JobInfo
 from poller.mapping.rules import Skip
 from poller.mapping.size_limit import limit_size
 from poller.polling.collect import CollectedPage
 from poller.polling.controller import Controller
-from poller.polling.enrich import EnrichFailure
-
-TRIES = 5
-"""Collections, some minutes in all, after which a build goes as it is, or is skipped."""
 
 
 def record(
-    controller: Controller, row: ControllerRow, item: Item, page: CollectedPage, retry_at: int
+    controller: Controller, item: Item, page: CollectedPage, row: ControllerRow
 ) -> RecordResult:
     """Record a page in one transaction; see :func:`batch`. Raises LedgerError."""
-    rows = batch(controller, item, page, retry_at)
-    recorded = controller.ledger.builds.record(row.id, rows, controller.sinks, controller.clock())
+    recorded = controller.ledger.builds.record(
+        row.id, batch(controller, item, page), controller.sinks, controller.clock()
+    )
     controller.events.builds_collected(controller.name, recorded.collected)
+    for enriched in page.complete:
+        tests = enriched.build.tests
+        if tests is not None and enriched.build.number in recorded.numbers:
+            counts = tests.total, tests.failed, tests.skipped
+            controller.events.tests_counted(controller.name, *counts)
     return recorded
 
 
-def batch(controller: Controller, item: Item, page: CollectedPage, retry_at: int) -> Batch:
-    """What the ledger is to record of a page; ``retry_at`` is when to ask again for what is
-    unfinished."""
+def batch(controller: Controller, item: Item, page: CollectedPage) -> Batch:
+    """What the ledger is to record of a page."""
     return Batch(
         job=page.job,
         cls=item.cls,
@@ -46,25 +58,22 @@ def batch(controller: Controller, item: Item, page: CollectedPage, retry_at: int
         examined=page.examined,
         gaps=page.gaps,
         source=page.source,
-        retry_at=retry_at if unfinished(page) else None,
+        pending=page.pending,
+        resolved=page.resolved,
     )
 
 
+NO_PROBLEM = frozenset({"preliminary", "unfinished"})
+"""Builds that are asked for again though nothing is wrong."""
+
+
 def unfinished(page: CollectedPage) -> list[str]:
-    """What of a page has to be asked for again, one line each."""
+    """What of a page is wrong and has to be asked for again, one line each."""
     return [
-        f"{page.job.full_name} #{failure.build.number}: {failure.why}"
-        for failure in page.failed
-        if not given_up(page.job, failure)
+        f"{page.job.full_name} #{number}: {pending.why}"
+        for number, pending in sorted(page.pending.items())
+        if pending.kind not in NO_PROBLEM
     ]
-
-
-def given_up(job: JobState, failure: EnrichFailure) -> bool:
-    """Whether it was tried often enough: a build that Jenkins can't load whole is skipped now, one
-    of which something is missing that a run can do without goes without."""
-    if not failure.broken and failure.fallback is None:
-        return False
-    return job.failures + 1 >= TRIES
 
 
 def _rows(controller: Controller, item: Item, page: CollectedPage) -> Iterable[BuildRow]:
@@ -74,12 +83,14 @@ def _rows(controller: Controller, item: Item, page: CollectedPage) -> Iterable[B
     for build in page.running:
         yield _row(build, "in_flight")
     for failure in page.failed:
-        if not given_up(page.job, failure):
+        if failure.build.number in page.pending:
             yield _row(failure.build, "in_flight")
         elif failure.fallback is not None:
             yield mapped(controller, job, failure.fallback)
         else:
-            yield _row(failure.build, "skipped", reason="broken")
+            yield _row(failure.build, "skipped", reason=BROKEN)
+    for number in page.unreadable:
+        yield BuildRow(BuildKey(number, 0), 0, None, "skipped", UNREADABLE)
     for number in page.gone:
         yield BuildRow(BuildKey(number, 0), 0, None, "skipped", GONE)
 
@@ -93,20 +104,34 @@ def mapped(controller: Controller, job: JobInfo, enriched: EnrichedBuild) -> Bui
     log = structlog.get_logger().bind(
         controller=controller.name, job=job.full_name, number=build.number
     )
-    for why in enriched.incomplete:
-        log.warning("run_incomplete", detail=why)
+    if (build.result or "") not in {*controller.mapping.results, *done.settings.results}:
+        log.warning("result_unknown", result=build.result, sent=done.run.result)
+    for lack in enriched.incomplete:
+        log.warning("run_incomplete", reason=lack.reason, detail=lack.why)
     payload, left_out = limit_size(done.run, controller.mapping.body_limit)
     if left_out is not None:
         log.warning("payload_truncated", left_out=left_out)
-    execution = new_execution(done.run, enriched.tree, job.rule.settings)
+    tree = enriched.tree
+    execution = new_execution(done.run, tree, done.settings)
+    nested = tree is not None and left_out is None and any(one.depth for one in tree.stages)
     return dataclasses.replace(
         _row(build, "collected", log=enriched.log),
         payload=payload,
         build_number=done.run.build_number,
-        incomplete=enriched.incomplete,
+        incomplete=lacks(enriched),
         execution=encode(execution) if isinstance(execution, NewExecution) else None,
         no_execution=execution.reason if isinstance(execution, NoExecution) else None,
+        has_tree=tree is not None if build.cls == PIPELINE_RUN else None,
+        depths=" ".join(str(one.depth) for one in tree.stages) if tree and nested else None,
     )
+
+
+def lacks(enriched: EnrichedBuild) -> Incomplete | None:
+    """What a run goes without, None for a complete one."""
+    if not enriched.incomplete:
+        return None
+    reasons = dict.fromkeys(lack.reason for lack in enriched.incomplete)
+    return Incomplete(tuple(reasons), tuple(lack.why for lack in enriched.incomplete))
 
 
 def _row(

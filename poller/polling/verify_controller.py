@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from poller.core.build_key import BuildKey
-from poller.core.errors import BadAnswer, NotFound
+from poller.core.errors import BadAnswer, ForeignSession, NotFound
 from poller.jenkins.client import JenkinsClient
+from poller.jenkins.discovery import ItemTree, fetch_items
 from poller.ledger.controllers import ControllerRow
 from poller.polling.controller import Controller
 
@@ -14,13 +15,43 @@ SAMPLES = 3
 """Builds of jobs built last, and of jobs not built for longest, to know a Jenkins by."""
 
 
-async def verify_identity(controller: Controller, row: ControllerRow) -> None:
-    """Make sure of it after each item tree: no request while Jenkins was not restarted.
+async def verified_items(
+    controller: Controller, row: ControllerRow, *, first: bool = False
+) -> ItemTree:
+    """The item tree, of the Jenkins that the ledger knows: no more requests while it was not
+    restarted. Raises BadAnswer when it is another Jenkins; RemoteError."""
+    client = controller.client
+    if row.session is not None:
+        client.sessions.add(row.session)
+    if client.met_foreign_session:
+        await _verify_anew(controller, row)
+    try:
+        tree = await fetch_items(client, row.depth, first=first, globs=controller.globs)
+    except ForeignSession:
+        await _verify_anew(controller, row)
+        return await fetch_items(client, row.depth, first=first, globs=controller.globs)
+    if row.session != client.session and (
+        row.session is None or client.session not in client.sessions
+    ):
+        await _verify(controller, row)
+    return tree
 
-    Raises BadAnswer when it is another Jenkins; RemoteError.
-    """
-    if row.session == controller.client.session:
-        return
+
+async def _verify_anew(controller: Controller, row: ControllerRow) -> None:
+    """The same Jenkins has another session: since a restart, or as one of several that share the
+    work."""
+    client = controller.client
+    known, client.sessions = client.sessions, set()
+    try:
+        await _verify(controller, row)
+    except BaseException:
+        client.sessions = known
+        raise
+    client.sessions |= known
+    client.met_foreign_session = False
+
+
+async def _verify(controller: Controller, row: ControllerRow) -> None:
     samples = controller.ledger.jobs.samples(row.id, SAMPLES)
     identity = await identity_of(controller.client, row.identity, samples)
     controller.ledger.controllers.recognised(row.id, controller.client.session, identity)

@@ -22,51 +22,62 @@ def count_to_ask(progress: JobProgress, next_build_number: int, most: int) -> in
     """
     due = [
         progress.examined,
-        *(number for number in progress.in_flight if number > next_build_number - most),
+        *(
+            number
+            for number in {*progress.in_flight, *progress.pending}
+            if number > next_build_number - most
+        ),
     ]
     return max(1, min(next_build_number - min(due), most))
 
 
-def due_numbers(progress: JobProgress, keys: Mapping[int, BuildKey], since: int) -> list[int]:
-    """The numbers to collect, oldest first: new ones that started at or after ``since``, and those
-    in flight. One that Jenkins loaded broken (timestamp 0) is due.
+OUTSIDE = 10
+"""Builds in a row that began before ``since`` and end a walk: the clock of one may be wrong."""
+
+EARLIEST_MS = 1_000_000_000_000
+"""Of 2001, before there was any Jenkins: an earlier start is that of a clock that was not set."""
+
+
+def is_before(timestamp: int, since: int) -> bool:
+    """Whether a build surely began before ``since`` (epoch ms)."""
+    return EARLIEST_MS <= timestamp < since
+
+
+def due_numbers(
+    progress: JobProgress, keys: Mapping[int, BuildKey], since: int | None
+) -> list[int]:
+    """The numbers to collect, oldest first: those in flight or asked for again, and the new ones.
+
+    With ``since`` (epoch ms) those are from the first one on that began at or after it, by their
+    numbers: starts are no order. Without, it is every number that was not examined.
     """
-    return sorted(
-        number
-        for number, key in keys.items()
-        if number in progress.in_flight
-        or (number > progress.examined and (key.timestamp >= since or key.timestamp <= 0))
-    )
+    first = progress.examined + 1
+    if since is not None:
+        own = (n for n, key in keys.items() if n >= first and not is_before(key.timestamp, since))
+        first = min(own, default=max(keys, default=0) + 1)
+    awaited = {*progress.in_flight, *progress.pending}
+    return sorted(number for number in keys if number in awaited or number >= first)
 
 
 def reaches_back(
-    keys: Mapping[int, BuildKey], progress: JobProgress, since: int, asked: int
+    keys: Mapping[int, BuildKey], progress: JobProgress, since: int | None, asked: int
 ) -> bool:
-    """Whether the answer to ``asked`` builds holds all new ones: fewer came than were asked, or the
-    oldest is one that is not due."""
-    if len(keys) < asked:
+    """Whether the answer to ``asked`` builds holds all that is due: fewer came than were asked, the
+    oldest is examined, or several in a row began before ``since``."""
+    if len(keys) < asked or min(keys) <= progress.examined + 1:
         return True
-    oldest = min(keys)
-    return oldest <= progress.examined + 1 or 0 < keys[oldest].timestamp < since
+    if since is None or len(keys) < OUTSIDE:
+        return False
+    return all(is_before(keys[number].timestamp, since) for number in sorted(keys)[:OUTSIDE])
 
 
-def covered_number(
-    next_build_number: int, progress: JobProgress, keys: Collection[int], *, another: bool
-) -> int:
-    """The highest number up to which an answer shows all builds. ``next_build_number`` was asked
-    before the answer; in a job created anew in between, it may be the one of the job before."""
+def covered_number(next_build_number: int, progress: JobProgress, keys: Collection[int]) -> int:
+    """The highest number up to which an answer shows all builds of a job that is another one than
+    before. ``next_build_number`` was asked before the answer, and may be that of the job before."""
     newest = max(keys, default=0)
-    if another and newest and next_build_number >= (progress.next_build_number or 0):
+    if newest and next_build_number >= (progress.next_build_number or 0):
         return newest
     return max(next_build_number - 1, newest)
-
-
-def gone_numbers(progress: JobProgress, present: Collection[int], lowest: int) -> list[int]:
-    """Builds in flight that Jenkins no longer has, as far as an answer that holds all builds with
-    numbers ≥ ``lowest`` can say."""
-    return sorted(
-        number for number in progress.in_flight if number >= lowest and number not in present
-    )
 
 
 def gaps(examined: int, upto: int, present: Collection[int]) -> int:

@@ -36,6 +36,9 @@ NO_SERVER_SECONDS = WRITE_SECONDS
 class DeliveryLoop:
     """The job ``deliver:SINK``."""
 
+    controller: str | None = None
+    """It is of no controller."""
+
     def __init__(self, parts: ServiceParts, sender: Sender) -> None:
         settings = parts.context.settings
         server = {"sei": settings.sei, "iacm": settings.harness}.get(sender.name)
@@ -55,6 +58,10 @@ class DeliveryLoop:
         self._again = self.id in self._parts.scheduler.running
         if not self._again and not self._paused:
             self._parts.scheduler.run_soon(self.id)
+
+    def end_wait(self) -> None:
+        """The next pass does not wait for the end of a pause."""
+        self._paused_until = 0.0
 
     @property
     def _paused(self) -> bool:

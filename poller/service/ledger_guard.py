@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from poller.core.errors import LedgerError, LedgerUnwritable
+from poller.core.errors import LedgerBusy, LedgerError, LedgerUnwritable
 from poller.core.times import backoff
 from poller.ledger import Ledger
 
@@ -33,6 +33,7 @@ class LedgerGuard:
         self._log = structlog.get_logger()
         self._reported = asyncio.Event()
         self._broken: LedgerError | None = None
+        self._busy = False
         self._failures = 0
         self._skipped: set[str] = set()
 
@@ -57,6 +58,7 @@ class LedgerGuard:
         if not isinstance(error, LedgerUnwritable):
             self._broken = error
         elif self.writable:
+            self._busy = isinstance(error, LedgerBusy)
             self._failures += 1
             self._log.error(
                 "ledger_unwritable", problem=str(error), hint=error.hint,
@@ -76,15 +78,13 @@ class LedgerGuard:
             await self._reported.wait()
             if self._broken is not None:
                 raise self._broken
-            jitter = random.random()  # noqa: S311 - spreads load, guards nothing
-            await asyncio.sleep(
-                backoff(self._failures, first=FIRST_WAIT, longest=LONGEST_WAIT, jitter=jitter)
-            )
+            await asyncio.sleep(self._wait())
             if self._broken is not None:  # meanwhile, by a job that was under way
                 raise self._broken
             try:
                 self._ledger.try_writing()
             except LedgerUnwritable as error:
+                self._busy = isinstance(error, LedgerBusy)
                 self._failures += 1
                 self._set_problem(str(error))
                 continue
@@ -94,3 +94,11 @@ class LedgerGuard:
             for job_id in self._skipped:
                 self._run_soon(job_id)
             self._skipped.clear()
+
+    def _wait(self) -> float:
+        """Seconds until the next try. Another program lets go of it at any moment; a disk takes
+        longer, and each try writes to it."""
+        if self._busy:
+            return FIRST_WAIT
+        jitter = random.random()  # noqa: S311 - spreads load, guards nothing
+        return backoff(self._failures, first=FIRST_WAIT, longest=LONGEST_WAIT, jitter=jitter)

@@ -10,7 +10,7 @@ from poller.delivery.outcome import PassResult
 from poller.http.breaker import Breaker, BreakerState
 from poller.jenkins.request_limiter import LimiterState
 from poller.polling.cycle import PollResult
-from poller.polling.reconciliation import SelfCheckResult
+from poller.polling.self_check import SelfCheckResult
 
 Log = structlog.typing.FilteringBoundLogger
 
@@ -76,7 +76,9 @@ def log_self_check(log: Log, controller: str, result: SelfCheckResult) -> None:
 
 
 def _until(breaker: Breaker) -> dict[str, str]:
-    return {"until": iso(breaker.next_try)} if breaker.next_try is not None else {}
+    if breaker.next_try is None:
+        return {}
+    return {"until": iso(breaker.next_try), "at_once_by": "sei-poller now"}
 
 
 def _hint(hint: str) -> dict[str, str]:

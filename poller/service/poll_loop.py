@@ -11,7 +11,7 @@ from apscheduler.triggers.base import BaseTrigger
 from poller.jenkins.request_limiter import LimiterState
 from poller.polling.controller import Controller
 from poller.polling.cycle import poll
-from poller.polling.reconciliation import self_check
+from poller.polling.self_check import self_check
 from poller.service.log_events import log_limiter, log_poll, log_self_check
 from poller.service.parts import ServiceParts
 from poller.service.scheduler import POLL, SELF_CHECK
@@ -32,8 +32,15 @@ class PollLoop:
         self.trigger = trigger
         self.first = first
         self._parts = parts
+        self.controller: str | None = controller.name
         self._controller = controller
         self._problems: frozenset[str] = frozenset()
+
+    def end_wait(self) -> None:
+        """An open circuit is tried with the next poll."""
+        limiter = self._controller.client.limiter
+        if limiter.circuit_open:
+            limiter.resume(limiter.breaker)
 
     async def run_once(self) -> None:
         """One poll. Raises LedgerError."""

@@ -18,9 +18,11 @@ from poller.core.events import WakeOnCollected
 from poller.core.tasks import end, in_thread
 from poller.delivery.instances import InstanceCheck
 from poller.delivery.jsonl import check_regular
+from poller.ledger.file import LONGEST_WAIT
 from poller.ledger.retention import apply_retention
 from poller.service.delivery_loop import DeliveryLoop
 from poller.service.ledger_guard import LedgerGuard
+from poller.service.now import follow_requests
 from poller.service.parts import ServiceParts, Stop
 from poller.service.poll_loop import PollLoop, SelfCheckLoop
 from poller.service.scheduler import Scheduler, interval, start_gap, trigger
@@ -35,7 +37,7 @@ RETENTION_SECONDS = 3600.0
 INSTANCES_SECONDS = 60.0
 
 EXTRA_STOP_SECONDS = 5.0
-"""That systemd waits longer for the end than the service waits for its jobs."""
+"""That systemd waits longer for the end than the service waits for its jobs, and for the ledger."""
 
 
 class Job(Protocol):
@@ -93,14 +95,19 @@ async def run(
         metrics.unwritable = why
 
     guard = LedgerGuard(context.ledger, set_unwritable, scheduler.run_soon)
-    jobs = jobs_of(ServiceParts(context, metrics, scheduler, guard, watchdog, stop))
+    parts = ServiceParts(context, metrics, scheduler, guard, watchdog, stop)
+    jobs = jobs_of(parts)
     for job in jobs:
         scheduler.add(job.id, job.trigger, partial(guard.run_job, job.id, job.run_once), job.first)
     if systemd.watchdog is not None:
         scheduler.add(WATCHDOG, interval(systemd.watchdog / PINGS), watchdog.ping)
     scheduler.start()
     systemd.ready()
-    keepers = [asyncio.create_task(guard.run()), asyncio.create_task(scheduler.follow_clock())]
+    waiting = [job for job in jobs if isinstance(job, PollLoop | DeliveryLoop)]
+    keepers = [
+        asyncio.create_task(keeper)
+        for keeper in (guard.run(), scheduler.follow_clock(), follow_requests(parts, waiting))
+    ]
     stopped = asyncio.create_task(stop.requested.wait())
     looking = asyncio.create_task(log_unusable_file(context.settings))
     log = structlog.get_logger()
@@ -118,7 +125,9 @@ async def run(
     finally:
         await end([*keepers, stopped, looking], 0)
         await scheduler.aclose()
-    if stop.reload or all_settled(context):
+    if context.settlement and not stop.reload:
+        systemd.stopping(EXTRA_STOP_SECONDS + LONGEST_WAIT)
+    if stop.reload or await all_settled(context):
         log.info("service_stopped", queued=context.ledger.outbox.count_queued())
 
 
@@ -167,11 +176,15 @@ def patience(settings: Settings) -> float:
     return max(PATIENCE, 5 * longest)
 
 
-def all_settled(context: AppContext) -> bool:
+async def all_settled(context: AppContext) -> bool:
     """Record the final answers that are kept; where that is not possible, say what will be sent
     again."""
-    try:
+
+    async def catch_up() -> None:
         context.settlement.catch_up()
+
+    try:
+        await context.ledger.until_free(catch_up)
     except LedgerUnwritable as error:
         structlog.get_logger().error(
             "service_stopped",

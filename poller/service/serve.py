@@ -22,6 +22,7 @@ from poller.config.settings import Settings
 from poller.context import AppContext, open_context
 from poller.core.errors import ConfigError, PollerError
 from poller.core.times import now_ms
+from poller.ledger import SHORT_WAIT
 from poller.ledger.locks import only_one
 from poller.service.parts import Stop
 from poller.service.run import all_settled, run
@@ -101,7 +102,7 @@ async def _serve_one(
 ) -> OpenService | None:
     """Run one service to its end; the next one, after a reload."""
     if signals.ending:
-        all_settled(current.context)
+        await all_settled(current.context)
         return None
     stop = signals.stop = Stop()
     running = asyncio.create_task(run(current.context, current.metrics, Scheduler(), systemd, stop))
@@ -150,7 +151,7 @@ async def _reloaded(
 
 async def _open(settings: Settings, environ: Mapping[str, str]) -> OpenService:
     stack, metrics = contextlib.AsyncExitStack(), Metrics(settings)
-    opening = open_context(settings, environ, events=metrics)
+    opening = open_context(settings, environ, events=metrics, wait=SHORT_WAIT)
     return OpenService(await stack.enter_async_context(opening), metrics, stack)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -11,8 +11,11 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from poller.ledger import Ledger
-from poller.mapping.payload import RunStage, RunStages, RunStep, pretty
+from poller.mapping.payload import Param, RunStage, RunStages, RunStep, pretty
 from poller.status.chart import Span, span
+
+DEEPEST = 20
+"""Stages in stages that the page shows as such."""
 
 SHOWN = 128 * 1024
 """Characters of a payload that the page itself shows; the rest is in the file behind the link."""
@@ -20,7 +23,7 @@ SHOWN = 128 * 1024
 
 @dataclass(frozen=True)
 class StageBar:
-    """A stage or step: what it is, and where it lies within the build."""
+    """A stage or step: what it is, where it lies within the build, and the stages in it."""
 
     name: str
     description: str
@@ -29,13 +32,14 @@ class StageBar:
     duration: int
     span: Span | None
     steps: Sequence[StageBar] = ()
+    inner: list[StageBar] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class BuildPage:
+class BuildDetails:
     """``url`` is the build's page in Jenkins, empty where it is not known. ``stages`` is None where
     the payload is not kept any more or can't be read; ``payload`` is indented JSON, empty where
-    there is none."""
+    there is none; ``tests`` is what they came to, where that is sent."""
 
     build: dict[str, Any]
     url: str
@@ -44,14 +48,16 @@ class BuildPage:
     payload: str
     cut: bool
     characters: int
+    tests: str = ""
 
 
 class _Kept(msgspec.Struct):
     job_run: RunStages | None = None
     web_url: str = ""
+    job_run_params: list[Param] = []
 
 
-def build_page(ledger: Ledger, number: int) -> BuildPage | None:
+def build_page(ledger: Ledger, number: int) -> BuildDetails | None:
     """The page of the build with that id; None when there is none. Raises LedgerError."""
     build = ledger.page_queries.build(number)
     if build is None:
@@ -61,15 +67,27 @@ def build_page(ledger: Ledger, number: int) -> BuildPage | None:
     kept = _Kept() if body is None else read(body)
     tree = None if body is None or kept is None else kept.job_run or RunStages([])
     length = build["duration"] if tree is None else whole_length(tree, build)
-    return BuildPage(
+    return BuildDetails(
         build=build,
         length=length,
         url=web_address(kept.web_url if kept else ""),
-        stages=None if tree is None else bars(tree.stages, build["timestamp"], length),
+        stages=None
+        if tree is None
+        else nested(
+            bars(tree.stages, build["timestamp"], length), ledger.page_queries.depths(number)
+        ),
         payload=text[:SHOWN],
         cut=len(text) > SHOWN,
         characters=len(text),
+        tests=test_results(kept.job_run_params if kept else ()),
     )
+
+
+def test_results(params: Iterable[Param]) -> str:
+    """``120, 3 failed, 2 skipped``, of the parameters; empty where they have none."""
+    values = {param.name: param.value for param in params}
+    total, failed, skipped = (values.get(f"TEST_{one}") for one in ("TOTAL", "FAILED", "SKIPPED"))
+    return f"{total}, {failed} failed, {skipped} skipped" if total else ""
 
 
 def read(body: bytes) -> _Kept | None:
@@ -112,6 +130,19 @@ def bars(steps: Iterable[RunStep], begin: int, length: int) -> list[StageBar]:
         )
         for step in steps
     ]
+
+
+def nested(stages: Sequence[StageBar], depths: Sequence[int]) -> list[StageBar]:
+    """Each stage in the one that it lies in; as they are, where ``depths`` are not of them."""
+    if len(stages) != len(depths):
+        return list(stages)
+    top: list[StageBar] = []
+    around: list[StageBar] = []
+    for stage, depth in zip(stages, depths, strict=True):
+        del around[min(depth, DEEPEST) :]
+        (around[-1].inner if around else top).append(stage)
+        around.append(stage)
+    return top
 
 
 def epoch(moment: str | UnsetType) -> int | None:

@@ -31,6 +31,10 @@ ENDPOINTS = (
     "computer/api/json",
     "wfapi/runs",
     "wfapi/describe",
+    "tree",
+    "allSteps",
+    "nodes/",
+    "steps/",
     "logText/progressiveText",
     "api/json",
     "custom-cicd",
@@ -84,6 +88,12 @@ class Metrics(NoEvents):
             where,
             registry=registry,
         )
+        self._tests = Counter(
+            "sei_poller_tests",
+            "Tests of the builds that were recorded to be sent: passed, failed, skipped.",
+            [*where, "outcome"],
+            registry=registry,
+        )
         self._at_once = Gauge(
             "sei_poller_requests_at_once",
             "Requests that a controller gets at once: fewer than max_connections while it is slow.",
@@ -126,6 +136,8 @@ class Metrics(NoEvents):
         self._poll_seconds.labels(controller)
         self._collected.labels(controller)
         self._skipped.labels(controller)
+        for outcome in ("passed", "failed", "skipped"):
+            self._tests.labels(controller, outcome)
         for sink in sinks:
             self._failures.labels(sink)
             self._latency.labels(controller, sink)
@@ -152,6 +164,12 @@ class Metrics(NoEvents):
     def builds_collected(self, controller: str, count: int) -> None:
         """So many builds are new in the outbox."""
         self._collected.labels(controller).inc(count)
+
+    def tests_counted(self, controller: str, total: int, failed: int, skipped: int) -> None:
+        """A build that is new in the outbox ran so many tests."""
+        passed = max(0, total - failed - skipped)
+        for outcome, count in (("passed", passed), ("failed", failed), ("skipped", skipped)):
+            self._tests.labels(controller, outcome).inc(count)
 
     def delivery_settled(self, sink: str, controller: str, outcome: str, waited_ms: int) -> None:
         """A run has the sink's final answer, so long after its build had ended."""

@@ -15,7 +15,7 @@ OLD_MS = 900_000
 LITTLE_ROOM = 2**30
 """Bytes free on the ledger's disk, below which it is worth a warning."""
 
-CHECK, RETRY = "sei-poller check", "sei-poller retry --all"
+CHECK, NOW, RETRY = "sei-poller check", "sei-poller now", "sei-poller retry --all"
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,8 @@ def _of(controller: ControllerState, now: int) -> Problem | None:
         case "failing":
             return Problem("warn", f"{name} did not answer the last poll.", error, command=CHECK)
         case "partly":
-            return Problem("warn", f"{name}: not all was collected; it is asked again.", error)
+            text = f"{name}: not all was collected; it is asked again."
+            return Problem("warn", text, error, "to have it asked at once", NOW)
         case "starting":
             return Problem("warn", f"{name} has not been polled yet.")
     return None

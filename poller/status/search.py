@@ -10,7 +10,7 @@ from typing import Any
 
 from poller.core.errors import UsageError
 from poller.ledger import Ledger
-from poller.ledger.log_search import LogHit, search_logs
+from poller.ledger.logs.search import LogHit, search_logs
 
 JOBS, LOGS, BUILDS = 20, 30, 10
 

@@ -17,6 +17,7 @@ from poller.http.breaker import Breaker
 from poller.ledger import Ledger
 from poller.status.health import Overdue, every_words, interval, overdue
 from poller.status.sinks import Deliveries, SinkState, sink_states
+from poller.status.stages import StagesState, stages_state
 
 SKIPPED = "skipped: "
 """The states of skipped builds begin with it; the reason follows."""
@@ -69,6 +70,7 @@ class ControllerState:
     skipped_because: Mapping[str, int] = field(default_factory=dict)
     sinks: Mapping[str, Deliveries] = field(default_factory=dict)
     breaker: Breaker = field(default_factory=Breaker)
+    stages: StagesState | None = None
     guid_problem: str | None = None
     """Why SEI drops its runs, or they wait for it."""
 
@@ -129,7 +131,8 @@ class IncompleteRuns:
 def snapshot(ledger: Ledger, settings: Settings, now: int, live: Live | None = None) -> Snapshot:
     """All numbers, for the controllers and sinks of the config. Raises LedgerError."""
     live = live or Live()
-    rows = {row["name"]: row for row in ledger.controllers.all()}
+    stages = ledger.stage_sources.all()
+    rows = {r["name"]: {**r, "stages": stages.get(r["name"])} for r in ledger.controllers.all()}
     oldest = {(r["controller"], r["sink"]): r["at"] for r in ledger.outbox.oldest_queued()}
     names, breakers = settings.sink_names, ledger.breakers.all("controller")
     sinks = {name: _deliveries(row, names, oldest) for name, row in rows.items()}
@@ -203,6 +206,7 @@ def _controller(
         skipped_because=_reasons(counts),
         sinks=sinks,
         breaker=breaker,
+        stages=stages_state(row.get("stages")) if controller.stages != "none" else None,
         guid_problem=row.get("guid_problem"),
     )
 

@@ -16,6 +16,7 @@ from poller.actions.check.finding import CONFIG_CODE, UNAVAILABLE, CheckResult, 
 from poller.actions.check.network import clocks
 from poller.actions.check.rules import rules
 from poller.actions.check.sei import refusal
+from poller.config.rules import Rule
 from poller.config.servers import SeiConfig
 from poller.core.urls import without_password
 from poller.http.errors import HttpResponse
@@ -271,7 +272,28 @@ def test_rules_that_match_no_job(site: Site) -> None:
 
 def test_rules_that_all_matter() -> None:
     """A rule that still has a job of its own is no finding."""
-    assert rules(["a/x", "a/*", "**"], ["a/x", "a/y", "b"]) == []
+    globs = [Rule(match=glob) for glob in ("a/x", "a/*", "**")]
+    assert rules(globs, ["a/x", "a/y", "b"]) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "saw"),
+    [
+        ({"match": "**"}, {"match": "a"}, "matches only jobs that an earlier rule takes"),
+        ({"match": "**", "continue": True}, {"match": "a"}, None),
+        ({"match": "**", "when": {"branch": "main"}}, {"match": "a"}, None),
+        ({"match": "re:b.*"}, {"match": "a"}, "match 're:b.*' matches no job"),
+        ({"match": "a", "when": {"result": "FAILED"}}, {"match": "a"}, "when.result 'FAILED' matches no result"),
+        ({"match": "a", "when": {"result": "re:FAILURE|ABORTED"}}, {"match": "a"}, None),
+    ],
+)  # fmt: skip
+def test_rules_that_never_count(
+    first: dict[str, Any], second: dict[str, Any], saw: str | None
+) -> None:
+    """By their match, by a condition that nothing fulfils, and by an earlier rule."""
+    found = rules([Rule.model_validate(first), Rule.model_validate(second)], ["a"])
+    assert len(found) == (saw is not None)
+    assert saw is None or saw in found[0].saw
 
 
 def test_check_leaves_the_ledger_alone(site: Site) -> None:
@@ -357,3 +379,12 @@ def test_a_proxys_password_is_left_out() -> None:
     assert (
         without_password("http://u:p@proxy.example.com:3128/x") == "http://proxy.example.com:3128"
     )
+
+
+def test_another_address_than_jenkins_believes_in(site: Site) -> None:
+    """Is told, and that ours is sent."""
+    site.jenkins.job("app").build()
+    own = f"http://127.0.0.1:{site.jenkins_server.port}/"
+    site.configure(site.controller(instance_url="https://jenkins.example.com/"))
+    told = site.run("check").stdout
+    assert f"Jenkins calls itself {own}; addresses begin with instance_url" in told

@@ -16,12 +16,13 @@ from poller.demo.jenkins.builds import Build
 from poller.demo.jenkins.consoles import LongLog
 from poller.demo.jenkins.items import Job
 from poller.http.client import Connection
+from poller.jenkins.build_pages import whole_build
 from poller.jenkins.client import JenkinsClient
 from poller.jenkins.console import ConsoleLog
 from poller.ledger import Ledger
 from poller.mapping.extract import Extraction
 from poller.mapping.redaction import Redactor
-from poller.polling.console_log import CollectedLog, LogCollector, LogPolicy, is_kept
+from poller.polling.extras.console_log import CollectedLog, LogCollector, LogPolicy, is_kept
 from tests.support.site import TOKEN, Site
 
 COMMIT = Extract.model_validate({"match": "**", "commit": {"pattern": r"revision (?P<commit>\w+)"}})
@@ -54,7 +55,9 @@ def read(
         connection = Connection(site.jenkins_server.url, int(timeout * 1000), 4)
         api = JenkinsClient("main", connection, "reader", TOKEN)
         try:
-            return await console.read(api, "app", await api.build("app", int(build)), Redactor())
+            return await console.read(
+                api, "app", await whole_build(api, "app", int(build)), Redactor()
+            )
         finally:
             await api.aclose()
 
@@ -285,15 +288,16 @@ MEMORY = """
 import asyncio, resource, sys
 from poller.demo.jenkins.consoles import LongLog
 from poller.http.client import Connection
+from poller.jenkins.build_pages import newest_builds
 from poller.jenkins.client import JenkinsClient
 from poller.mapping.extract import Extraction
 from poller.mapping.redaction import Redactor
-from poller.polling.console_log import LogCollector
+from poller.polling.extras.console_log import LogCollector
 
 async def main():
     api = JenkinsClient("main", Connection(sys.argv[1], 60_000, 4), "reader", "reader-token")
     console = LogCollector("all", 2**20, 60.0, Extraction())
-    builds = await api.builds("app", 2)
+    builds = (await newest_builds(api, "app", 2)).builds
     for build in sorted(builds, key=lambda build: build.number):
         log = (await console.read(api, "app", build, Redactor())).kept
         assert log.read_error is None, log.read_error

@@ -149,6 +149,7 @@ def test_a_deleted_build_in_flight_is_counted_as_gone(site: Site) -> None:
     site.run("once")
     job.delete_build(1)
     site.run("once")
+    site.look_again(4)
     controller = site.read("status")["controllers"][0]
     assert (controller["in_flight"], controller["skipped"]) == (0, 1)
 
@@ -381,13 +382,15 @@ def test_a_stage_tree_that_fails_holds_its_build_back(site: Site) -> None:
 
 
 def test_an_answer_without_end_is_cut_off(site: Site) -> None:
-    """A small question is not worth ten megabytes."""
+    """Where `answer_limit` says: the build goes without what was asked."""
+    site.configure(site.controller(answer_limit="8MiB"))
     site.jenkins.job("app").build()
     site.jenkins.fail("/job/app/1/wfapi/*", status=200, body=b'"' + b"x" * 10_000_000 + b'"',
                       headers={"Content-Type": "application/json"})  # fmt: skip
     result = site.run("once")
-    assert result.returncode == 75
-    assert "larger than" in result.stdout
+    assert result.returncode == 0
+    assert "larger than" in result.stderr
+    assert site.sei.received[0]["job_run"] is None
 
 
 def test_credentials_never_go_to_another_host(site: Site) -> None:
@@ -446,8 +449,13 @@ def test_numbers_without_a_build_are_passed_and_counted(site: Site) -> None:
     job.delete_build(2)
     job.next_build_number = 1000
     job.build()
-    assert site.run("once").returncode == 0
+    result = site.run("once")
+    assert result.returncode == 75
+    assert "app #2: no answer has it yet" not in result.stdout, "too far back to be looked for"
+    assert "app #999: no answer has it yet" in result.stdout
     assert sorted(numbers(site, "app")) == [1, 3, 1000]
+    site.look_again(4)
+    assert site.run("once").returncode == 0
     assert site.read("status")["controllers"][0]["gaps"] == 997
     assert "997 numbers without a build" in site.run("status").stdout
     with sqlite3.connect(site.ledger) as conn:

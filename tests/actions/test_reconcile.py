@@ -7,9 +7,10 @@ import gzip
 
 from poller.core.build_key import BuildKey
 from poller.demo.faults import Answer, Fault
-from poller.jenkins.client import HISTORY_LIMIT
+from poller.http.client import ANSWER_LIMIT
 from poller.jenkins.history import Summary
 from poller.ledger.reconciliation import LedgerEntry
+from poller.ledger.records import JobState
 from poller.polling.reconciliation import compared, is_due
 from tests.support.lost_builds import build_old, hours_ago, lose
 from tests.support.site import Site
@@ -161,7 +162,7 @@ def test_a_job_of_too_many_builds_is_not_compared(site: Site) -> None:
     for job in ("good", "long"):
         build_old(site, 2, job)
     site.run("once")
-    body = gzip.compress(b'{"builds":[' + b" " * HISTORY_LIMIT)
+    body = gzip.compress(b'{"builds":[' + b" " * ANSWER_LIMIT)
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
     site.jenkins.fail("/job/long/*", status=200, body=body, headers=headers)
     result = site.run("reconcile")
@@ -185,11 +186,11 @@ def test_findings_of_one_job() -> None:
         entry(5, "skipped", reason="result ABORTED"), entry(6, queued=("sei", "jsonl")),
         entry(7, result="FAILURE"), entry(8, duration=6),
     ]  # fmt: skip
-    found = compared("app", [summary(number) for number in range(1, 9)], entries)
+    found = compared(JobState("app"), [summary(number) for number in range(1, 9)], entries, 0)
     assert [(f.number, f.why, f.differs) for f in found] == [
         (1, "not in the ledger", False),
         (3, "in flight in the ledger", False),
-        (4, "taken for gone", False),
+        (4, "skipped: gone", False),
         (6, "queued for sei, jsonl", False),
         (7, "result SUCCESS at Jenkins, FAILURE in the ledger", True),
         (8, "5 ms at Jenkins, 6 ms in the ledger", True),

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poller.delivery.queue_order import TRIED, QueueOrder
-from poller.ledger.delivery_queue import Lane
+from poller.ledger.deliveries.queue import Lane
 
 POLLED, BACKFILLED = Lane(1, False), Lane(1, True)
 

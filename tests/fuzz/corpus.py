@@ -14,10 +14,9 @@ import httpx
 from poller.demo.jenkins.items import Jenkins
 from poller.demo.jenkins.stages import Stage, Step
 from poller.demo.sei import Sei
-from poller.jenkins.build import BUILD_TREE, CAUSES_TREE
+from poller.jenkins.build import BUILD_TREE, CAUSES_TREE, SUMMARY_TREE
 from poller.jenkins.client import RUNNING_TREE
 from poller.jenkins.discovery import tree
-from poller.jenkins.history import SUMMARY_TREE
 from tests.support.git_build import build_data, git_changes
 from tests.support.replay import RECORDINGS
 from tests.support.simulated_iacm import Harness
@@ -234,6 +233,7 @@ async def _simulated() -> dict[str, list[bytes]]:
     """What the simulated servers answer."""
     jenkins, sei, harness = Jenkins(clock=lambda: NOW), Sei(), Harness(HARNESS_KEY)
     rich(jenkins)
+    jenkins.plugins = {"wfapi": 238, "graph-view": 877, "blue-ocean": 1}
     harness.record(
         {"pipeline": "p", "pipeline_execution_id": "e", "pipeline_stage_id": "s", "workspace": "w"}
     )
@@ -263,6 +263,7 @@ def _to(app: Any) -> httpx.ASGITransport:
 
 
 APP, FREE = "job/team/job/app/", "job/team/job/free/"
+BLUE = "blue/rest/organizations/"
 QUESTIONS: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("items", "api/json", {"tree": tree(4, first=True)}),
     ("items", "api/json", {"tree": tree(1, first=False)}),
@@ -276,6 +277,11 @@ QUESTIONS: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("origin", APP + "1/api/json", {"tree": CAUSES_TREE}),
     ("describe", APP + "1/wfapi/describe", {"fullStages": "true"}),
     ("runs", APP + "wfapi/runs", {"fullStages": "true"}),
+    ("graph_stages", APP + "1/stages/tree", {}),
+    ("graph_steps", APP + "1/stages/allSteps", {}),
+    ("organizations", BLUE, {}),
+    ("blue_nodes", BLUE + "jenkins/pipelines/team/pipelines/app/runs/1/nodes/", {}),
+    ("blue_steps", BLUE + "jenkins/pipelines/team/pipelines/app/runs/1/steps/", {}),
     ("user", "me/api/json", {}),
 )
 """What the program asks Jenkins, by the kind of the answer."""

@@ -12,7 +12,8 @@ import httpx
 from poller.http.client import Client, Connection, basic
 from poller.jenkins.client import JenkinsClient
 from poller.polling.controller import Controller
-from poller.polling.upstream import UpstreamCauses
+from poller.polling.extras.stage_trees import StageTrees
+from poller.polling.extras.upstream import UpstreamCauses
 from tests.fuzz.corpus import ROOT
 from tests.support.site import TOKEN
 
@@ -79,6 +80,11 @@ def kind_of(raw_path: str) -> str:
 ENDS = {
     "wfapi/runs": "runs",
     "wfapi/describe": "describe",
+    "/stages/tree": "graph_stages",
+    "/stages/allSteps": "graph_steps",
+    "/organizations/": "organizations",
+    "/nodes/": "blue_nodes",
+    "/steps/": "blue_steps",
     "consoleText": "console",
     "logText/progressiveText": "progressive",
     "/computer/api/json": "running",
@@ -97,4 +103,6 @@ class InMemory(JenkinsClient):
 
 def in_memory(controller: Controller, api: InMemory) -> Controller:
     """The same controller, asked in memory, and with nothing remembered of what it said before."""
-    return dataclasses.replace(controller, client=api, upstream=UpstreamCauses(api))
+    return dataclasses.replace(
+        controller, client=api, upstream=UpstreamCauses(api), stages=StageTrees(api)
+    )

@@ -34,7 +34,7 @@ from poller.delivery.iacm_client import (
 from poller.delivery.sender import ANSWER_KEPT
 from poller.http.errors import HttpResponse
 from poller.ledger import Ledger
-from poller.ledger.log_search import parse_query, search_logs
+from poller.ledger.logs.search import parse_query, search_logs
 from poller.mapping.extract import Extraction
 from poller.status.build_page import build_page
 from poller.status.snapshot import incomplete, snapshot, waiting_alone

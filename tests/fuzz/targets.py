@@ -18,17 +18,20 @@ from poller.core.patterns import Globs
 from poller.http.errors import HttpResponse, raise_for_status
 from poller.http.retry import retry_after
 from poller.jenkins.build import Build
+from poller.jenkins.build_pages import newest_builds, whole_build
 from poller.jenkins.discovery import PIPELINE_JOB, Item, fetch_items
 from poller.jenkins.history import summaries
 from poller.jenkins.paths import build_of_url, job_path
 from poller.jenkins.running_builds import fetch_running
-from poller.jenkins.stage_trees import PIPELINE_RUN
-from poller.ledger.log_search import first_line, parse_query, search_logs
+from poller.jenkins.stage import PIPELINE_RUN, StageTree
+from poller.ledger.logs.search import first_line, parse_query, search_logs
 from poller.ledger.records import JobState
 from poller.mapping.scm import without_credentials
+from poller.mapping.stages import run_stages
 from poller.polling.changes import assume_running, missing_jobs, should_ask
 from poller.polling.collect import collect
-from poller.polling.console_log import LogCollector
+from poller.polling.extras.console_log import LogCollector
+from poller.polling.history import Scope
 from poller.polling.reconciliation import compared, is_due
 from poller.polling.recording import batch, unfinished
 from poller.polling.verify_controller import identity_of
@@ -56,9 +59,9 @@ def _collected(bench: Workbench, body: bytes, **hostile: bytes) -> None:
     item = Item(name, PIPELINE_JOB, max(5, job.progress.next_build_number or 1))
 
     async def work() -> None:
-        async for page in collect(controller, bench.row, item, job, 0, {}):
+        async for page in collect(controller, item, job, Scope(bench.row, 0)):
             bench.tells(*map(escape_line, unfinished(page)))
-            bench.record(batch(controller, item, page, NOW))
+            bench.record(batch(controller, item, page))
 
     bench.run(work())
     # A job that fails is put off; the next look must find it as it was.
@@ -84,7 +87,7 @@ def heads(bench: Workbench, body: bytes) -> None:
 def build(bench: Workbench, body: bytes) -> None:
     """One build by its number."""
     controller, _ = bench.controller(build=body)
-    one = bench.run(controller.client.build("team/app", 1))
+    one = bench.run(whole_build(controller.client, "team/app", 1))
     assert one.key.timestamp >= 0
     _collected(bench, body, builds=b'{"builds":[' + body + b"]}")
 
@@ -112,6 +115,45 @@ def runs(bench: Workbench, body: bytes) -> None:
     _collected(bench, body, builds=bench.seeds["builds"][-2], runs=body)
 
 
+NO_WFAPI = {"runs": b"", "describe": b""}
+NO_GRAPH = {**NO_WFAPI, "graph_stages": b""}
+
+
+def _told(bench: Workbench, **hostile: bytes) -> None:
+    """The stages of some builds, as they are sent; a poll asks for each build once only."""
+    controller, _ = bench.controller(builds=bench.seeds["builds"][-2], **hostile)
+    found = bench.run(newest_builds(controller.client, "team/app", 5)).builds
+    for tree in bench.run(controller.stages.of("team/app", found)).values():
+        if isinstance(tree, StageTree):
+            stages = run_stages(tree, controller.mapping.redactor)
+            bench.shows(msgspec.json.encode(stages).decode())
+
+
+def graph_stages(bench: Workbench, body: bytes) -> None:
+    """A stage tree of Pipeline Graph View."""
+    _told(bench, graph_stages=body, **NO_WFAPI)
+
+
+def graph_steps(bench: Workbench, body: bytes) -> None:
+    """All steps of a build, as Pipeline Graph View gives them."""
+    _told(bench, graph_steps=body, **NO_WFAPI)
+
+
+def organizations(bench: Workbench, body: bytes) -> None:
+    """Where Blue Ocean answers."""
+    _told(bench, organizations=body, **NO_GRAPH)
+
+
+def blue_nodes(bench: Workbench, body: bytes) -> None:
+    """The stages of Blue Ocean."""
+    _told(bench, blue_nodes=body, **NO_GRAPH)
+
+
+def blue_steps(bench: Workbench, body: bytes) -> None:
+    """The steps of Blue Ocean, of a build or of a stage."""
+    _told(bench, blue_steps=body, **NO_GRAPH)
+
+
 def manifest(bench: Workbench, body: bytes) -> None:
     """An archived manifest."""
     _collected(bench, body, builds=bench.seeds["builds"][-2], manifest=body)
@@ -131,7 +173,7 @@ def progressive(bench: Workbench, body: bytes) -> None:
     answers.bodies = {kind: text for kind, text in answers.bodies.items() if kind != "console"}
     answers.headers = {"X-More-Data": "true", "X-Text-Size": str(len(body))}
     reader: LogCollector = controller.logs
-    (one, *_) = bench.run(controller.client.builds("team/app", 1))
+    (one, *_) = bench.run(newest_builds(controller.client, "team/app", 1)).builds
     log = bench.run(reader.read(controller.client, "team/app", one, controller.mapping.redactor))
     bench.tells(escape_line(log.kept.read_error or ""))
 
@@ -141,7 +183,10 @@ def items(bench: Workbench, body: bytes) -> None:
     controller, _ = bench.controller(items=body)
     look = bench.run(fetch_items(controller.client, None, first=True))
     bench.tells(*map(escape_line, look.unread.values()))
-    rows = [(i.full_name, i.cls, i.next_build_number, i.last) for i in look.items.values()]
+    rows = [
+        (i.full_name, i.cls, i.next_build_number, max(i.newest or (), default=None))
+        for i in look.items.values()
+    ]
     bench.ledger.jobs.pass_over(bench.row.id, rows)
     states = bench.ledger.jobs.states(bench.row.id)
     missing_jobs(states.values(), look)
@@ -169,13 +214,11 @@ def history(bench: Workbench, body: bytes) -> None:
     item = Item(job.full_name, PIPELINE_JOB, 200)
 
     async def work() -> None:
-        async for part in summaries(controller.client, item, 0):
-            done = [one for one in part if is_due(one, FAR)]
-            entries = bench.ledger.reconciliation.entries(
-                bench.row.id, job, [one.key for one in done]
-            )
-            for finding in compared(item.full_name, done, entries):
-                bench.tells(escape_line(reconcile_line("main", finding)))
+        found = await summaries(controller.client, item, 0)
+        done = [one for one in found if is_due(one, FAR)]
+        entries = bench.ledger.reconciliation.entries(bench.row.id, job, [one.key for one in done])
+        for finding in compared(job, done, entries, NOW):
+            bench.tells(escape_line(reconcile_line("main", finding)))
 
     bench.run(work())
 
@@ -199,7 +242,7 @@ def headers(bench: Workbench, body: bytes) -> None:
         _refused(bench, HttpResponse(status, told, b""))
     one = msgspec.json.decode(bench.seeds["build"][-1], type=Build)
     for ask in (
-        lambda: controller.client.builds("team/app", 10),
+        lambda: newest_builds(controller.client, "team/app", 10),
         lambda: controller.client.identity(),
         lambda: controller.client.headers(),
         lambda: controller.logs.read(
@@ -244,6 +287,11 @@ JENKINS: Mapping[str, tuple[Target, int]] = {
     "origin": (origin, 6),
     "describe": (describe, 12),
     "runs": (runs, 8),
+    "graph_stages": (graph_stages, 6),
+    "graph_steps": (graph_steps, 4),
+    "organizations": (organizations, 2),
+    "blue_nodes": (blue_nodes, 6),
+    "blue_steps": (blue_steps, 4),
     "manifest": (manifest, 8),
     "console": (console, 8),
     "progressive": (progressive, 3),

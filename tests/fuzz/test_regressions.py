@@ -10,8 +10,9 @@ import httpx
 import pytest
 
 from poller.core.errors import LedgerError
+from poller.jenkins.build_pages import newest_builds
 from poller.ledger import Ledger
-from poller.polling.console_log import TRIES, CollectedLog, LogCollector
+from poller.polling.extras.console_log import TRIES, CollectedLog, LogCollector
 from tests.fuzz import targets
 from tests.fuzz.campaign import Campaign, summary, try_one, watchdog
 from tests.fuzz.corpus import seeds
@@ -64,7 +65,7 @@ def test_a_log_that_never_ends_is_left(bench: Workbench) -> None:
     """All its pieces together take no longer than the whole may."""
     controller, _ = bench.controller()
     reader = LogCollector("all", 1_000, 0.02, controller.logs.extraction)
-    (build, *_) = bench.run(controller.client.builds("team/app", 1))
+    (build, *_) = bench.run(newest_builds(controller.client, "team/app", 1)).builds
     endless = Endless()
 
     async def read() -> CollectedLog | None:

@@ -84,7 +84,11 @@ class Workbench:
                 if len(row.payload.decode()) > BODY_LIMIT:
                     raise Broken(f"a payload of {len(row.payload.decode())} characters")
                 self.shows(row.payload.decode())
-            self.shows((row.execution or b"").decode(), *row.incomplete, row.reason or "")
+            self.shows(
+                (row.execution or b"").decode(),
+                *(row.incomplete.why if row.incomplete else ()),
+                row.reason or "",
+            )
             if row.log is not None:
                 packed = row.log.packed
                 self.shows("" if packed is None else zlib.decompress(packed).decode())

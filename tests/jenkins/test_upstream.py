@@ -12,9 +12,18 @@ from poller.demo.jenkins.builds import Build
 from poller.demo.jenkins.items import Jenkins
 from poller.http.client import Connection
 from poller.jenkins.build import LISTED_FILES
+from poller.jenkins.build_pages import whole_build
 from poller.jenkins.client import JenkinsClient
-from poller.polling.manifests import Manifests, manifests
-from poller.polling.upstream import DEEPEST, MOST, Ancestry, UpstreamCauses
+from poller.mapping.causes import MOST as MOST_LINKS
+from poller.polling.extras.manifests import Manifests, manifests
+from poller.polling.extras.upstream import (
+    BUILD_BYTES,
+    DEEPEST,
+    MOST,
+    Ancestry,
+    UpstreamCauses,
+    size,
+)
 from tests.support.site import served
 
 T = TypeVar("T")
@@ -40,12 +49,12 @@ class Asked:
 
         return asyncio.run(main())
 
-    def ancestry(self, *builds: Build, remembered: int = 100) -> list[Ancestry]:
+    def ancestry(self, *builds: Build, remembered: int = 2**20) -> list[Ancestry]:
         """What is above each of the builds, asked at the same time."""
 
         async def work(api: JenkinsClient) -> list[Ancestry]:
             upstream = UpstreamCauses(api, remembered)
-            read = [await api.build(b.job.full_name, b.number) for b in builds]
+            read = [await whole_build(api, b.job.full_name, b.number) for b in builds]
             self.jenkins.requests.clear()
             jobs = [b.job.full_name for b in builds]
             asked = zip(jobs, read, strict=True)
@@ -57,7 +66,7 @@ class Asked:
         """The manifests of a build."""
 
         async def work(api: JenkinsClient) -> Manifests:
-            read = await api.build(build.job.full_name, build.number)
+            read = await whole_build(api, build.job.full_name, build.number)
             self.jenkins.requests.clear()
             return await manifests(api, build.job.full_name, read)
 
@@ -146,15 +155,54 @@ def test_memory_is_bounded(asked: Asked) -> None:
     """What was not needed for longest is asked for again."""
 
     async def work(api: JenkinsClient) -> int:
-        upstream = UpstreamCauses(api, 2)
+        upstream = UpstreamCauses(api, 2 * BUILD_BYTES)
         for name in ("down-0", "down-1", "down-2", "down-2", "down-0"):
-            await upstream.of(name, await api.build(name, 1))
+            await upstream.of(name, await whole_build(api, name, 1))
         return sum("up-" in request.path for request in asked.jenkins.requests)
 
     for n in range(3):
         up = asked.jenkins.job(f"up-{n}").build()
         asked.jenkins.job(f"down-{n}").build(upstream=up)
     assert asked.run(work) == 4
+
+
+def test_one_with_causes_without_end_takes_little(asked: Asked) -> None:
+    """Only what a run has of them is remembered, and no text that is not used."""
+    cause = {
+        "_class": "hudson.model.Cause$UserIdCause",
+        "userId": "ada",
+        "shortDescription": "x" * 999,
+    }
+    action = {"_class": "hudson.model.CauseAction", "causes": [cause] * 3000}
+    up = asked.jenkins.job("up").build(actions=[action])
+    (found,) = asked.ancestry(asked.jenkins.job("down").build(upstream=up))
+    (known,) = found.builds
+    assert len(known.causes) == MOST_LINKS
+    assert {tuple(one) for one in known.causes} == {("_class", "userId")}
+    assert size(known) < 64 * 1024
+
+
+def test_what_is_remembered_goes_when_the_job_is_another_one(asked: Asked) -> None:
+    """Created anew, its build of the same number triggers again: that one counts."""
+    jenkins = asked.jenkins
+
+    async def work(api: JenkinsClient) -> list[Ancestry]:
+        upstream = UpstreamCauses(api, clock=lambda: 2_500)
+        first = await whole_build(api, "down", 1)
+        found = [await upstream.of("down", first)]
+        jenkins.jobs["up"].recreate()
+        above = jenkins.job("up").build(timestamp=3_000, user="bob")
+        jenkins.job("down").build(timestamp=4_000, upstream=above)
+        found.append(await upstream.of("down", await whole_build(api, "down", 2)))
+        found.append(await upstream.of("down", first))
+        return found
+
+    above = jenkins.job("up").build(timestamp=1_000, user="alice")
+    jenkins.job("down").build(timestamp=2_000, upstream=above)
+    found = [one.builds[0] for one in asked.run(work)]
+    assert [up.causes[0]["userId"] if up.causes else up.ended for up in found] == [
+        "alice", "bob", "another build by now",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("status", [404, 403])
@@ -203,7 +251,7 @@ def test_an_outage_is_told_and_forgotten(asked: Asked) -> None:
 
     async def work(api: JenkinsClient) -> list[Ancestry]:
         upstream = UpstreamCauses(api)
-        read = [(b.job.full_name, await api.build(b.job.full_name, 1)) for b in down]
+        read = [(b.job.full_name, await whole_build(api, b.job.full_name, 1)) for b in down]
         asked.jenkins.fail("/job/up/*", status=500)
         first = await asyncio.gather(*(upstream.of(*one) for one in read))
         assert [one.retry for one in first] == ["controller main: causes of up #1: HTTP 500"] * 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -13,6 +14,7 @@ import pytest
 from sqlite_utils import Database
 
 from poller.ledger import Ledger
+from poller.ledger.locks import directory_lock
 from poller.ledger.schema import migrations
 from tests.support.ledgers import LEDGERS
 from tests.support.outbox import queued
@@ -59,10 +61,12 @@ def earlier(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 def test_there_is_one_of_each_version() -> None:
     """Each ends with another migration; only today's is made by the tests."""
-    names = [migration.name for migration in migrations.pending(Database(memory=True))]
-    applied = [
-        [migration.name for migration in migrations.applied(Database(path))] for path in EARLIER
-    ]
+    applied = []
+    for path in EARLIER:
+        with Database(path) as db:
+            applied.append([migration.name for migration in migrations.applied(db)])
+    with Database(memory=True) as db:
+        names = [migration.name for migration in migrations.pending(db)]
     assert applied == [names[:place] for place in range(1, len(names))]
 
 
@@ -110,6 +114,19 @@ def test_all_that_open_it_bring_it_up_to_date_once(earlier: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         for opened in [pool.submit(open_it) for _ in range(4)]:
             opened.result()
+
+
+def test_who_only_reads_waits_for_whoever_migrates(earlier: Path) -> None:
+    """`status` beside the first start after an upgrade."""
+    with ThreadPoolExecutor(1) as pool:
+        with directory_lock(earlier):
+            reading = pool.submit(lambda: Ledger(earlier, read_only=True).close())
+            time.sleep(0.3)
+            assert not reading.done()
+            db = Database(earlier)
+            migrations.apply(db)
+            db.close()
+        reading.result()
 
 
 def test_once_goes_on_with_it(earlier: Path, site: Site) -> None:

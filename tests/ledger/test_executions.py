@@ -81,10 +81,10 @@ def test_a_retry_counts_anew(ledger: Ledger) -> None:
     record(ledger, with_body(1), without(2, "no stage tree"))
     first = queued(ledger, "iacm", 9)[0]
     ledger.outbox.settle(first.id, "rejected", 2, 400, "no")
-    ledger.outbox.requeue(1, 3, without(1, "no stage"), all_sinks=False)
+    ledger.outbox.requeue(1, 3, without(1, "no stage"), ())
     assert queued(ledger, "iacm", 9) == []
     assert tally(ledger)["iacm", "skipped: no stage"] == 1
-    ledger.outbox.requeue(1, 3, with_body(1), all_sinks=False)
+    ledger.outbox.requeue(1, 3, with_body(1), ())
     assert tally(ledger) == {("iacm", "queued"): 1, ("iacm", "skipped: no stage tree"): 1}
 
 
@@ -93,7 +93,7 @@ def test_mending_a_run_records_no_second_execution(ledger: Ledger) -> None:
     record(ledger, with_body(1))
     for sink in SINKS:
         ledger.outbox.settle(queued(ledger, sink, 1)[0].id, "delivered", 2, 200)
-    ledger.outbox.requeue(1, 3, with_body(1), all_sinks=True)
+    ledger.outbox.requeue(1, 3, with_body(1), ("sei", "iacm"))
     assert (len(queued(ledger, "sei", 9)), queued(ledger, "iacm", 9)) == (1, [])
 
 

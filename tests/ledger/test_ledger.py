@@ -137,7 +137,7 @@ def test_counts_are_what_counting_gives(path: Path) -> None:
             queued(ledger, "sei", 2), ("delivered", "rejected"), strict=True
         ):
             ledger.outbox.settle(delivery.id, outcome, 2, 200)  # type: ignore[arg-type]
-        ledger.outbox.requeue(2, 3, None, all_sinks=False)
+        ledger.outbox.requeue(2, 3, None, ())
         record(ledger, [BuildRow(build_key(4), 1, "ABORTED", "skipped", "result ABORTED")], 4)
         counted = {
             (row["sink"], row["state"]): row["n"]
@@ -158,7 +158,7 @@ def test_a_retry_takes_the_watermark_back(path: Path) -> None:
         for delivery in queued(ledger, "sei", 2):
             ledger.outbox.settle(delivery.id, "rejected", 2, 400, "no")
         assert stored_watermark(path) == 2
-        ledger.outbox.requeue(2, 3, None, all_sinks=False)
+        ledger.outbox.requeue(2, 3, None, ())
         assert stored_watermark(path) == 1
 
 
@@ -207,7 +207,7 @@ def test_no_step_of_a_poll_or_delivery_walks_through_all_builds(path: Path) -> N
         for delivery in queued(ledger, "sei", 10):
             ledger.outbox.settle(delivery.id, "rejected", 2, 400, "no")
         ledger.outbox.rejected()
-        ledger.outbox.requeue(1, 3, None, all_sinks=False)
+        ledger.outbox.requeue(1, 3, None, ())
         ledger.outbox.oldest_queued()
         ledger.outbox.forget_payloads(1)
         ledger.controllers.all()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from poller.ledger.log_search import LINE_SHOWN, MatchingLine, first_line, parse_query
+from poller.ledger.logs.search import LINE_SHOWN, MatchingLine, first_line, parse_query
 
 TEXT = b"""[INFO] Connecting to db-1.example.com:5432
 java.net.ConnectException: Connection refused

@@ -14,7 +14,7 @@ from bench.corpus import logs as made_up_logs
 from poller.core.build_key import BuildKey
 from poller.core.kept_log import KeptLog, pack
 from poller.ledger import Ledger
-from poller.ledger.log_search import parse_query, search_logs
+from poller.ledger.logs.search import parse_query, search_logs
 from poller.ledger.records import Batch, BuildRow, JobState
 from poller.ledger.schema import migrations
 from tests.support.ledgers import LEDGERS

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 
 from poller.config.rules import Rule
 from poller.jenkins.build import ArchivedFile, Build
@@ -126,3 +127,22 @@ def test_ci_and_cd(
 ) -> None:
     """The rule, else the artifacts, else CI."""
     assert expected == ci_and_cd(rule(**keys), ones)
+
+
+@pytest.mark.parametrize(
+    ("keys", "found", "default", "expected"),
+    [
+        ({"ci": True, "cd": True}, (), (True, False), (True, True)),
+        ({"ci": "unset", "cd": True}, (), (True, False), (UNSET, True)),
+        ({"ci": "unset", "cd": "unset"}, (), (True, False), (UNSET, UNSET)),
+        ({"cd": "unset"}, (), (True, True), (True, UNSET)),
+        ({"cd": False}, (), (False, True), (True, False)),
+        ({}, (), ("unset", True), (UNSET, True)),
+        ({}, (artifact(),), ("unset", "unset"), (True, False)),
+    ],
+)
+def test_ci_and_cd_have_three_values(
+    keys: dict[str, Any], found: tuple[Artifact, ...], default: Any, expected: Any
+) -> None:
+    """Both may be true, and each may be left out."""
+    assert expected == ci_and_cd(rule(**keys), found, default)[:2]

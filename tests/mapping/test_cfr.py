@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from poller.config.rules import StageCondition
-from poller.jenkins.stage import FlowNode, NodeError, Stage, StageTree
+from poller.jenkins.stage import StageTree
+from poller.jenkins.stages.wfapi import FlowNode, NodeError, WfapiRun, WfapiStage, stage_tree
 from poller.mapping.rules import cfr_status
 from tests.support.replay import RECORDINGS
 
@@ -14,22 +15,26 @@ STEPS = [FlowNode("9", "Shell Script", "SUCCESS")]
 BROKE = NodeError("script returned exit code 1")
 
 
-def stage(name: str, status: str, *, steps: bool = True, error: NodeError | None = None) -> Stage:
+def stage(
+    name: str, status: str, *, steps: bool = True, error: NodeError | None = None
+) -> WfapiStage:
     """A stage."""
-    return Stage("6", name, status, error=error, stageFlowNodes=STEPS if steps else [])
+    return WfapiStage(name, name, status, error=error, stageFlowNodes=STEPS if steps else [])
 
 
-DEPLOYED = StageTree("1", stages=[stage("Deploy", "SUCCESS")])
-ROLLED_BACK = StageTree(
-    "1", stages=[stage("Deploy", "FAILED", error=BROKE), stage("Rollback to 1.0", "SUCCESS")]
-)
-ROLLBACK_FAILED = StageTree("1", stages=[stage("Rollback", "FAILED", error=BROKE)])
-SKIPPED = StageTree("1", stages=[stage("Rollback", "NOT_EXECUTED", steps=False)])
-PASSED_OVER = StageTree(
-    "1",
-    stages=[stage("Deploy", "FAILED", error=BROKE), stage("Rollback", "FAILED", steps=False, error=BROKE)],
+def tree_of(stages: list[WfapiStage]) -> StageTree:
+    """What wfapi tells as those."""
+    return stage_tree(WfapiRun("1", stages))
+
+
+DEPLOYED = tree_of([stage("Deploy", "SUCCESS")])
+ROLLED_BACK = tree_of([stage("Deploy", "FAILED", error=BROKE), stage("Rollback to 1.0", "SUCCESS")])
+ROLLBACK_FAILED = tree_of([stage("Rollback", "FAILED", error=BROKE)])
+SKIPPED = tree_of([stage("Rollback", "NOT_EXECUTED", steps=False)])
+PASSED_OVER = tree_of(
+    [stage("Deploy", "FAILED", error=BROKE), stage("Rollback", "FAILED", steps=False, error=BROKE)],
 )  # fmt: skip
-PAUSED = StageTree("1", stages=[stage("Rollback", "ABORTED")])
+PAUSED = tree_of([stage("Rollback", "ABORTED")])
 
 
 @pytest.mark.parametrize(
@@ -41,7 +46,7 @@ PAUSED = StageTree("1", stages=[stage("Rollback", "ABORTED")])
         (SKIPPED, False, False),
         (PASSED_OVER, False, False),
         (PAUSED, True, False),
-        (StageTree("1"), False, False),
+        (StageTree(), False, False),
         (None, None, None),
     ],
 )
@@ -60,7 +65,7 @@ def test_fixed(setting: bool | None) -> None:
 def test_recorded_stages_that_were_passed_over() -> None:
     """Of a real declarative pipeline: Test failed, Deploy and Notify never ran."""
     body = (RECORDINGS / "p-decl-fail/b1_wfapi_describe_full.json").read_bytes()
-    tree = msgspec.json.decode(body, type=StageTree)
+    tree = stage_tree(msgspec.json.decode(body, type=WfapiRun))
     ran = [
         name
         for name in ("Build", "Test", "Deploy", "Notify", "Declarative: Post Actions")

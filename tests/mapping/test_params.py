@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from poller.jenkins.build import Action, Build
-from poller.mapping.params import job_run_params
+from poller.mapping.map_build import MappedRun
+from poller.mapping.params import counts_of_tests, job_run_params
 from poller.mapping.payload import Param
 from poller.mapping.redaction import Redactor
+from tests.support.git_build import IDENTITY, build, map_one
 from tests.support.replay import RECORDINGS
 
 CORE = "hudson.model."
@@ -77,8 +80,6 @@ def test_sent(cls: str, fields: dict[str, Any], expected: Any) -> None:
         (f"{CORE}RunParameterValue", "P", {"jobName": None, "number": "1"}),
         (f"{CORE}StringParameterValue", "", {"value": "x"}),
         (f"{CORE}StringParameterValue", 7, {"value": "x"}),
-        (None, "P", {"value": "x"}),
-        ("", "P", {"value": "x"}),
     ],
 )  # fmt: skip
 def test_not_sent(cls: Any, name: Any, fields: dict[str, Any]) -> None:
@@ -99,12 +100,28 @@ def test_secrets_by_their_look() -> None:
 def test_a_name_is_sent_once() -> None:
     """The first counts, over several actions."""
     one = {"_class": "x.StringParameterValue", "name": "A", "value": "1"}
+    cls = f"{CORE}ParametersAction"
     actions: list[Action | None] = [
-        Action("x", parameters=[one]),
-        Action("x", parameters=[{**one, "value": "2"}, "no"]),
+        Action(cls, parameters=[one]),
+        Action(cls, parameters=[{**one, "value": "2"}, "no"]),
     ]
     found = job_run_params(Build(1, actions=actions), Redactor())
     assert [Param("StringParameterValue", "A", "1")] == found
+
+
+@pytest.mark.parametrize("cls", [None, ""])
+def test_without_a_class(cls: str | None) -> None:
+    """As Jenkins 1.x exports it: a text."""
+    assert params({"_class": cls, "name": "P", "value": "x"}) == [
+        ("StringParameterValue", "P", "x")
+    ]
+    assert params({"name": "P", "value": "x"}) == [("StringParameterValue", "P", "x")]
+
+
+def test_other_actions_have_lists_of_that_name() -> None:
+    """None of theirs is a parameter of the build."""
+    plan = Action("com.example.DeployPlanAction", parameters=[{"name": "plan", "value": "x"}])
+    assert job_run_params(Build(1, actions=[plan]), Redactor()) == []
 
 
 def test_recorded_parameters() -> None:
@@ -116,3 +133,20 @@ def test_recorded_parameters() -> None:
     assert found["FLAG"] == ("BooleanParameterValue", False)
     assert found["TXT"] == ("TextParameterValue", "a\nb\n\nc")
     assert "SECRET" not in found
+
+
+def test_results_of_tests() -> None:
+    """Where the config asks for them; the largest counts, as a sum stands beside its parts."""
+    counts = [
+        Action("hudson.tasks.junit.TestResultAction", totalCount=7, failCount=1, skipCount=2),
+        Action("hudson.maven.SurefireAggregatedReport", totalCount=12, failCount=3, skipCount=2),
+        Action("x.Odd", totalCount="99", failCount=None, skipCount=True),
+    ]
+    sent = {"TEST_TOTAL": "12", "TEST_FAILED": "3", "TEST_SKIPPED": "2"}
+    assert counts_of_tests(Build(1, actions=[*counts])) == sent
+    assert counts_of_tests(Build(1, actions=[None, counts[2]])) == {}
+    for instance, expected in ((IDENTITY, {}), (replace(IDENTITY, test_counts=True), sent)):
+        done = map_one(build(actions=[*counts]), instance=instance)
+        assert isinstance(done, MappedRun)
+        params = done.run.job_run_params
+        assert {param.name: param.value for param in params or ()} == expected

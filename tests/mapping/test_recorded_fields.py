@@ -10,16 +10,17 @@ import pytest
 
 from poller.config.rules import Rule, StageCondition
 from poller.jenkins.build import Build
-from poller.jenkins.stage import StageTree
+from poller.jenkins.stages.wfapi import WfapiRun, stage_tree
 from poller.mapping.evidence import UpstreamBuild
-from poller.mapping.map_build import JobInfo, MappedRun, SeiInstance
+from poller.mapping.map_build import MappedRun
+from poller.mapping.names import JobInfo, SeiInstance
 from poller.mapping.payload import encode
 from tests.support.git_build import map_one
 from tests.support.replay import RECORDINGS
 
 IDENTITY = SeiInstance("main", "6f9619ff-8b86-4d01-b42d-00cf4fc964ff", "https://ci.example.com/")
 MADE_BY = (
-    UpstreamBuild("chain-2", 1, ({"_class": "hudson.model.Cause$UpstreamCause", "upstreamProject": "chain-1"},)),
+    UpstreamBuild("chain-2", 1, ({"_class": "hudson.model.Cause$UpstreamCause", "upstreamProject": "chain-1", "upstreamBuild": 1},)),
     UpstreamBuild("chain-1", 1, ({"_class": "hudson.model.Cause$UserIdCause", "userId": "admin"},)),
 )  # fmt: skip
 RULES = (
@@ -79,14 +80,16 @@ ROWS: list[tuple[str, str, Any]] = [
     ("fs-timer/b1", "ci", True),
     ("fs-timer/b1", "cd", False),
     ("fs-remote-token/b1", "trigger_chain", [{"id": "127.0.0.1", "type": "RemoteCause"}]),
-    ("fs-remote-token/b1", "user_id", LEFT_OUT),
+    ("fs-remote-token/b1", "user_id", "SYSTEM"),
     ("fs-unstable/b1", "result", "FAILURE"),
     ("mx/b1", "job_run", None),
     ("chain-3/b1", "user_id", "admin"),
     ("chain-3/b1", "trigger_chain", [
-        {"id": "chain-2", "type": "UpstreamCause"},
-        {"id": "chain-1", "type": "UpstreamCause"},
-        {"id": "admin", "type": "UserIdCause"},
+        {"id": "chain-2", "type": "UpstreamCause", "job_run_number": "1", "direct_parents": [
+            {"id": "chain-1", "type": "UpstreamCause", "job_run_number": "1", "direct_parents": [
+                {"id": "admin", "type": "UserIdCause"},
+            ]},
+        ]},
     ]),
     ("p-decl-fail/b1", "result", "FAILURE"),
     ("p-decl-fail/b1", "project_name", "Shop"),
@@ -105,7 +108,9 @@ def run_of(case: str) -> dict[str, Any]:
     summary = json.loads((here / "job_summary.json").read_text("utf-8"))
     build = msgspec.json.decode((here / f"{name}_api.json").read_bytes(), type=Build)
     tree = here / f"{name}_wfapi_describe_full.json"
-    stages = msgspec.json.decode(tree.read_bytes(), type=StageTree) if tree.exists() else None
+    stages = None
+    if tree.exists():
+        stages = stage_tree(msgspec.json.decode(tree.read_bytes(), type=WfapiRun))
     full_name = summary["fullName"]
     job = JobInfo(full_name, 0, 0, multibranch=full_name.startswith("mb/"))
     upstream = MADE_BY if directory == "chain-3" else ()
@@ -127,8 +132,8 @@ def test_stages_of_a_recorded_run() -> None:
     assert [(stage["displayName"], stage["result"], len(stage["steps"])) for stage in stages] == [
         ("Build", "SUCCESS", 1),
         ("Test", "FAILURE", 2),
-        ("Deploy", "FAILURE", 0),
-        ("Notify", "FAILURE", 0),
+        ("Deploy", "NOT_BUILT", 0),
+        ("Notify", "NOT_BUILT", 0),
         ("Declarative: Post Actions", "SUCCESS", 1),
     ]
     assert stages[1]["displayDescription"] == "script returned exit code 1"

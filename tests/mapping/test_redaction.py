@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poller.mapping.redaction import RedactingStream, Redactor, known_values
-from tests.support.secrets import CAUGHT, HEX, TOKENS
+from tests.support.secrets import CAUGHT, HARMLESS_NAMES, HEX, SECRET_NAMES, TOKENS
 
 REDACTOR = Redactor()
 
@@ -43,6 +43,23 @@ LEFT = [
     "-----BEGIN CERTIFICATE-----\nMIIC\n-----END CERTIFICATE-----",  # public
     "$ make password-reset-page",
     "ghp_short npm_short",
+    "cache-key: linux-x64-3f2a",
+    "-Dsonar.projectKey=acme_app",
+    "password=$DB_PASSWORD token: ${GH_TOKEN}",
+    "password: null, secret=true",
+    "pass: 12, fail: 0",
+    "first_pass=12",
+    "KEYBOARD=qwerty PINNED_VERSION=1.2 AUTHOR=bob MONKEY=banana KEY_COUNT=3",
+    "TOKENIZER=bert SECRETS_NAMESPACE=payments GIT_CREDENTIALS_ID=github",
+    "auth: required",
+    "SSH_PUBLIC_KEY=ssh-ed25519-AAAA",
+    "GIT_COMMIT=9fceb02d0ae598e95dc970b74767f19372d61af8",
+    "uses: actions/checkout@v4",
+    "github.com/pkg/errors@v0.9.1",
+    "FROM registry.example.com/library/nginx@sha256:" + HEX * 4,
+    "Basic authentication is off",
+    "mysql -P 3306 -p",
+    "npm WARN deprecated key: value",
 ]
 
 
@@ -64,6 +81,39 @@ def test_a_secret_is_known_by_what_is_before_it(text: str, expected: str) -> Non
 def test_what_is_no_secret_stays(text: str) -> None:
     """A log full of stars helps nobody."""
     assert text == REDACTOR.text(text)
+
+
+@pytest.mark.parametrize("name", SECRET_NAMES)
+def test_names_of_secrets(name: str) -> None:
+    """By their parts, in any style; of a parameter and in a text alike."""
+    assert REDACTOR.is_secret_name(name)
+    assert REDACTOR.text(f"{name}=x1y2z3") == f"{name}=****"
+
+
+@pytest.mark.parametrize("name", HARMLESS_NAMES)
+def test_names_of_what_is_none(name: str) -> None:
+    """Words that only begin so, and what is said about a secret."""
+    assert not REDACTOR.is_secret_name(name)
+    assert REDACTOR.text(f"{name}=x1y2z3") == f"{name}=x1y2z3"
+
+
+def test_names_of_ones_own_are_hidden_in_texts_too() -> None:
+    """One list for both."""
+    assert (
+        Redactor(["*session*"]).text("MY_SESSION_ID=abc session: x")
+        == "MY_SESSION_ID=**** session: ****"
+    )
+
+
+def test_a_value_is_hidden_as_a_whole_word_that_looks_like_a_secret() -> None:
+    """A namespace or a version that a secret's parameter has is in half of all texts."""
+    values = known_values(
+        ["github", "payments-v2", "payments", "production", "12345678", "s3cr3tpw9"]
+    )
+    redactor = Redactor().with_values(values)
+    text = "https://github.com/payments/app payments-v2 production 12345678 xs3cr3tpw9 s3cr3tpw9!"
+    assert redactor.text(text) == text.replace(" s3cr3tpw9!", " ****!")
+    assert redactor.without_values.text(text) == text
 
 
 def test_every_rule_has_one_group() -> None:

@@ -13,13 +13,15 @@ from poller.config.rules import Rule, StageCondition
 from poller.jenkins.build import Build
 from poller.jenkins.stage import Stage, StageTree
 from poller.mapping.evidence import UpstreamBuild
-from poller.mapping.map_build import JobInfo, MappedRun
-from poller.mapping.rules import Skip, first_match, result_or_skip
+from poller.mapping.map_build import MappedRun
+from poller.mapping.names import JobInfo
+from poller.mapping.redaction import Redactor
+from poller.mapping.rules import Facts, Skip, early_skip, rules_of
 from poller.mapping.size_limit import limit_size
 from tests.support.git_build import JOB, SHA, build, causes, git, map_one, policy
 
-ROLLED_BACK = StageTree("7", stages=[Stage("6", "Rollback", "SUCCESS")])
-NO_TREE_FIELDS = ("user_id", "module_name", "project_name", "themes", "cfr_status", "artifacts")
+ROLLED_BACK = StageTree([Stage("6", "Rollback", "SUCCESS", "FINISHED")])
+NO_TREE_FIELDS = ("module_name", "project_name", "themes", "cfr_status", "artifacts")
 
 
 def mapped(*rules: Rule, one: Build | None = None, tree: StageTree | None = None) -> MappedRun:
@@ -42,10 +44,16 @@ def mapped(*rules: Rule, one: Build | None = None, tree: StageTree | None = None
         ({"cfr_status": False}, "cfr_status", False),
         ({"cfr_status": StageCondition(stage="Roll*", when="ran")}, "cfr_status", True),
         ({"cfr_status": StageCondition(stage="Roll*", when="failed")}, "cfr_status", False),
+        ({"branch_name": "{branch|'trunk'}"}, "branch_name", "trunk"),
+        ({"user_id": "release-bot"}, "user_id", "release-bot"),
+        ({"repo_url": "https://u:t@git/{job}.git"}, "repo_url", "https://git/team/app.git"),
+        ({"result": "SUCCESS"}, "result", "SUCCESS"),
+        ({"project_name": "token=abc"}, "project_name", "token=****"),
+        ({"job_run_params": {"TEAM": "a", "API_TOKEN": "x"}}, "job_run_params", [{"type": "StringParameterValue", "name": "TEAM", "value": "a"}]),
         ({"results": {"UNSTABLE": "SUCCESS"}}, "result", "SUCCESS"),
         ({"results": {"SUCCESS": "skip"}}, "result", "FAILURE"),
     ],
-)
+)  # fmt: skip
 def test_of_the_first_rule_that_matches(keys: dict[str, Any], field: str, value: Any) -> None:
     """Its keys, and what says so; of later rules nothing."""
     rules = (
@@ -80,8 +88,9 @@ def test_without_a_rule() -> None:
 def test_skipped(rule: Rule, reason: str | None) -> None:
     """With the rule as the reason; known from the build's own answer alone."""
     done = map_one(build(), rules=(rule,))
-    early = result_or_skip(first_match((rule,), JOB.full_name), build(), policy().results)
-    assert early == (("SUCCESS", "result SUCCESS") if reason is None else Skip(reason))
+    facts = Facts(JOB.full_name, build(), Redactor())
+    early = early_skip(rules_of((rule,), JOB.full_name), facts, policy().results)
+    assert early == (None if reason is None else Skip(reason))
     assert isinstance(done, MappedRun) if reason is None else done == early
 
 

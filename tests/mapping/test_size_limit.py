@@ -10,8 +10,9 @@ import pytest
 from poller.config.rules import Rule
 from poller.config.servers import SeiConfig
 from poller.jenkins.build import Action, ArchivedFile, Build, Change, ChangeSet
-from poller.jenkins.stage import FlowNode, Stage, StageTree
-from poller.mapping.map_build import JobInfo, MappedRun
+from poller.jenkins.stage import Stage, StageTree, Step
+from poller.mapping.map_build import MappedRun
+from poller.mapping.names import JobInfo
 from poller.mapping.payload import JobRun
 from poller.mapping.size_limit import characters, limit_size
 from tests.support.git_build import SHA, git, map_one
@@ -24,11 +25,8 @@ def run_of(
     build: Build, stages: int = 0, full_name: str = "app", rule: Rule | None = None
 ) -> MappedRun:
     """A build of 90 long steps a stage, mapped."""
-    steps = [FlowNode(str(n), "Shell Script", "SUCCESS", "x" * 1000 + str(n)) for n in range(90)]
-    tree = StageTree(
-        "7",
-        stages=[Stage(str(n), "é" * 200, "SUCCESS", stageFlowNodes=steps) for n in range(stages)],
-    )
+    steps = [Step(str(n), "Shell Script", description="x" * 1000 + str(n)) for n in range(90)]
+    tree = StageTree([Stage(str(n), "é" * 200, steps=steps) for n in range(stages)])
     job = JobInfo(full_name, 0, 0, multibranch=False)
     done = map_one(build, tree if stages else None, job=job, rules=(rule,) if rule else ())
     assert isinstance(done, MappedRun)

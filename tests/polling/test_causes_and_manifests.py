@@ -4,7 +4,7 @@ run back for ever."""
 from __future__ import annotations
 
 import json
-import sqlite3
+from typing import Any
 
 import pytest
 
@@ -18,13 +18,6 @@ MANIFEST = {
 }  # fmt: skip
 
 
-def retry_now(site: Site, failures: int) -> None:
-    """As if the job had failed so often, and its time had come."""
-    with sqlite3.connect(site.ledger) as conn:
-        conn.execute("update job set retry_at = 0, failures = ?", (failures,))
-    conn.close()
-
-
 def test_the_chain_of_a_run(site: Site) -> None:
     """Up to the user who began it; what two builds have above them is asked for once."""
     top = site.jenkins.job("top").build(user="ada")
@@ -33,14 +26,32 @@ def test_the_chain_of_a_run(site: Site) -> None:
     site.jenkins.job("other").build(upstream=middle)
     assert site.run("once").returncode == 0
     runs = {run["job_full_name"]: run for run in site.sei.received}
-    assert runs["down"]["trigger_chain"] == [
-        {"id": "team/middle", "type": "UpstreamCause"},
-        {"id": "top", "type": "UpstreamCause"},
-        {"id": "ada", "type": "UserIdCause"},
-    ]
+    above: dict[str, Any] = {"id": "ada", "type": "UserIdCause"}
+    for job in ("top", "team/middle"):
+        above = {
+            "id": job,
+            "type": "UpstreamCause",
+            "job_run_number": "1",
+            "direct_parents": [above],
+        }
+    assert runs["down"]["trigger_chain"] == [above]
     assert [run["user_id"] for run in runs.values()] == ["ada"] * 4
     asked = [r for r in site.jenkins.requests if r.path.endswith("/1/api/json")]
     assert len(asked) == 2
+
+
+def test_the_number_of_an_upstream_build_is_the_one_sent(site: Site) -> None:
+    """Of a job that was created anew, the number goes on."""
+    for _ in range(3):
+        site.jenkins.job("up").build()
+    assert site.run("once").returncode == 0
+    site.jenkins.remove("up")
+    site.jenkins.job("down").build(upstream=site.jenkins.job("up").build(user="ada"))
+    assert site.run("once").returncode == 0
+    site.jenkins.job("later").build(upstream=site.jenkins.jobs["up"].build())
+    assert site.run("once").returncode == 0
+    (link,) = next(r for r in site.sei.received if r["job_full_name"] == "later")["trigger_chain"]
+    assert (link["id"], link["job_run_number"]) == ("up", "5")
 
 
 def test_an_artifact_manifest(site: Site) -> None:
@@ -94,8 +105,7 @@ def test_an_outage_holds_a_run_back_for_a_while(site: Site, path: str) -> None:
     assert "down #1" in result.stdout
     assert [run["job_full_name"] for run in site.sei.received] == ["up"]
     site.jenkins.clear_faults()
-    retry_now(site, 1)
-    assert site.run("once").returncode == 0
+    site.look_again()
     assert (site.sei.received[1]["user_id"], len(site.sei.received[1]["artifacts"])) == ("ada", 1)
 
 
@@ -107,8 +117,9 @@ def test_an_outage_without_end_does_not(site: Site, path: str) -> None:
     down.archive("sei-artifacts.json", json.dumps(MANIFEST).encode())
     site.jenkins.fail(path, status=503)
     assert site.run("once").returncode == 75
-    retry_now(site, 4)
-    assert site.run("once").returncode == 0
+    site.look_again(3)
+    assert len(site.sei.received) == 1
+    site.look_again()
     assert [run["job_full_name"] for run in site.sei.received] == ["up", "down"]
     told = site.read("status")["controllers"][0]["incomplete"]
     assert told["count"] == 1

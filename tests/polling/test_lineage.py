@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from poller.core.build_key import BuildKey
 from poller.ledger.records import JobProgress, JobState, KnownBuild, Predecessor
-from poller.polling.lineage import continued, is_recreated, start_generation, unsettled
+from poller.polling.lineage import continued, is_another, start_generation, unsettled
 
 
 def at(number: int, timestamp: int = 0, queue_id: int = 0) -> BuildKey:
@@ -39,37 +39,32 @@ NEW = JobState("web")
         (BuildKey(1, 10, 7), BuildKey(1, 10, 0), True),
         (BuildKey(1, 10, 7), BuildKey(1, 0, 7), True),
         (BuildKey(1, 10, 7), BuildKey(1, 11, 7), False),
-        (BuildKey(1, 10, 7), BuildKey(1, 10, 8), False),
+        (BuildKey(1, 10, 7), BuildKey(1, 10, 8), True),
         (BuildKey(1, 10, 7), BuildKey(2, 10, 7), False),
     ],
 )
-def test_a_build_is_told_by_number_start_and_queue_id(
-    one: BuildKey, other: BuildKey, same: bool
-) -> None:
-    """What is not known proves nothing."""
+def test_a_build_is_told_by_number_and_start(one: BuildKey, other: BuildKey, same: bool) -> None:
+    """What is not known proves nothing; a pipeline that resumes gets another queue id."""
     assert same is one.is_same(other)
 
 
 @pytest.mark.parametrize(
-    ("next_build_number", "cls", "shown", "another"),
+    ("shown", "another"),
     [
-        (6, "Pipeline", started(5, 4), False),
-        (9, "Pipeline", started(8, 7, 6, 5), False),
-        (3, "Pipeline", {}, True),
-        (6, "Freestyle", started(5), True),
-        (6, "", started(5), False),
-        (9, "Pipeline", started(8, 7, 6), False),
-        (9, "Pipeline", {5: at(5, 777)}, True),
-        (9, "Pipeline", {4: at(4, 777)}, True),
-        (9, "Pipeline", {4: BuildKey(4, 0)}, False),
+        (started(5, 4), False),
+        (started(8, 7, 6, 5), False),
+        ({}, False),
+        (started(8, 7, 6), False),
+        ({5: at(5, 777)}, True),
+        ({4: at(4, 777)}, True),
+        ({4: at(4, queue_id=777)}, False),
+        ({4: BuildKey(4, 0)}, False),
     ],
 )
-def test_another_job_under_the_same_name(
-    next_build_number: int, cls: str, shown: dict[int, BuildKey], another: bool
-) -> None:
-    """The counter went back, the class changed, or a known number is another build."""
+def test_another_job_under_the_same_name(shown: dict[int, BuildKey], another: bool) -> None:
+    """A known number has another start; what is not there proves nothing."""
     rows = [known(4, settled=False), known(5)]
-    assert another is is_recreated(JOB, next_build_number, cls, shown, rows)
+    assert another is is_another(JOB, shown, rows)
 
 
 def test_a_job_created_anew_begins_at_nothing_and_goes_on_counting() -> None:

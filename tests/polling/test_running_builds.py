@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 
 import pytest
@@ -48,7 +49,7 @@ def test_a_build_is_asked_for_once(site: Site, kind: str) -> None:
     build = job.start()
     assert asked(site) == []
     assert books(site) == (1, 0, {})
-    with sqlite3.connect(site.ledger) as ledger:
+    with contextlib.closing(sqlite3.connect(site.ledger)) as ledger:
         rows = ledger.execute("select number, timestamp, queue_id from build order by number")
         assert (2, build.timestamp, build.queue_id) == rows.fetchall()[-1]
     assert asked(site) == []
@@ -89,6 +90,8 @@ def test_one_that_vanishes_is_gone_and_no_gap(site: Site) -> None:
     asked(site)
     restart(site.jenkins)
     site.run("once")
+    assert books(site) == (1, 0, {})
+    site.look_again(4)
     assert books(site) == (0, 0, {"gone": 1})
     job.build()
     assert asked(site) == ["/job/app/api/json"]
@@ -190,8 +193,8 @@ def test_a_job_has_news_when_one_ended(
     item = Item("Team/App", "Pipeline", next_build_number)
     now = {("team/app", number): BuildKey(number, 10, queue) for number, queue in running.items()}
     mark = JobProgress(5, 6, frozenset(in_flight))
-    assert needs_collecting(item, mark, now) is news
-    assert needs_collecting(item, mark, None) is (next_build_number != 6 or bool(in_flight))
+    assert needs_collecting(item, mark, now, 0) is news
+    assert needs_collecting(item, mark, None, 0) is (next_build_number != 6 or bool(in_flight))
     noted = {start.number for start in started_builds(item, mark, now, 0)}
     assert noted <= {number for number, queue in running.items() if queue} - in_flight
     if not news:

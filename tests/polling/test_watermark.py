@@ -6,14 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poller.core.build_key import BuildKey
-from poller.ledger.builds import watermark
 from poller.ledger.records import JobProgress
+from poller.ledger.watermark import watermark
 from poller.polling.watermark import (
+    OUTSIDE,
     count_to_ask,
     covered_number,
     due_numbers,
     gaps,
-    gone_numbers,
     reaches_back,
 )
 
@@ -78,14 +78,23 @@ def test_each_build_is_collected_once_in_whatever_order_they_finish(
     assert list(range(1, 13)) == sorted(follow(steps, asked))
 
 
-def test_only_builds_since_the_beginning_are_due() -> None:
-    """What started before `since` is not ours; what Jenkins loaded broken is looked at again."""
-    mark = JobProgress(examined=2)
-    assert due_numbers(mark, starts({1: 10, 2: 20, 3: 30, 4: 40, 5: 0, 6: 60}), since=40) == [
-        4,
-        5,
-        6,
-    ]
+def test_due_from_the_first_one_since_the_beginning() -> None:
+    """By number: one start among them may be wrong, in either direction."""
+    day = 86_400_000
+    since = 1_700_000_000_000
+    mark = JobProgress()
+    builds = {n: since + (n - 4) * day for n in range(1, 9)}
+    assert due_numbers(mark, starts(builds), since) == [4, 5, 6, 7, 8]
+    for odd in (since - 90 * day, 0, 5000, since + 999 * day):
+        assert due_numbers(mark, starts({**builds, 6: odd}), since) == [4, 5, 6, 7, 8]
+    assert due_numbers(mark, starts({**builds, 3: 0}), since) == [3, 4, 5, 6, 7, 8]
+    assert due_numbers(mark, starts({1: since - 1}), since) == []
+
+
+def test_each_new_build_of_a_job_that_is_known_is_due() -> None:
+    """Whatever its start says."""
+    mark = JobProgress(examined=2, next_build_number=3)
+    assert due_numbers(mark, starts({2: 20, 3: 0, 4: 1, 5: 50}), None) == [3, 4, 5]
 
 
 def test_a_build_in_flight_is_due_although_examined() -> None:
@@ -104,18 +113,18 @@ def test_asks_as_far_back_as_the_oldest_in_flight_and_the_newest_known() -> None
 
 
 def test_an_answer_reaches_back_when_it_is_short_or_touches_what_is_known() -> None:
-    """A full page whose oldest build is new and recent says nothing about the ones before."""
+    """A full page whose oldest build is new says nothing about the ones before; nor does one start
+    before the beginning."""
+    since = 1_700_000_000_000
     mark = JobProgress(examined=10)
-    assert reaches_back(starts({11: 1, 12: 2}), mark, 0, asked=5)
-    assert reaches_back(starts({11: 1, 12: 2}), mark, 0, asked=2)
-    assert not reaches_back(starts({12: 1, 13: 2}), mark, 0, asked=2)
-    assert reaches_back(starts({12: 1, 13: 2}), mark, 2, asked=2)
-
-
-def test_only_what_the_answer_covers_can_be_gone() -> None:
-    """A build before the oldest one asked for may still be there."""
-    mark = JobProgress(in_flight=frozenset({2, 8, 9}))
-    assert gone_numbers(mark, {7, 9, 10}, lowest=7) == [8]
+    assert reaches_back(starts({11: 1, 12: 2}), mark, None, asked=5)
+    assert reaches_back(starts({11: 1, 12: 2}), mark, None, asked=2)
+    assert not reaches_back(starts({12: 1, 13: 2}), mark, None, asked=2)
+    old = {n: since - 100 + n for n in range(20, 20 + OUTSIDE)}
+    page = {**old, 40: since + 5}
+    assert reaches_back(starts(page), JobProgress(), since, asked=len(page))
+    assert not reaches_back(starts({**page, 21: since}), JobProgress(), since, asked=len(page))
+    assert not reaches_back(starts({20: since - 1, 40: since}), JobProgress(), since, asked=2)
 
 
 def test_numbers_without_a_build_are_counted() -> None:
@@ -125,11 +134,9 @@ def test_numbers_without_a_build_are_counted() -> None:
     assert gaps(0, 3, {1, 2, 3}) == 0
 
 
-def test_an_answer_covers_what_was_counted_before_it_was_asked() -> None:
-    """And what began since; of a job created anew in between, only what it shows."""
+def test_an_answer_of_another_job_covers_what_it_shows() -> None:
+    """The counter was asked before, and may be of the job before."""
     mark = JobProgress(5, 6)
-    assert covered_number(8, mark, {6, 7, 8, 9}, another=False) == 9
-    assert covered_number(8, mark, {6}, another=False) == 7
-    assert covered_number(8, mark, {1, 2}, another=True) == 2
-    assert covered_number(3, mark, {1}, another=True) == 2
-    assert covered_number(1, mark, (), another=True) == 0
+    assert covered_number(8, mark, {1, 2}) == 2
+    assert covered_number(3, mark, {1}) == 2
+    assert covered_number(1, mark, ()) == 0

@@ -33,7 +33,7 @@ def elsewhen(tmp_path: Path) -> Iterator[tuple[Site, Preload, SystemdSocket]]:
         systemd = SystemdSocket(str(site.directory / "notify"))
         site.environ.update(preload.environ)
         site.environ["NOTIFY_SOCKET"] = str(site.directory / "notify")
-        site.environ["WATCHDOG_USEC"] = "2000000"
+        site.environ["WATCHDOG_USEC"] = "800000"
         yield site, preload, systemd
         systemd.close()
 

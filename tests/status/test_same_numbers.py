@@ -23,7 +23,8 @@ from poller.core.build_key import BuildKey
 from poller.core.times import iso
 from poller.http.breaker import Breaker, BreakerState
 from poller.ledger import Ledger
-from poller.ledger.records import Batch, BuildRow, JobState
+from poller.ledger.controllers import AnsweredPoll
+from poller.ledger.records import Batch, BuildRow, Incomplete, JobState
 from poller.polling.cycle import PollResult
 from poller.status.html import lasted
 from poller.status.metrics import Metrics
@@ -72,7 +73,7 @@ def builds(job: int, now: int) -> list[BuildRow]:
 
     return [
         done(1, execution=b"{}"),
-        done(2, execution=b"{}", incomplete=("no console log",)),
+        done(2, execution=b"{}", incomplete=Incomplete(("log",), ("no console log",))),
         done(3, no_execution="no stage tree"),
         done(4, no_execution="no stage"),
         BuildRow(start(5), 5, "ABORTED", "skipped", "excluded"),
@@ -100,7 +101,7 @@ def polls(ledger: Ledger, now: int) -> None:
         ("away", now - HOUR, "away: HTTP 502"), ("former", now - HOUR, None),
     ):  # fmt: skip
         row = ledger.controllers.get(name, 0)
-        ledger.controllers.polled(row.id, success, depth=1, jobs=10 + row.id, error=None)
+        ledger.controllers.polled(row.id, success, AnsweredPoll(1, 10 + row.id, None, success))
         if error is not None:
             ledger.controllers.poll_failed(row.id, now - 2_000, error)
 
@@ -265,8 +266,8 @@ def test_a_snapshot_walks_over_no_builds(tmp_path: Path) -> None:
             for statement in said
             for *_, step in ledger.file.conn.execute(f"explain query plan {statement}")
         ]
-    assert len(said) == 7
-    few = {"tally", "t", "c", "controller", "breaker", "sink"}
+    assert len(said) == 8
+    few = {"tally", "t", "c", "controller", "breaker", "sink", "s"}
     assert {step.split()[1] for step in steps if step.startswith("SCAN")} <= few, steps
 
 

@@ -1,5 +1,6 @@
 """The real command in a process of its own, without its start: a fork of one that has imported all
-of the program. It has its own arguments, environment and output; only its imports are done before."""
+of the program. It has its own arguments, environment and output; only its imports, and what it makes
+of the commands' signatures, are done before."""
 
 from __future__ import annotations
 
@@ -20,6 +21,9 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self, TextIO
+
+import typer
+from sqlite_utils.plugins import ensure_plugins_loaded
 
 
 class Command:
@@ -178,11 +182,14 @@ if __name__ == "__main__":
 
     for module in pkgutil.walk_packages(poller.__path__, "poller."):
         importlib.import_module(module.name)
+    # Reading all signatures costs as much again as `status` does.
+    command = typer.main.get_command(poller.__main__.app)
+    ensure_plugins_loaded()  # of sqlite-utils, which has none here but looks for them
     gc.freeze()  # what is shared with the forks stays shared
     _serve(socket.socket(fileno=int(sys.argv[1])))
     code = os.EX_OK
     try:
-        poller.__main__.main()
+        poller.__main__.main(command)
     except SystemExit as end:
         code = int(end.code or 0)
     finally:

@@ -10,10 +10,11 @@ from poller.config.servers import DEFAULT_RESULTS
 from poller.jenkins.build import Action, Build
 from poller.jenkins.stage import StageTree
 from poller.mapping.evidence import EnrichedBuild, UpstreamBuild
-from poller.mapping.map_build import JobInfo, MappedRun, MappingConfig, SeiInstance, map_build
+from poller.mapping.map_build import MappedRun, MappingConfig, map_build
+from poller.mapping.names import JobInfo, SeiInstance
 from poller.mapping.params import redactor_of
 from poller.mapping.redaction import Redactor
-from poller.mapping.rules import Skip, first_match
+from poller.mapping.rules import Skip, rules_of
 
 IDENTITY = SeiInstance("main", str(uuid.UUID(int=1)), "https://ci.example.com/")
 JOB = JobInfo("team/app", 0, 0, multibranch=False)
@@ -56,7 +57,7 @@ def map_one(
 ) -> MappedRun | Skip:
     """The build mapped with the defaults but for these ``changes``."""
     config = policy(**changes)
-    job = dataclasses.replace(job, rule=first_match(config.rules, job.full_name))
+    job = dataclasses.replace(job, rules=rules_of(config.rules, job.full_name))
     enriched = EnrichedBuild(one, redactor_of(one, config.redactor), tree, upstream)
     return map_build(instance, job, enriched, config)
 

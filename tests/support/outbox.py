@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from poller.core.build_key import BuildKey
 from poller.ledger import Ledger
-from poller.ledger.delivery_queue import QueuedDelivery
+from poller.ledger.deliveries.queue import QueuedDelivery
 from poller.ledger.records import Batch, BuildRow, JobState
 
 

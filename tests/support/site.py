@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import socket
+import sqlite3
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -109,6 +110,15 @@ class Site:
         assert TOKEN not in out + err
         assert KEY not in out + err
         return subprocess.CompletedProcess(arguments, process.wait(), out, err)
+
+    def look_again(self, times: int = 1) -> None:
+        """Poll so many times; whatever waits is due each time."""
+        for _ in range(times):
+            with sqlite3.connect(self.ledger) as conn:
+                conn.execute("update pending set retry_at = 0")
+                conn.execute("update job set retry_at = 0")
+            conn.close()
+            self.run("once")
 
     def read(self, *arguments: str) -> Any:
         """What the command says with ``--json``."""

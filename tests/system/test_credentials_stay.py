@@ -23,9 +23,11 @@ from poller.config.load import load
 from poller.core.errors import ConfigError, RemoteError
 from poller.core.urls import goes_in_clear, is_loopback
 from poller.http.client import Connection
+from poller.jenkins.build_pages import newest_builds, one_build
 from poller.jenkins.client import JenkinsClient
 from poller.jenkins.discovery import ItemTree, walk
 from poller.jenkins.paths import is_name
+from poller.polling.extras.stage_trees import SOURCES
 from tests.support.simulated_iacm_site import Place
 from tests.support.site import GUID, TOKEN, Site
 from tests.support.tls_and_proxy import Wire, nothing, proxy, to
@@ -75,9 +77,9 @@ def test_no_name_leads_anywhere_else() -> None:
 
         async def ask(name: str) -> None:
             for asked in (
-                api.builds(name, 1),
-                api.build(name, 7),
-                api.stage_tree(name, 7),
+                newest_builds(api, name, 1),
+                one_build(api, name, 7),
+                *(source(api).trees("stages", name, [7], []) for source in SOURCES),
                 api.archived_file(name, 7, "sei-artifacts.json"),
             ):
                 with contextlib.suppress(RemoteError):
@@ -88,7 +90,7 @@ def test_no_name_leads_anywhere_else() -> None:
         def play(name: str) -> None:
             heads.clear()
             runner.run(ask(name))
-            assert len(heads) == (4 if is_name(name) else 0)
+            assert len(heads) == (6 if is_name(name) else 0)
             for head in heads:
                 line, *headers = head.decode("ascii").split("\r\n")
                 path = re.fullmatch(r"GET (/[!-~]*) HTTP/1\.1", line)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
@@ -11,6 +12,7 @@ from random import Random
 
 import pytest
 
+from poller.config.settings import Settings
 from poller.core.errors import RemoteError
 from poller.demo.jenkins.items import Jenkins
 from poller.demo.sei import Sei
@@ -101,6 +103,10 @@ class Paced(Hasty):
     rate = 200
     config = CONFIG.replace("request_rate = 10000", f"request_rate = {rate}")
 
+    def settings(self, given: Settings) -> Settings:
+        """In no hurry: here nobody is silent."""
+        return given
+
 
 def test_after_three_days_without_sei_the_oldest_goes_first(stage: Stage, tmp_path: Path) -> None:
     """All that was built meanwhile is kept, and sent at the rate that the config allows."""
@@ -139,7 +145,7 @@ def test_after_three_days_without_sei_the_oldest_goes_first(stage: Stage, tmp_pa
 
 def collected(directory: Path) -> list[tuple[str, int]]:
     """The job and number of each collected build, from the ledger."""
-    with sqlite3.connect(directory / "ledger.db") as ledger:
+    with contextlib.closing(sqlite3.connect(directory / "ledger.db")) as ledger:
         rows = ledger.execute("select job, number from job_runs where state = 'collected'")
         return [(str(job), int(number)) for job, number in rows]
 

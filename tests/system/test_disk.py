@@ -221,7 +221,10 @@ def test_a_ledger_that_is_replaced_is_not_written_to(site: Site) -> None:
     site.jenkins.job("app").build()
     site.run("once")
     copy = site.directory / "copy.db"
-    with sqlite3.connect(site.ledger) as ledger, sqlite3.connect(copy) as backup:
+    with (
+        contextlib.closing(sqlite3.connect(site.ledger)) as ledger,
+        contextlib.closing(sqlite3.connect(copy)) as backup,
+    ):
         ledger.backup(backup)
     with site.start("run") as process:
         site.jenkins.job("app").build()

@@ -314,15 +314,16 @@ def test_while_runs_are_rejected(nest: Nest) -> None:
 
 
 def _pages(nest: Nest, service: Command) -> list[str]:
-    """Every page that is linked to, once there is something rejected."""
+    """Every page that is linked to, once all is rejected."""
     base = f"http://127.0.0.1:{nest.port}"
     seen: dict[str, str] = {}
     deadline = time.monotonic() + 30
     with httpx.Client(base_url=base) as http:
         while True:
             with contextlib.suppress(httpx.TransportError):
-                if 'outcome="rejected",sink="iacm"} 1.0' in (found := http.get("/metrics").text):
-                    seen["/metrics"] = found
+                seen["/metrics"] = http.get("/metrics").text
+                rejected = ('rejected",sink="iacm"} 1.0', 'rejected",sink="sei"} 2.0')
+                if all(count in seen["/metrics"] for count in rejected):
                     break
             assert time.monotonic() < deadline
             assert service.poll() is None

@@ -48,7 +48,7 @@ async def check(settings: Settings, environ: Mapping[str, str], now: int) -> lis
         results += await _caught(iacm.harness(settings.harness, settings.rules, environ, now))
     if len(jobs) == len(settings.controllers):
         names = {name for some in jobs.values() for name in some}
-        results += rules.rules([rule.match for rule in settings.rules], names)
+        results += rules.rules(settings.rules, names)
         results += rules.extracts([extract.match for extract in settings.extract], names)
     return results
 

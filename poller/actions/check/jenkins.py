@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterable, Mapping
+from urllib.parse import urlsplit
 
 from poller.actions.check.finding import (
     UNAVAILABLE,
@@ -21,12 +22,17 @@ from poller.actions.login import whoami
 from poller.config.secrets import read_secret
 from poller.config.servers import ControllerConfig
 from poller.context import connection_to
-from poller.core.errors import BadAnswer, NotFound, RemoteError, Unauthorized
+from poller.core.errors import BadAnswer, RemoteError, Unauthorized
 from poller.core.known_secrets import mask
 from poller.core.patterns import Globs, matches
+from poller.core.urls import is_loopback
+from poller.jenkins.build_pages import newest_builds
 from poller.jenkins.client import JenkinsClient
 from poller.jenkins.discovery import PIPELINE_JOB, ItemTree, fetch_items
 from poller.jenkins.request_limiter import RequestLimiter
+from poller.jenkins.stage import StageTree
+from poller.jenkins.stages.graph_view import GraphView
+from poller.polling.extras.stage_trees import AUTO, TRIED, StageTrees
 
 MOST_UNREAD = 5
 REFUSED = "make an API token for that user in Jenkins (user menu, Security) and put it there"
@@ -57,8 +63,9 @@ async def controller(
                 globs = Globs(settings.include, settings.exclude)
                 watched = jobs[settings.name] = [name for name in tree.items if globs.selects(name)]
                 results += _jobs(settings, tree, len(watched))
+                results += await _root_url(client, settings)
                 results.append(await _running(client))
-                results.append(await _stages(client, tree, watched))
+                results.append(await _stages(client, settings.stages, tree, watched))
         except RemoteError as error:
             code = WRONG if isinstance(error, BadAnswer) else UNAVAILABLE
             results.append(wrong(where, _message(where, error), error.hint, code))
@@ -128,6 +135,29 @@ def _jobs(settings: ControllerConfig, tree: ItemTree, selected: int) -> list[Che
     return results
 
 
+async def _root_url(client: JenkinsClient, settings: ControllerConfig) -> list[CheckResult]:
+    """Whether Jenkins believes in another address than SEI's users are given."""
+    answer = await client.items("", "url")
+    own = answer.get("url") if isinstance(answer, dict) else None
+    public = settings.effective_instance_url
+    if not isinstance(own, str) or own.rstrip("/") == public.rstrip("/"):
+        return []
+    saw = f"Jenkins calls itself {mask(own)[:200]}"
+    if settings.instance_url is not None:
+        return [ok(client.where, f"{saw}; addresses begin with instance_url")]
+    if _of_this_machine(own) and not _of_this_machine(public):
+        cure = "set instance_url to what SEI's users can open, or Jenkins URL in Jenkins"
+        return [warning(client.where, f"{saw}, and so does web_url", cure)]
+    return [ok(client.where, f"{saw}; web_url begins with that")]
+
+
+def _of_this_machine(url: str) -> bool:
+    try:
+        return is_loopback(urlsplit(url).hostname or "")
+    except ValueError:
+        return False
+
+
 async def _running(client: JenkinsClient) -> CheckResult:
     try:
         await client.running()
@@ -137,24 +167,42 @@ async def _running(client: JenkinsClient) -> CheckResult:
     return ok(client.where, "sees which builds run")
 
 
-async def _stages(client: JenkinsClient, tree: ItemTree, watched: Iterable[str]) -> CheckResult:
-    """Ask for one stage tree of a pipeline that has builds, to see that wfapi is there."""
+async def _stages(
+    client: JenkinsClient, setting: str, tree: ItemTree, watched: Iterable[str]
+) -> CheckResult:
+    """Ask for one stage tree of a pipeline that has builds, to see which plugin gives it."""
+    where, trees = client.where, StageTrees(client, setting)
     for name in watched:
         item = tree.items[name]
+        if not trees.sources:
+            return ok(where, "stages are not asked for: stages = none")
         if item.cls != PIPELINE_JOB or item.next_build_number <= 1:
             continue
         try:
-            builds = await client.builds(name, 1)
-            if not builds:
-                continue
-            await client.stage_tree(name, builds[0].number)
-        except NotFound:
-            cure = "install the plugin Pipeline: REST API (pipeline-rest-api); runs have no stages"
-            return warning(client.where, "no stage trees (wfapi)", cure)
+            builds = (await newest_builds(client, name, TRIED)).builds
+            build = next((build for build in builds if build.completed), None)
+            found = (
+                {}
+                if build is None
+                else await trees.of(name, [build], [one.number for one in builds])
+            )
         except RemoteError as error:
-            return wrong(client.where, _message(client.where, error), error.hint)
-        return ok(client.where, "stage trees (wfapi)")
-    return ok(client.where, "no pipeline with builds: stage trees (wfapi) not tried")
+            return wrong(where, _message(where, error), error.hint)
+        for one in found.values():
+            if isinstance(one, RemoteError):
+                return wrong(where, _message(where, one), one.hint)
+            if isinstance(one, StageTree):
+                return ok(where, f"stage trees ({one.source})")
+            return _no_stages(where, setting, trees, one)
+    return ok(where, "no pipeline with a completed build: stage trees not tried")
+
+
+def _no_stages(where: str, setting: str, trees: StageTrees, why: str) -> CheckResult:
+    """A setting that names a plugin is a promise; ``auto`` takes what is there."""
+    saw = f"no stage trees ({why.removeprefix('stages: ')})"
+    if setting == AUTO:
+        return warning(where, saw, f"install the plugin {GraphView.plugin}; runs have no stages")
+    return wrong(where, saw, f"install the plugin {trees.sources[0].plugin}, or stages = {AUTO}")
 
 
 def _message(where: str, error: RemoteError) -> str:

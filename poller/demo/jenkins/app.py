@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qs, unquote
 
 from poller.demo.faults import Answer, Receive, Request, Scope, Send, request_of, send_answer
+from poller.demo.jenkins import blue_ocean, graph_view
 from poller.demo.jenkins.build_exports import Asked
 from poller.demo.jenkins.builds import Build
 from poller.demo.jenkins.consoles import progressive, whole
@@ -33,7 +34,7 @@ from poller.demo.jenkins.error_pages import (
 from poller.demo.jenkins.executors import PLAIN, computer_set
 from poller.demo.jenkins.item_exports import ALIASES, plain_tree
 from poller.demo.jenkins.tree_query import Tree, parse, select
-from poller.demo.jenkins.wfapi import RUNS, describe, node, runs
+from poller.demo.jenkins.wfapi import DESCRIBES_FULL, RUNS, describe, node, runs
 
 if TYPE_CHECKING:
     from poller.demo.jenkins.items import Item, Jenkins, Job
@@ -123,6 +124,9 @@ class App:
             return dataclasses.replace(page, headers={**page.headers, **identity})
         if user == ANONYMOUS:
             return login_page(request, self.jenkins.version)
+        if segments[:2] == ["blue", "rest"] and "blue-ocean" in self.jenkins.plugins:
+            told = blue_ocean.answer(self.jenkins, segments[2:], params)
+            return not_found() if told is None else _plugin_json(told)
         if segments == ["computer", "api", "json"]:
             if not self.jenkins.can_see_computer:
                 return access_denied(user, "Overall/Read", self.jenkins.version)
@@ -159,24 +163,30 @@ class App:
 
     def _of(self, target: Target, params: dict[str, str], asked: Asked) -> Answer:
         now, full = self.jenkins.clock(), params.get("fullStages") == "true"
+        pipeline, plugins = _is_pipeline(target.item), self.jenkins.plugins
+        wfapi, graph = plugins.get("wfapi", 0) if pipeline else 0, plugins.get("graph-view", 0)
         match target.build, target.rest:
             case _, ("api", "json"):
                 return self._exported(target, params, asked)
             case _, ():
                 return error_page(target.echo, self.jenkins.version)
-            case None, ("wfapi", "runs") if _is_pipeline(target.item):
+            case None, ("wfapi", "runs") if wfapi:
                 job = cast("Job", target.item)
                 self.jenkins.flow_graphs_loaded += min(RUNS, len(job.builds))
-                return _wfapi(runs(job, now, full=full))
-            case Build() as build, ("wfapi", "describe") if _is_pipeline(target.item):
+                return _plugin_json(runs(job, now, full=full))
+            case Build() as build, ("wfapi", "describe") if wfapi:
                 self.jenkins.flow_graphs_loaded += 1
-                return _wfapi(describe(build, now, full=full))
-            case Build() as build, ("execution", "node", node_id, "wfapi", "describe") if (
-                _is_pipeline(target.item)
-            ):
+                full = full and wfapi >= DESCRIBES_FULL
+                return _plugin_json(describe(build, now, full=full))
+            case Build() as build, ("execution", "node", node_id, "wfapi", "describe") if wfapi:
                 self.jenkins.flow_graphs_loaded += 1
                 found = node(build, now, node_id)
-                return not_found() if found is None else _wfapi(found)
+                return not_found() if found is None else _plugin_json(found)
+            case Build() as build, (path, "tree" | "allSteps" as what) if (
+                graph and pipeline and path == graph_view.place(graph)
+            ):
+                told = graph_view.tree if what == "tree" else graph_view.all_steps
+                return _plugin_json(told(build, now, graph))
             case Build() as build, ("logText", "progressiveText"):
                 return self._log(build, params.get("start", "0"))
             case Build() as build, ("artifact", *path):
@@ -252,8 +262,8 @@ def _json(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _wfapi(value: Any) -> Answer:
-    """wfapi's answers carry no ``X-Jenkins``, and are never compressed."""
+def _plugin_json(value: Any) -> Answer:
+    """Such answers carry no ``X-Jenkins``, and are never compressed."""
     return Answer(200, _json(value), JETTY | {"Content-Type": JSON})
 
 

@@ -169,6 +169,9 @@ class Jenkins(Faulty):
         self.identity: str | None = "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA"
         self.builds_loaded = 0
         self.flow_graphs_loaded = 0
+        self.plugins = {"wfapi": 238}
+        """Those that tell of stages, with their versions: ``wfapi`` (221: 2.21), ``graph-view``
+        and ``blue-ocean``. Whoever changes them starts Jenkins anew: another ``session``."""
         self.running: dict[Build, None] = {}
         self.top = Folder("", None, "hudson.model.Hudson", HUDSON)
         self.jobs: dict[str, Job] = {}

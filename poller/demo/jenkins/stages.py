@@ -1,4 +1,4 @@
-"""The stage trees of simulated pipelines, and how wfapi tells of them."""
+"""The stage trees of simulated pipelines."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-STATUS = {"FAILURE": "FAILED", "NOT_BUILT": "NOT_EXECUTED"}
-"""wfapi's words for core's results, where they differ."""
-
-STEPS_PER_STAGE = 100
-"""wfapi shows the first 100 steps of a stage."""
+QUEUED_MS = 2
+"""A pipeline's start is some milliseconds after core's."""
 
 OVERHEAD_MS = 20
 """Between two stages, and before the first."""
@@ -20,7 +17,7 @@ Json: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True)
 class Step:
-    """One step; ``duration`` is in milliseconds."""
+    """One step; ``duration`` is in milliseconds, ``status`` core's word."""
 
     name: str = "Shell Script"
     status: str = "SUCCESS"
@@ -31,17 +28,47 @@ class Step:
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage; its duration is its steps'."""
+    """One stage: its steps, then those that it holds, one after the other or in parallel. Its
+    ``status`` is core's word, or SKIPPED for one that an earlier failure left out."""
 
     name: str
     steps: Sequence[Step] = ()
     status: str = "SUCCESS"
     error: Json | None = None
+    inner: Sequence[Stage] = ()
+    parallel: bool = False
 
     @property
     def duration(self) -> int:
-        """Milliseconds."""
+        """Milliseconds, without those that it holds."""
         return sum(step.duration for step in self.steps)
+
+    @property
+    def whole_duration(self) -> int:
+        """Milliseconds, with them."""
+        inner = [stage.whole_duration + OVERHEAD_MS for stage in self.inner]
+        return self.duration + (max(inner, default=0) if self.parallel else sum(inner))
+
+
+@dataclass(frozen=True)
+class Node:
+    """A stage or step as it ran: the number of its node, when it began (epoch ms), for how long
+    (ms; of a stage, with those in it), in how many stages, and whether as a parallel branch.
+    ``parent`` is the stage that it lies in."""
+
+    of: Stage | Step
+    id: int
+    start: int
+    duration: int
+    depth: int = 0
+    branch: bool = False
+    parent: int | None = None
+    runs: bool = False
+
+    @property
+    def status(self) -> str:
+        """IN_PROGRESS while it runs."""
+        return "IN_PROGRESS" if self.runs else self.of.status
 
 
 Stages: TypeAlias = Sequence[Stage | Json]
@@ -56,7 +83,7 @@ USUAL: Stages = tuple(
 def duration_of(stages: Stages) -> int:
     """How long a build of these stages takes, in milliseconds."""
     return OVERHEAD_MS + sum(
-        stage.duration + OVERHEAD_MS for stage in stages if isinstance(stage, Stage)
+        stage.whole_duration + OVERHEAD_MS for stage in stages if isinstance(stage, Stage)
     )
 
 
@@ -71,78 +98,52 @@ def ended(stages: Stages, result: str) -> Stages:
             "message": None,
             "type": "org.jenkinsci.plugins.workflow.steps.FlowInterruptedException",
         }
-    status = STATUS.get(result, result)
-    steps = [*last.steps[:-1], *(replace(s, status=status, error=error) for s in last.steps[-1:])]
-    return [*stages[:-1], replace(last, status=status, error=error, steps=tuple(steps))]
+    if last.inner:
+        inner = tuple(one for one in ended(last.inner, result) if isinstance(one, Stage))
+        return [*stages[:-1], replace(last, inner=inner)]
+    steps = [*last.steps[:-1], *(replace(s, status=result, error=error) for s in last.steps[-1:])]
+    return [*stages[:-1], replace(last, status=result, error=error, steps=tuple(steps))]
 
 
-def exported(stages: Stages, run_path: str, began: int, now: int | None) -> Iterator[Json]:
-    """``stages[]`` with their steps. ``now`` is None for a build that is done; one that runs shows
-    what has begun. ``run_path`` is the path of the build's page, with a slash at its end."""
-    node, start = 6, began + OVERHEAD_MS
+def laid_out(stages: Stages, began: int, now: int | None) -> Iterator[Node | Json]:
+    """Each stage as it ran, depth first. ``now`` is None for a build that is done; one that runs
+    shows what has begun."""
+    first = Node(Stage(""), 6, 0, 0, depth=-1)
+    yield from _laid_out(stages, began + OVERHEAD_MS, now, first, 6)
+
+
+def _laid_out(
+    stages: Stages, start: int, now: int | None, holder: Node, node: int
+) -> Iterator[Node | Json]:
+    """Those in ``holder``; ``node`` is the number of the first."""
+    parallel = isinstance(holder.of, Stage) and holder.of.parallel
     for stage in stages:
         if now is not None and start > now:
             return
         if not isinstance(stage, Stage):
             yield stage
             continue
-        end = start + stage.duration
-        runs = now is not None and end > now
-        yield {
-            **_node(run_path, node, stage, "IN_PROGRESS" if runs else stage.status),
-            "startTimeMillis": start,
-            "durationMillis": now - start if runs and now is not None else stage.duration,
-            "pauseDurationMillis": 0,
-            "stageFlowNodes": list(_steps(stage, run_path, node, start, now)),
-        }
-        start, node = end + OVERHEAD_MS, node + len(stage.steps) + 4
+        duration = stage.whole_duration
+        runs = now is not None and start + duration > now
+        lasted = now - start if runs and now is not None else duration
+        parent = holder.id if holder.depth >= 0 else None
+        one = Node(stage, node, start, lasted, holder.depth + 1, parallel, parent, runs)
+        yield one
+        node += len(stage.steps) + 4
+        for inner in _laid_out(stage.inner, start + stage.duration + OVERHEAD_MS, now, one, node):
+            yield inner
+            if isinstance(inner, Node) and isinstance(inner.of, Stage):
+                node = inner.id + len(inner.of.steps) + 4
+        start += 0 if parallel else duration + OVERHEAD_MS
 
 
-def _steps(stage: Stage, run_path: str, parent: int, start: int, now: int | None) -> Iterator[Json]:
-    for place, step in enumerate(stage.steps[:STEPS_PER_STAGE]):
+def steps_of(stage: Node, now: int | None) -> Iterator[Node]:
+    """The steps of a stage, as they ran."""
+    start = stage.start
+    for place, step in enumerate(stage.of.steps if isinstance(stage.of, Stage) else (), 1):
         if now is not None and start > now:
             return
         runs = now is not None and start + step.duration > now
-        node = _node(run_path, parent + 1 + place, step, "IN_PROGRESS" if runs else step.status)
-        page = f"{run_path}execution/node/{parent + 1 + place}/"
-        node["_links"] |= {"log": {"href": f"{page}wfapi/log"}, "console": {"href": f"{page}log"}}
-        if step.parameter_description is not None:
-            node["parameterDescription"] = step.parameter_description
-        yield {
-            **node,
-            "startTimeMillis": start,
-            "durationMillis": now - start if runs and now is not None else step.duration,
-            "pauseDurationMillis": 0,
-            "parentNodes": [str(parent if place == 0 else parent + place)],
-        }
+        lasted = now - start if runs and now is not None else step.duration
+        yield Node(step, stage.id + place, start, lasted, parent=stage.id, runs=runs)
         start += step.duration
-
-
-def _node(run_path: str, node: int, of: Stage | Step, status: str) -> Json:
-    found: Json = {
-        "_links": {"self": {"href": f"{run_path}execution/node/{node}/wfapi/describe"}},
-        "id": str(node),
-        "name": of.name,
-        "execNode": "",
-        "status": status,
-    }
-    if of.error is not None and status == of.status:
-        found["error"] = of.error
-    return found
-
-
-def paused(began: int, now: int, run_path: str, node: int = 99) -> Json:
-    """The stage of a build that waits for somebody to agree."""
-    step = _node(
-        run_path,
-        node + 1,
-        Step("Wait for interactive input", "PAUSED_PENDING_INPUT"),
-        "PAUSED_PENDING_INPUT",
-    )
-    times = {
-        "startTimeMillis": began,
-        "durationMillis": max(0, now - began),
-        "pauseDurationMillis": max(0, now - began),
-    }
-    stage = _node(run_path, node, Stage("Approve"), "PAUSED_PENDING_INPUT")
-    return {**stage, **times, "stageFlowNodes": [{**step, **times, "parentNodes": [str(node)]}]}

@@ -11,6 +11,8 @@ from poller.ledger.schema.delivery import STATEMENTS as DELIVERY
 from poller.ledger.schema.first import STATEMENTS as FIRST
 from poller.ledger.schema.iacm import STATEMENTS as IACM
 from poller.ledger.schema.lineage import STATEMENTS as LINEAGE
+from poller.ledger.schema.pending import STATEMENTS as PENDING
+from poller.ledger.schema.stages import STATEMENTS as STAGES
 
 migrations = Migrations("jenkins-sei-poller")
 
@@ -118,6 +120,18 @@ def m008_standard_names(db: Database) -> None:
 
 
 @migrations()
+def m009_pending(db: Database) -> None:
+    """Builds that are asked for again, each with its own tries."""
+    _run(db, PENDING)
+
+
+@migrations()
 def m010_delivery(db: Database) -> None:
     """Each delivery's own tries, fair turns in the queue, what is known of a receiver."""
     _run(db, DELIVERY)
+
+
+@migrations()
+def m011_stages(db: Database) -> None:
+    """Who gives the stage trees of a controller; how stages are nested."""
+    _run(db, STAGES)

@@ -7,9 +7,10 @@ STATEMENTS = (
     "alter table delivery add column tries integer not null default 0",  # that failed
     "alter table delivery add column next_try integer not null default 0",  # epoch ms
     "alter table delivery add column failing_since integer",  # epoch ms: its first failure
-    "alter table delivery add column backfilled integer not null default 0",
+    # Its build had ended long before it was queued: a backfill, or a first poll.
+    "alter table delivery add column history integer not null default 0",
     "drop index delivery_queued",
-    "create index delivery_untried on delivery (sink, controller, backfilled, id)"
+    "create index delivery_untried on delivery (sink, controller, history, id)"
     " where state = 'queued' and tries = 0",
     "create index delivery_tried on delivery (sink, next_try, tries)"
     " where state = 'queued' and tries > 0",

@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from poller.core.build_key import BuildKey
-from poller.ledger.builds import AWAITED, advance, packed
-from poller.ledger.delivery_queue import ALONE
+from poller.ledger.deliveries.queue import ALONE
+from poller.ledger.deliveries.sent import Delivered, DeliveredBuild, SentBuild
 from poller.ledger.executions import SINK as IACM
 from poller.ledger.executions import record_execution
 from poller.ledger.file import LedgerFile
+from poller.ledger.incomplete import complete_now, record_incomplete
 from poller.ledger.jobs import take_watermark_back
+from poller.ledger.queueing import packed
 from poller.ledger.records import BuildRow
+from poller.ledger.stage_sources import keep_depths
+from poller.ledger.watermark import AWAITED, advance
 
 Outcome = Literal["delivered", "rejected"]
+PAGE = 500
+"""Builds that are read at once."""
+
 REFUSED = "(state = 'rejected' or state = 'queued' and tries > 0)"
 PAGES_GIVEN_BACK = 1_000
 """Pages that are given back to the disk at once: never more than a moment's work."""
-
-
-@dataclass(frozen=True)
-class SentBuild:
-    """A build that was sent: ``number_offset`` is what its number at SEI is more than its own;
-    ``kept`` says that its payload still is, ``refused_by`` are the sinks that rejected it."""
-
-    id: int
-    full_name: str
-    generation: int
-    number_offset: int
-    key: BuildKey
-    kept: bool
-    refused_by: frozenset[str] = frozenset()
 
 
 class Outbox:
@@ -87,10 +80,33 @@ class Outbox:
             " join controller c on c.id = d.controller where d.state = 'rejected' order by d.id"
         )
 
+    def delivered(self, which: Delivered, after: int) -> list[DeliveredBuild]:
+        """The next :data:`PAGE` of them with ids above ``after``."""
+        of_sink = (
+            "exists (select 1 from delivery d where d.build = b.id and d.state = '{}'"
+            " and d.sink in (select value from json_each(?2)))"
+        )
+        first = (
+            "incomplete i cross join build b on b.id = i.build" if which.incomplete else "build b"
+        )
+        with self._file.guarded("read builds"):
+            rows = self._file.conn.execute(
+                f"select b.id, j.full_name from {first} join job j on j.id = b.job"
+                " where b.id > ?3 and j.controller = ?1 and b.timestamp >= coalesce(?4, 0)"
+                f" and (?5 is null or b.timestamp < ?5) and {of_sink.format('delivered')}"
+                f" and not {of_sink.format('queued')} order by b.id limit ?6",
+                (
+                    which.controller, json.dumps(list(which.sinks)), after, which.since,
+                    which.until, PAGE,
+                ),
+            )  # fmt: skip
+            return [DeliveredBuild(*row) for row in rows]
+
     def sent(self, build: int) -> SentBuild:
         """A build that is to be sent again."""
         (row,) = self._file.rows(
-            "select b.id, j.full_name, b.generation, b.number, b.timestamp, b.queue_id,"
+            "select b.id, j.full_name, coalesce(b.id_generation, 0) as id_generation,"
+            " b.number, b.timestamp, b.queue_id,"
             " coalesce(b.build_number, b.number) as build_number, p.build is not null as kept,"
             " (select group_concat(d.sink) from delivery d where d.build = b.id"
             "  and d.state = 'rejected') as refused_by"
@@ -102,31 +118,37 @@ class Outbox:
         number_offset = row["build_number"] - row["number"]
         refused_by = frozenset((row["refused_by"] or "").split(",")) - {""}
         return SentBuild(
-            build, row["full_name"], row["generation"], number_offset, key, bool(row["kept"]),
+            build, row["full_name"], row["id_generation"], number_offset, key, bool(row["kept"]),
             refused_by,
         )  # fmt: skip
 
-    def requeue(self, build: int, at: int, new: BuildRow | None, *, all_sinks: bool) -> None:
-        """Put a build's deliveries back to the queue: the rejected ones and those that failed, or
-        those of ``all_sinks`` that take job runs. With ``new`` it is sent as that, else as it was
+    def requeue(self, build: int, at: int, new: BuildRow | None, sinks: Sequence[str]) -> None:
+        """Put a build's deliveries back to the queue: the rejected ones and those that failed, and
+        those of ``sinks`` that take job runs. With ``new`` it is sent as that, else as it was
         kept; IaCM's rejection stays where there is no execution of it any more."""
         with self._file.write("queue a build again") as conn:
             if new is not None and new.payload is not None:
                 conn.execute(
-                    "insert or replace into payload values (?, ?, null)",
+                    "insert or replace into payload (build, body) values (?, ?)",
                     (build, packed(new.payload)),
                 )
+                keep_depths(conn, build, new.depths)
                 conn.execute(
                     "update build set result = ?, duration = ? where id = ?",
                     (new.result, new.duration, build),
                 )
                 record_execution(conn, build, new.execution, new.no_execution)
+                if new.incomplete is None:
+                    complete_now(conn, build)
+                else:
+                    record_incomplete(conn, build, new.incomplete, at)
             no_execution = new is not None and new.execution is None
             conn.execute(
                 "update delivery set state = 'queued', at = ?, status = null, answer = null,"
                 " tries = 0, next_try = 0, failing_since = null"
-                f" where build = ? and iif(sink = ?, {REFUSED} and not ?, {REFUSED} or ?)",
-                (at, build, IACM, no_execution, all_sinks),
+                f" where build = ? and iif(sink = ?, {REFUSED} and not ?,"
+                f" {REFUSED} or sink in (select value from json_each(?)))",
+                (at, build, IACM, no_execution, json.dumps(list(sinks))),
             )
             conn.execute("update payload set settled_at = null where build = ?", (build,))
             take_watermark_back(conn, build)

@@ -19,7 +19,7 @@ from poller.core.patterns import matches
 
 if TYPE_CHECKING:
     from poller.ledger import Ledger
-    from poller.ledger.logs import LogRow
+    from poller.ledger.logs.archive import LogRow
 
 
 _TERM = re.compile(r'"([^"]*)"?|(\S+)')

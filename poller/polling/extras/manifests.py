@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from poller.core.errors import BadAnswer, CircuitOpen, NotFound, RemoteError, Unreachable
+from poller.core.errors import BadAnswer, NotFound, RemoteError, Unreachable, is_away
 from poller.jenkins.build import LISTED_FILES, Build
 from poller.jenkins.client import JenkinsClient
 from poller.mapping.evidence import Manifest
@@ -35,11 +35,11 @@ async def manifests(client: JenkinsClient, full_name: str, build: Build) -> Mani
             body = await client.archived_file(full_name, build.number, path)
         except NotFound:
             continue  # not listed, or gone since it was
-        except CircuitOpen:
-            raise
-        except Unreachable as error:
-            return Manifests(tuple(read), tuple(wrong), str(error))
         except RemoteError as error:
+            if is_away(error):
+                raise
+            if isinstance(error, Unreachable):
+                return Manifests(tuple(read), tuple(wrong), str(error))
             if isinstance(error, BadAnswer) and error.status is None:
                 return Manifests(tuple(read), tuple(wrong), str(error))
             # One kept outside of Jenkins is a redirect, which is not followed.

@@ -92,7 +92,7 @@ class DeliveryQueue:
             return self._file.conn.execute(
                 "select d.id, b.job from delivery d indexed by delivery_untried"
                 " cross join build b on b.id = d.build where d.sink = ? and d.controller = ?"
-                " and d.backfilled = ? and d.state = 'queued' and d.tries = 0 and d.id > ?"
+                " and d.history = ? and d.state = 'queued' and d.tries = 0 and d.id > ?"
                 " order by d.id limit ?",
                 (sink, *lane, after, limit),
             ).fetchall()

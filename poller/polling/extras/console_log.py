@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Literal
 
-from poller.core.errors import BadAnswer, CircuitOpen, NotFound, RemoteError, Unreachable
+from poller.core.errors import BadAnswer, NotFound, RemoteError, Unreachable, is_away
 from poller.core.kept_log import HeadAndTail, KeptLog, pack
 from poller.jenkins.build import Build
 from poller.jenkins.client import JenkinsClient
@@ -56,8 +56,8 @@ class LogCollector:
         """What is kept of a completed build's log, with what the rules found in it. ``redactor``
         hides the build's own secrets, too.
 
-        None when the config asks for none. Raises CircuitOpen, but no other RemoteError: a log that
-        can't be had is one that says why.
+        None when the config asks for none. Raises RemoteError where the controller is away, and for
+        nothing else: a log that can't be had is one that says why.
         """
         patterns = self.extraction.of_job(full_name)
         keep = self.keep if is_kept(self.policy, build.result) else 0
@@ -67,9 +67,9 @@ class LogCollector:
             capture = LogCapture(redactor, keep=keep, patterns=patterns)
             try:
                 await self._read(ConsoleLog(client, full_name, build.number), capture)
-            except CircuitOpen:
-                raise
             except RemoteError as error:
+                if is_away(error):
+                    raise
                 if attempt < TRIES and isinstance(error, Unreachable | BadAnswer):
                     continue
                 return capture.end(read_error=error.reason)

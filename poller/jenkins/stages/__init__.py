@@ -1,0 +1,1 @@
+"""Where a stage tree can come from: one module a plugin of Jenkins."""

@@ -1,0 +1,1 @@
+"""Console logs in the ledger, and the search in them."""

@@ -1,0 +1,1 @@
+"""What is collected beside a build's own record: its stages, causes, manifests, console log."""
