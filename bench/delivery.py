@@ -17,7 +17,7 @@ from pathlib import Path
 
 from poller.core.build_key import BuildKey
 from poller.core.events import NO_EVENTS
-from poller.core.times import DAY_MS, now_ms
+from poller.core.times import now_ms
 from poller.delivery.sei import SeiClient, SeiSink
 from poller.delivery.sender import Sender
 from poller.delivery.settlement import Settlement
@@ -48,8 +48,8 @@ class Judge(Sei):
         return super()._take(body)
 
 
-def queue(ledger: Ledger, name: str, builds: int, age_ms: int) -> None:
-    """Record builds of a job that ended so long ago."""
+def queue(ledger: Ledger, name: str, builds: int, *, backfilled: bool = False) -> None:
+    """Record builds of a job that a poll found, or a backfill."""
     payload = {
         "pipeline": name, "job_full_name": name, "qualified_name": name, "instance_name": "main",
         "instance_guid": "g", "start_time": 1, "duration": 1, "result": "SUCCESS",
@@ -58,13 +58,13 @@ def queue(ledger: Ledger, name: str, builds: int, age_ms: int) -> None:
     for first in range(1, builds + 1, PAGE):
         rows = [
             BuildRow(
-                BuildKey(number, now - age_ms + number, 0), 1, "SUCCESS", "collected", None,
+                BuildKey(number, now - 1_000 + number, 0), 1, "SUCCESS", "collected", None,
                 json.dumps({**payload, "build_number": number}).encode(),
             )
             for number in range(first, min(builds, first + PAGE - 1) + 1)
         ]  # fmt: skip
         state = ledger.jobs.states(controller, name).get(name, JobState(name))
-        batch = Batch(state, "Job", rows, rows[-1].key.number)
+        batch = Batch(state, "Job", rows, None if backfilled else rows[-1].key.number)
         ledger.builds.record(controller, batch, ("sei",), now)
 
 
@@ -92,9 +92,9 @@ def throughput(runs: int, sick: int) -> float:
     """Good runs a second, all of them queued behind ``sick`` jobs."""
     with place() as (ledger, judge, address):
         for number in range(sick):
-            queue(ledger, f"sick-{number}", 1, 1_000)
+            queue(ledger, f"sick-{number}", 1)
         for number in range(100):
-            queue(ledger, f"good-{number}", runs // 100, 1_000)
+            queue(ledger, f"good-{number}", runs // 100)
 
         async def send() -> float:
             ours, began = sender(ledger, address, None), time.monotonic()
@@ -111,13 +111,13 @@ def latency(history: int) -> list[float]:
     """Seconds from queued to taken of a live build a second, beside so many of history."""
     with place() as (ledger, judge, address):
         for number in range(100):
-            queue(ledger, f"old-{number}", history // 100, 30 * DAY_MS)
+            queue(ledger, f"old-{number}", history // 100, backfilled=True)
         queued: dict[str, float] = {}
 
         async def live() -> None:
             for number in range(SECONDS):
                 queued[f"live-{number}"] = time.monotonic()
-                queue(ledger, f"live-{number}", 1, 0)
+                queue(ledger, f"live-{number}", 1)
                 await asyncio.sleep(1)
 
         async def both() -> None:

@@ -30,7 +30,7 @@ def bytes_a_build(builds: int) -> float:
             controller = ledger.controllers.get("main", 0).id
             for batch in _pages(builds):
                 ledger.builds.record(controller, batch, ("sei",), batch.builds[-1].key.timestamp)
-                for delivery, _job in ledger.queue.untried("sei", Lane(controller, True), PAGE):
+                for delivery, _job in ledger.queue.untried("sei", Lane(controller, False), PAGE):
                     ledger.outbox.settle(delivery, "delivered", 1_800_000_000_000, 202)
                 ledger.outbox.forget_payloads(1_800_000_000_001)
             (free,) = ledger.file.conn.execute("pragma freelist_count").fetchone()

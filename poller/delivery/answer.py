@@ -54,7 +54,8 @@ class ResponseKind(Enum):
 
 @dataclass(frozen=True)
 class Meaning:
-    """``why`` says what came, and ``hint`` what may be wrong. ``json``: it is JSON with data."""
+    """``why`` says what came instead of a delivery, and ``hint`` what may be wrong. ``json``: it is
+    JSON with data."""
 
     kind: ResponseKind
     why: str
@@ -65,14 +66,14 @@ class Meaning:
 def meaning_of(receipt: Receipt, *, knows_json: bool) -> Meaning:
     """What an answer means; ``knows_json``: this receiver has answered with JSON before."""
     status, text = receipt.status, decoded(receipt.body)
-    seen = f"HTTP {status}" + (f": {words(text)}" if text.strip() else "")
     if 200 <= status < 300:
-        value = _json(text)
+        value = _json(text) if text else None
         why = _no_yes(receipt, text, value, knows_json=knows_json)
         if why:
             hint = "is the address right, and is there a proxy on the way?"
             return Meaning(ResponseKind.RETRY, f"HTTP {status}, {why}: {words(text)}", hint)
-        return Meaning(ResponseKind.DELIVERED, seen, json=isinstance(value, dict | list))
+        return Meaning(ResponseKind.DELIVERED, "", json=isinstance(value, dict | list))
+    seen = seen_of(receipt)
     if status in OF_THE_RUN or receipt.of_the_run:
         return Meaning(ResponseKind.REJECTED, seen)
     if status in TEMPORARY or status >= 500:
@@ -83,6 +84,12 @@ def meaning_of(receipt: Receipt, *, knows_json: bool) -> Meaning:
     place = f"HTTP {status} from {receipt.address or 'there'}"
     hint = receipt.hint or "is the address right, and what answers there?"
     return Meaning(ResponseKind.RETRY, seen.replace(f"HTTP {status}", place, 1), hint)
+
+
+def seen_of(receipt: Receipt) -> str:
+    """An answer in words: its status, and how its body begins."""
+    text = decoded(receipt.body)
+    return f"HTTP {receipt.status}" + (f": {words(text)}" if text.strip() else "")
 
 
 def _no_yes(receipt: Receipt, text: str, value: Any, *, knows_json: bool) -> str:

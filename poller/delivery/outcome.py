@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 
 from poller.delivery.retry_wait import POLICY
@@ -9,6 +10,10 @@ from poller.http.breaker import Breaker, BreakerFailure, BreakerState
 
 REJECTIONS_TO_STOP = 10
 """Rejections in a row after which a setting is wrong and not a run."""
+
+FIRST_PAUSE = 10.0
+"""Seconds that one answer's ``Retry-After`` is believed: a second one, to another job, counts in
+full."""
 
 REJECTIONS_HINT = "look at `sei-poller rejected`: the setting is wrong, rather than the runs"
 
@@ -78,6 +83,9 @@ class PassResult:
         self.last_failure = failure.why
         if self.breaker.closed and own:
             return
+        if self.breaker.closed and failure.retry_after is not None:
+            asked = min(failure.retry_after, FIRST_PAUSE)
+            failure = dataclasses.replace(failure, retry_after=asked)
         self.away, self.hint = failure.why, hint
         if not self.breaker.closed or failure.at_once or job not in self.failed_jobs:
             self.failed_jobs.add(job)

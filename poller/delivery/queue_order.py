@@ -1,6 +1,6 @@
 """Which delivery is next. Pure.
 
-Three kinds take turns: builds that ended just now, those of long ago, and runs that failed before,
+Three kinds take turns: builds that polls found, those of a backfill, and runs that failed before,
 of which there is one under way at most. Within the first two, controllers take turns. Runs of a job
 go one after the other, oldest first.
 """
@@ -29,7 +29,7 @@ class QueueOrder:
         self._heads: dict[AnyLane, list[tuple[int, int]]] = {}
         self._waiting: dict[AnyLane, int] = {}
         self._turns: deque[deque[AnyLane]] = deque([deque(), deque([TRIED]), deque()])
-        self._live, _, self._history = self._turns
+        self._polled, _, self._backfilled = self._turns
         self._under_way: dict[int, tuple[AnyLane, int]] = {}
         self._known: set[int] = set()
         self._held: set[int] = set()
@@ -40,7 +40,7 @@ class QueueOrder:
         if lane not in self._lines:
             self._lines[lane], self._heads[lane], self._waiting[lane] = {}, [], 0
             if lane != TRIED:
-                (self._history if lane.history else self._live).append(lane)
+                (self._backfilled if lane.backfilled else self._polled).append(lane)
         for delivery, job in deliveries:
             if delivery in self._known:
                 continue

@@ -19,7 +19,7 @@ from poller.core.events import Events
 from poller.core.known_secrets import mask
 from poller.core.tasks import first, group
 from poller.core.times import Clock, Stopping
-from poller.delivery.answer import OF_ALL, Meaning, ResponseKind, decoded, meaning_of
+from poller.delivery.answer import OF_ALL, Meaning, ResponseKind, decoded, meaning_of, seen_of
 from poller.delivery.backlog import LOOK_SECONDS, Backlog
 from poller.delivery.outcome import PassResult
 from poller.delivery.retry_wait import run_wait
@@ -215,10 +215,11 @@ class Sender:
         if meaning.json and receipt.address and not self._knows_json(receipt):
             new["json_from"] = receipt.address
         if self._known["first_yes"] is None:
-            new["first_yes"] = meaning.why
+            new["first_yes"] = seen_of(receipt)
         if new:
             self.ledger.outbox.note_sink(self.sink.name, **new)
-        self._known |= {**new, "last_success": now}
+            self._known |= new
+        self._known["last_success"] = now
 
     def _settle(self, delivery: QueuedDelivery, state: Outcome, receipt: Receipt, now: int) -> None:
         # It may repeat our headers. First masked, then cut: half a secret would not be known.

@@ -14,7 +14,7 @@ from poller.ledger.file import LedgerFile
 from poller.ledger.incomplete import record_incomplete
 from poller.ledger.logs.archive import keep_log
 from poller.ledger.pending import record_pending
-from poller.ledger.queueing import Queueing, is_history, put_in_outbox
+from poller.ledger.queueing import Queueing, put_in_outbox
 from poller.ledger.records import (
     GONE,
     REOPENED,
@@ -94,6 +94,7 @@ class Builds:
             _skip_in_flight(conn, job, batch.job.generation - 1)
             elsewhere = _elsewhere(conn, controller, job, batch)
             saved, trees = [], list[bool]()
+            queue = Queueing(controller, at, batch.examined is None)
             for build in batch.builds:
                 row = _save_build(conn, job, batch.job, build, elsewhere.get(build.key.number))
                 if row is not None:
@@ -101,7 +102,6 @@ class Builds:
                     if build.payload is not None:
                         record_execution(conn, row, build.execution, build.no_execution)
                         receivers = [one for one in sinks if one != IACM or build.execution]
-                        queue = Queueing(controller, at, is_history(batch, at))
                         put_in_outbox(conn, row, build.payload, receivers, queue)
                         keep_depths(conn, row, build.depths)
                     if build.has_tree is not None:

@@ -7,25 +7,14 @@ import zlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from poller.core.times import HOUR_MS
-from poller.ledger.records import Batch
-
-HISTORY_MS = HOUR_MS
-"""A build that ended longer before it was queued is history: it takes turns with the others."""
-
 
 class Queueing(NamedTuple):
-    """How runs are queued: of which controller (its id), when, and as history or not."""
+    """How runs are queued: of which controller (its id), when, and whether by a
+    backfill, which is history."""
 
     controller: int
     at: int
     history: bool
-
-
-def is_history(batch: Batch, at: int) -> bool:
-    """Whether builds of long ago are among them; a job's runs go in their order. Pure."""
-    ends = (one.key.timestamp + one.duration for one in batch.builds if one.payload is not None)
-    return batch.examined is None or min(ends, default=at) < at - HISTORY_MS
 
 
 def packed(payload: bytes) -> bytes:

@@ -143,14 +143,14 @@ def test_a_2xx_that_is_no_success_is_no_delivery(site: Site) -> None:
 
 
 def test_a_pause_is_visible_and_a_delivery_clears_it(site: Site) -> None:
-    """An hour that one answer asked for: until then nothing is sent, but for a first try of another
-    process."""
-    site.sei.fail("*/custom-cicd", status=429, headers={"Retry-After": "3600"}, times=1)
+    """An hour that two answers asked for: until then nothing is sent, but for a first try of
+    another process. The GUID is asked for besides."""
+    site.sei.fail("*/custom-cicd", status=429, headers={"Retry-After": "3600"}, times=2)
     site.configure(max_connections=1)
     for name in ("a", "b"):
         site.jenkins.job(name).build()
     with site.start("run") as process:
-        wait_for(lambda: pending_state(site) == "open")
+        wait_for(lambda: len(site.sei.requests) == 3 and pending_state(site) == "open", 40)
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
     told = pending(site)

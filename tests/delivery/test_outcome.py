@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poller.core.times import backoff
-from poller.delivery.outcome import REJECTIONS_TO_STOP, PassResult
+from poller.delivery.outcome import FIRST_PAUSE, REJECTIONS_TO_STOP, PassResult
 from poller.delivery.retry_wait import LONGEST_OWN_WAIT, LONGEST_WAIT, run_wait
-from poller.http.breaker import BreakerFailure
+from poller.http.breaker import Breaker, BreakerFailure, BreakerState
 
 FAILED = BreakerFailure(1_000, "HTTP 500", 0.0)
 
@@ -73,7 +73,10 @@ def test_retry_after_pauses_at_once_and_a_delivery_after_it_clears_it() -> None:
     """It is the receiver's word, until it shows otherwise."""
     done = PassResult()
     done.note_failure(1, paused(3_600), "", own=False)
-    assert (done.wait(1_000), done.stopped) == (3_600, "HTTP 429")
+    assert (done.wait(1_000), done.stopped) == (FIRST_PAUSE, "HTTP 429")
+    done.breaker = done.breaker.half_opened()
+    done.note_failure(2, paused(3_600), "", own=False)
+    assert done.wait(1_000) == 3_600, "two say so"
     done.note_delivered(2)
     assert (done.wait(1_000), done.stopped, done.breaker.closed) == (None, "", True)
     done.note_failure(1, paused(3_600), "", own=True)
@@ -83,7 +86,7 @@ def test_retry_after_pauses_at_once_and_a_delivery_after_it_clears_it() -> None:
 @pytest.mark.parametrize("seconds", [5.0, 86_400.0])
 def test_a_pause_is_as_long_as_asked_for(seconds: float) -> None:
     """Several runs are under way at once: a failure that says nothing takes no Retry-After back."""
-    done = PassResult()
+    done = PassResult(Breaker(BreakerState.HALF_OPEN))
     done.note_failure(1, paused(seconds), "", own=False)
     done.note_failure(2, FAILED, "", own=False)
     assert done.wait(1_000) == seconds

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from poller.delivery.queue_order import TRIED, QueueOrder
 from poller.ledger.deliveries.queue import Lane
 
-LIVE, HISTORY = Lane(1, False), Lane(1, True)
+POLLED, BACKFILLED = Lane(1, False), Lane(1, True)
 
 
 def sent(order: QueueOrder, count: int) -> list[int]:
@@ -23,7 +23,7 @@ def sent(order: QueueOrder, count: int) -> list[int]:
 def test_the_oldest_of_all_jobs_that_are_free() -> None:
     """One of a job at once; where nothing is free there is no next."""
     order = QueueOrder()
-    order.add(LIVE, [(1, 7), (2, 7), (3, 8)])
+    order.add(POLLED, [(1, 7), (2, 7), (3, 8)])
     assert (order.next(), order.next(), order.next()) == ((1, 7), (3, 8), None)
     order.done(8)
     assert order.next() is None
@@ -34,16 +34,16 @@ def test_the_oldest_of_all_jobs_that_are_free() -> None:
 def test_a_live_build_waits_for_no_backfill() -> None:
     """However long that one's queue is, they take turns."""
     order = QueueOrder()
-    order.add(HISTORY, [(number, number % 60) for number in range(1, 3_001)])
+    order.add(BACKFILLED, [(number, number % 60) for number in range(1, 3_001)])
     assert sent(order, 10) == list(range(1, 11))
-    order.add(LIVE, [(4_000, 99)])
+    order.add(POLLED, [(4_000, 99)])
     assert 4_000 in sent(order, 2)
 
 
 def test_a_storm_of_one_controller_does_not_delay_the_others() -> None:
     """Each is next after as many as there are controllers."""
     order = QueueOrder()
-    order.add(LIVE, [(number, number) for number in range(1, 1_001)])
+    order.add(POLLED, [(number, number) for number in range(1, 1_001)])
     for controller in (2, 3):
         order.add(Lane(controller, False), [(1_000 * controller, 1_000 * controller)])
     assert {2_000, 3_000} < set(sent(order, 3))
@@ -53,7 +53,7 @@ def test_runs_that_failed_go_one_by_one_behind_the_others() -> None:
     """A second one waits for the answer to the first, which may take a timeout."""
     order = QueueOrder()
     order.add(TRIED, [(1, 1), (2, 2)])
-    order.add(LIVE, [(number, number) for number in range(3, 7)])
+    order.add(POLLED, [(number, number) for number in range(3, 7)])
     going = [order.next() for _ in range(6)]
     assert going[-1] is None
     assert sum(one in ((1, 1), (2, 2)) for one in going) == 1
@@ -62,7 +62,7 @@ def test_runs_that_failed_go_one_by_one_behind_the_others() -> None:
 def test_a_job_that_is_held_waits_for_its_run() -> None:
     """That one goes, and the others when it does not hold them any more."""
     order = QueueOrder()
-    order.add(LIVE, [(1, 7), (2, 7), (3, 8)])
+    order.add(POLLED, [(1, 7), (2, 7), (3, 8)])
     assert order.next() == (1, 7)
     order.hold({7})
     order.done(7)
@@ -73,7 +73,7 @@ def test_a_job_that_is_held_waits_for_its_run() -> None:
 
 
 PLAYS = st.tuples(st.sampled_from(["add", "next", "done", "hold", "free"]), st.integers(0, 9))
-LANES = st.sampled_from([LIVE, HISTORY, Lane(2, False), Lane(2, True)])
+LANES = st.sampled_from([POLLED, BACKFILLED, Lane(2, False), Lane(2, True)])
 
 
 class Player:

@@ -231,6 +231,7 @@ GOOD: Mapping[str, Sequence[str]] = {
     "backfill": ["--since all --dry-run"],
     "rejected": ["--json"],
     "retry": ["--all"],
+    "skip": ["team/app 1"],
     "executions list": ["--json"],
     "executions get": ["e s"],
 }

@@ -36,10 +36,10 @@ _ROW = (
 
 class Lane(NamedTuple):
     """Deliveries that take turns with those of other lanes: of one controller (its id), of builds
-    that ended just now or long ago."""
+    that polls found, or a backfill."""
 
     controller: int
-    history: bool
+    backfilled: bool
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class DeliveryQueue:
                 f" and (?1 <> 'sei' or controller not in ({_UNKNOWN}))",
                 (sink,),
             )
-            return [Lane(one, history) for (one,) in found for history in (False, True)]
+            return [Lane(one, backfilled) for (one,) in found for backfilled in (False, True)]
 
     def untried(self, sink: str, lane: Lane, limit: int, after: int = 0) -> list[tuple[int, int]]:
         """The oldest of a lane that were never tried, with ids above ``after``: id and job."""
