@@ -190,10 +190,13 @@ def _is_preliminary(
     """Whether to look again before the record of a build that has ended is believed: it may be of
     its last moments, when its result still changes. A build that was killed then stays so for ever,
     and is believed after some looks."""
-    if not build.preliminary and not scope.runs(full_name, build.number):
+    runs = scope.runs(full_name, build.number)
+    if not build.preliminary and not runs:
         return False
     before = page.job.progress.pending.get(build.number)
-    again = another_look(before, "preliminary", "it is about to end", now)
+    # While it holds an executor, a record without a duration is surely not the last.
+    counts = not (build.preliminary and runs)
+    again = another_look(before, "preliminary", "it is about to end", now, counts=counts)
     if again is None:
         return False
     page.pending[build.number] = again

@@ -78,9 +78,12 @@ async def read_history(
     absence = Absence(covered_number(item.next_build_number, before, keys))
     if not another:
         absence = await look_for_absent(controller, item, job, page, asked)
-        another = absence.restored
         page = merged(page, absence.found)
         keys = keys_of(page)
+        if another := absence.restored:
+            # What was used before says nothing of the numbers that are used now.
+            covered = covered_number(item.next_build_number, before, keys)
+            absence = Absence(covered, found=absence.found)
     if another or before.next_build_number is None:
         known = known_builds.same(scope.row.id, job, keys.values())
         job, source = start_generation(job, keys, known, scope.missing, another=another)
@@ -107,9 +110,9 @@ def keys_of(page: BuildPage) -> dict[int, BuildKey]:
 
 def _first_ask(item: Item, job: JobState, missing: Mapping[int, JobState]) -> int:
     """How many builds to ask first: of a job that may be a missing one, renamed, few, as Jenkins
-    has to load each."""
+    has to load each; but of a name that was used before its own are needed, to know it again."""
     asked = count_to_ask(job.progress, item.next_build_number, BUILDS_PER_PAGE)
-    if job.progress.next_build_number is None:
+    if job.progress.next_build_number is None and not job.number_offset:
         nearest = max(
             (
                 o.progress.highest_number

@@ -27,13 +27,17 @@ Backup = tuple[SavedJob, ...]
 
 
 def restart(jenkins: Jenkins) -> None:
-    """Pipelines that run resume; other builds that run vanish, and their numbers stay used
-    (measured)."""
+    """Pipelines that run resume, each with another queue id; other builds that run vanish, and
+    their numbers stay used. One whose end was being saved stays as it was for ever (measured)."""
     with jenkins.lock:
         jenkins.session = f"{int(jenkins.session, 16) + 1:08x}"
         for build in list(jenkins.running):
             if not build.job.kind.pipeline:
                 build.job.delete_build(build.number)
+            elif build.last_completed:
+                build.stay_as_it_is()
+            else:
+                build.queue_id = jenkins.next_queue_id()
 
 
 def backup(jenkins: Jenkins) -> Backup:
@@ -55,14 +59,26 @@ def restore(jenkins: Jenkins, saved: Backup) -> None:
     with jenkins.lock:
         for name in list(jenkins.jobs):
             jenkins.remove(name)
-        for one in saved:
-            job = jenkins.job(one.full_name)
-            job.set_kind(one.kind)
-            job.next_build_number = one.next_build_number
-            for number, build in one.builds.items():
-                again = copy.copy(build)
-                again.job = job
-                job.builds[number] = again
-                if not again.completed:
-                    jenkins.running[again] = None
+        _put_back(jenkins, saved)
         restart(jenkins)
+
+
+def replica(jenkins: Jenkins, saved: Backup) -> Jenkins:
+    """Another one that still shows what was there at the backup."""
+    other = type(jenkins)(jenkins.clock)
+    other.session, other.identity = jenkins.session, jenkins.identity
+    _put_back(other, saved)
+    return other
+
+
+def _put_back(jenkins: Jenkins, saved: Backup) -> None:
+    for one in saved:
+        job = jenkins.job(one.full_name)
+        job.set_kind(one.kind)
+        job.next_build_number = one.next_build_number
+        for number, build in one.builds.items():
+            again = copy.copy(build)
+            again.job = job
+            job.builds[number] = again
+            if not again.completed:
+                jenkins.running[again] = None

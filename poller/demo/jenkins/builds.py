@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from poller.demo.jenkins.items import Job
 
 
-RUNNING, PAUSED, POST_PRODUCTION, COMPLETED = "running", "paused", "post-production", "completed"
+NOT_BEGUN, RUNNING, PAUSED = "not begun", "running", "paused"
+ABOUT_TO_END, POST_PRODUCTION, COMPLETED = "about to end", "post-production", "completed"
 
-LIVE = frozenset({RUNNING, PAUSED})
+BEGUN = frozenset({RUNNING, PAUSED})
 
 PLUGIN_ACTIONS = "org.jenkinsci.plugins."
 DISPLAY = {"_class": PLUGIN_ACTIONS + "displayurlapi.actions.RunDisplayAction"}
@@ -77,13 +78,18 @@ class Build:
 
     @property
     def building(self) -> bool:
-        """Jenkins' ``building``: false already while run listeners work."""
-        return self.state in LIVE
+        """Jenkins' ``building``: false already while run listeners work, and at the end of a
+        pipeline whose result was set before."""
+        if self.state == ABOUT_TO_END:
+            return self.result is None
+        return self.state == NOT_BEGUN or self.state in BEGUN
 
     @property
     def in_progress(self) -> bool:
-        """Jenkins' ``inProgress``; of a pipeline it ends with ``building``, of others later."""
-        return self.building or (self.state == POST_PRODUCTION and not self.job.kind.pipeline)
+        """Jenkins' ``inProgress``: a pipeline is not yet before it has begun, and no longer when
+        its graph has ended; of others it ends later than ``building``."""
+        late = self.state == POST_PRODUCTION and not self.job.kind.pipeline
+        return self.state in BEGUN or late
 
     @property
     def completed(self) -> bool:
@@ -91,13 +97,28 @@ class Build:
         return self.state == COMPLETED
 
     @property
-    def ended_in_post_production(self) -> bool:
-        """Run listeners still work: ``lastCompletedBuild`` does not show it yet."""
-        return self.state == POST_PRODUCTION
+    def last_completed(self) -> bool:
+        """Whether ``lastCompletedBuild`` may name it: not while run listeners work."""
+        return self.completed or (self.state == ABOUT_TO_END and not self.building)
+
+    def fetch(self) -> Build:
+        """The pipeline is scheduled, and has not begun: its Jenkinsfile is being fetched."""
+        self.state = NOT_BEGUN
+        return self
+
+    def begin(self) -> None:
+        """The Jenkinsfile is there, or somebody has agreed."""
+        self.state = RUNNING
 
     def pause(self) -> None:
         """The pipeline waits at ``input``, off its node."""
         self.state = PAUSED
+
+    def approach_end(self, result: str | None = None) -> Build:
+        """The pipeline's graph has ended and its program is being saved. A ``result`` that was set
+        before is shown, and may still change."""
+        self.state, self.result = ABOUT_TO_END, result
+        return self
 
     def finish(
         self,
@@ -109,7 +130,7 @@ class Build:
         ``post_production``, which leaves the run listeners at work, completes it."""
         jenkins = self.job.jenkins
         with jenkins.lock:
-            if self.state in LIVE:
+            if self.state not in (POST_PRODUCTION, COMPLETED):
                 self.result = result
                 passed = max(1, jenkins.clock() - self.timestamp)
                 self.duration = passed if duration is None else duration
@@ -120,6 +141,11 @@ class Build:
             if self.completed:
                 jenkins.running.pop(self, None)
         return self
+
+    def stay_as_it_is(self) -> None:
+        """Killed at its very end: its record is what it was then, for ever."""
+        self.state = COMPLETED
+        self.job.jenkins.running.pop(self, None)
 
     def archive(self, path: str, content: bytes) -> None:
         """Archive a file of that path below the workspace."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from poller.demo.jenkins.builds import PAUSED
+from poller.demo.jenkins.builds import RUNNING
 from poller.demo.jenkins.tree_query import parse
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def computer_set(asked: Asked) -> dict[str, Any]:
             one_off.append(_executor(build, build.class_name, asked))
         if not kind.flyweight:
             busy.append(_executor(build, build.class_name, asked))
-        elif kind.pipeline and build.building and build.state != PAUSED:
+        elif kind.pipeline and build.state == RUNNING:
             busy.append(_executor(build, PLACEHOLDER, asked))
     total = max(asked.jenkins.executors, len(busy))
     executors = [{"currentExecutable": None}] * (total - len(busy)) + busy

@@ -51,7 +51,7 @@ def last_of(wanted: Callable[[str | None], bool]) -> Callable[[Job, object], Bui
     """The newest completed build whose result is wanted."""
 
     def getter(job: Job, _asked: object = None) -> Build | None:
-        return next((b for b in newest_first(job) if b.completed and wanted(b.result)), None)
+        return next((b for b in newest_first(job) if b.last_completed and wanted(b.result)), None)
 
     return getter
 

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from poller.demo.jenkins.build_exports import encode, newest_first
-from poller.demo.jenkins.builds import PAUSED
+from poller.demo.jenkins.builds import ABOUT_TO_END, NOT_BEGUN, PAUSED
 from poller.demo.jenkins.stages import (
     QUEUED_MS,
     Json,
@@ -47,12 +47,17 @@ def describe(build: Build, now: int, *, full: bool) -> dict[str, Any]:
     page = f"{path(build.job)}{build.number}/"
     began = build.timestamp + QUEUED_MS
     duration = max(0, now - began) if build.building else build.duration
+    stages: Stages = () if build.state == NOT_BEGUN else build.stages
     links: dict[str, Any] = {"self": {"href": f"{page}wfapi/describe"}}
     for name, there in (("artifacts", build.artifacts), ("changesets", build.change_sets)):
         if there:
             links[name] = {"href": f"{page}wfapi/{name}"}
-    shown = list(exported(build.stages, page, began, now if build.building else None))
+    shown = list(exported(stages, page, began, now if build.building else None))
     status = STATUS.get(build.result or "", build.result) or "IN_PROGRESS"
+    if build.state == NOT_BEGUN:
+        status, duration = "NOT_EXECUTED", 0
+    if build.state == ABOUT_TO_END:
+        status = "SUCCESS" if build.result is None else status
     if build.state == PAUSED:
         status = "PAUSED_PENDING_INPUT"
         for name in ("pendingInputActions", "nextPendingInputAction"):
