@@ -137,6 +137,17 @@ def test_one_that_is_saved_for_long_is_not_believed_while_it_runs(site: Site) ->
     assert sent(site)[0] == (1, "FAILURE")
 
 
+def test_looks_are_counted_while_a_first_look_is_held_back(site: Site) -> None:
+    """A counter that was set promises a number that no answer has; what else waits, counts on."""
+    job = site.jenkins.job("app")
+    job.start().finish("FAILURE", post_production=True)
+    job.next_build_number += 404
+    site.run("once")
+    assert numbers(site) == []
+    site.look_again(4)
+    assert sent(site) == [(1, "FAILURE")]
+
+
 def test_one_that_was_killed_at_its_end_is_sent_as_it_stays(site: Site) -> None:
     """After some looks, as its record is that for ever."""
     job = site.jenkins.job("app")
