@@ -163,6 +163,31 @@ def test_one_that_was_killed_at_its_end_is_sent_as_it_stays(site: Site) -> None:
     assert in_flight(site) == 0
 
 
+def test_one_that_was_killed_at_its_end_and_has_no_stage_tree(site: Site) -> None:
+    """The looks for one reason come after those for the other, and both end."""
+    build = site.jenkins.job("app").start()
+    build.approach_end("FAILURE")
+    restart(site.jenkins)
+    for path in ("/job/app/1/wfapi/*", "/job/app/wfapi/runs"):
+        site.jenkins.fail(path, status=500)
+    site.run("once")
+    site.look_again(8)
+    assert sent(site) == [(1, "FAILURE")]
+    assert in_flight(site) == 0
+
+
+def test_one_that_is_broken_and_has_no_duration(site: Site) -> None:
+    """It is skipped in the end, and not looked at for ever."""
+    build = site.jenkins.job("app").start()
+    build.approach_end("FAILURE")
+    restart(site.jenkins)
+    build.timestamp = 0
+    site.run("once")
+    site.look_again(5)
+    (row,) = site.read("status")["controllers"]
+    assert (row["in_flight"], row["skipped_because"]) == (0, {"broken": 1})
+
+
 def test_a_stage_tree_that_always_fails_costs_its_build_alone(site: Site) -> None:
     """It goes without after five looks, and is counted; the others of its job go at once."""
     job = site.jenkins.job("app")
