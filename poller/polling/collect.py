@@ -191,9 +191,11 @@ def _is_preliminary(
     its last moments, when its result still changes. A build that was killed then stays so for ever,
     and is believed after some looks."""
     runs = scope.runs(full_name, build.number)
-    if not build.preliminary and not runs:
-        return False
     before = page.job.progress.pending.get(build.number)
+    # What lacks something was believed before; with looks of both kinds in turn none would end.
+    believed = build.broken or (before is not None and before.kind == "incomplete")
+    if believed or not (build.preliminary or runs):
+        return False
     # While it holds an executor, a record without a duration is surely not the last.
     counts = not (build.preliminary and runs)
     again = another_look(before, "preliminary", "it is about to end", now, counts=counts)

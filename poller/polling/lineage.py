@@ -41,7 +41,8 @@ def start_generation(
     the jobs, by id, that the item tree no longer shows as they were. Numbers of a job created anew
     go on, at SEI, after the last one that its name has used.
     """
-    progress = JobProgress()
+    # A first look that is held back goes on with the looks that it had.
+    progress = JobProgress() if another else JobProgress(pending=job.progress.pending)
     source = None
     same = (one for one in known if _is(one, keys) and not _only_seen(one, job, missing))
     newest = max(same, key=_number, default=None)

@@ -11,6 +11,7 @@ from poller.demo.faults import Answer, Request
 from poller.demo.jenkins.items import Jenkins
 from poller.demo.jenkins.stages import Stage, Step
 from poller.demo.server import Server
+from tests.support.jenkins_restore import restart
 from tests.support.site import served
 
 CLOCK = 1_800_000_000_000
@@ -239,3 +240,53 @@ def test_restart_on_the_same_port(jenkins: Jenkins) -> None:
     assert url == server.url
     assert httpx.get(f"{url}whoAmI/api/json").status_code == 200
     server.stop()
+
+
+def shown(client: httpx.Client) -> tuple[object, ...]:
+    """How a build looks: building, inProgress, result, duration; the last completed one; wfapi's
+    status; how many executors are held, and whether the log may go on."""
+    tree = "lastBuild[building,inProgress,result,duration],lastCompletedBuild[number]"
+    answer = client.get("job/a/api/json", params={"tree": tree}).json()
+    last, done = answer["lastBuild"], answer["lastCompletedBuild"]
+    (node,) = client.get("computer/api/json?tree=computer[executors[*],oneOffExecutors[*]]").json()[
+        "computer"
+    ]
+    held = [one for one in node["executors"] if one["currentExecutable"]]
+    log = client.get("job/a/1/logText/progressiveText")
+    return (
+        *(last[name] for name in ("building", "inProgress", "result", "duration")),
+        done and done["number"],
+        client.get("job/a/1/wfapi/describe").json()["status"],
+        (len(held), len(node["oneOffExecutors"])),
+        "X-More-Data" in log.headers,
+    )
+
+
+def test_the_life_of_a_pipeline(jenkins: Jenkins, client: httpx.Client) -> None:
+    """Scheduled and not begun, begun, about to end without a result and with one, ended."""
+    build = jenkins.job("a").start().fetch()
+    assert shown(client) == (True, False, None, 0, None, "NOT_EXECUTED", (0, 1), True)
+    build.begin()
+    assert shown(client) == (True, True, None, 0, None, "IN_PROGRESS", (1, 1), True)
+    build.approach_end()
+    assert shown(client) == (True, False, None, 0, None, "SUCCESS", (0, 1), True)
+    build.approach_end("UNSTABLE")
+    assert shown(client) == (False, False, "UNSTABLE", 0, 1, "UNSTABLE", (0, 1), True)
+    build.finish("FAILURE", duration=9)
+    assert shown(client) == (False, False, "FAILURE", 9, 1, "FAILED", (0, 0), False)
+
+
+def test_a_restart(jenkins: Jenkins) -> None:
+    """Pipelines resume with another queue id, one that is killed at its end stays as it is, and
+    other builds vanish."""
+    pipeline, ending = jenkins.job("a").start(), jenkins.job("b").start()
+    jenkins.job("c", "freestyle").start()
+    ending.approach_end("FAILURE")
+    before = (pipeline.queue_id, ending.queue_id, jenkins.session)
+    restart(jenkins)
+    assert (pipeline.number, pipeline.timestamp, pipeline.in_progress) == (1, CLOCK, True)
+    assert list(jenkins.running) == [pipeline]
+    assert (ending.result, ending.duration, ending.queue_id) == ("FAILURE", 0, before[1])
+    assert (jenkins.job("c").builds, jenkins.job("c").next_build_number) == ({}, 2)
+    assert pipeline.queue_id != before[0]
+    assert jenkins.session != before[2]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poller.core.build_key import BuildKey
-from poller.ledger.records import JobProgress, Pending
+from poller.ledger.records import JobProgress, Pending, PendingKind
 from poller.polling.absence import MOST_AWAITED, absent_numbers, newest_lost, promised_number
 from tests.support.jenkins_restore import backup, replica, restore
 from tests.support.odd_answers import AnswersOf, answer_empty, change_next, without
@@ -28,7 +28,7 @@ def key(of: int) -> BuildKey:
 def progresses(draw: st.DrawFn) -> JobProgress:
     """What may be known of a job that was collected before."""
     examined = draw(st.integers(0, 50))
-    kinds = st.sampled_from(["absent", "incomplete", "preliminary"])
+    kinds = st.sampled_from(list[PendingKind](["absent", "incomplete", "preliminary"]))
     pending = draw(st.dictionaries(number, kinds, max_size=5))
     newest = draw(st.none() | st.integers(1, 60).map(key))
     looks = {n: Pending(kind, 1, 0, 0, "") for n, kind in pending.items()}

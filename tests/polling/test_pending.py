@@ -34,10 +34,11 @@ def test_looks_are_counted_and_end(kind: PendingKind) -> None:
 
 def test_a_build_that_hangs_is_looked_at_for_ever() -> None:
     """Ever later, and never given up."""
-    before = None
+    before = another_look(None, "unfinished", "why", NOW)
     for _ in range(100):
-        before = another_look(before, "unfinished", "why", NOW)
         assert before is not None
+        before = another_look(before, "unfinished", "why", NOW)
+    assert before is not None
     assert before.retry_at - NOW >= 1000 * POLICIES["unfinished"].longest / 2
 
 
@@ -58,9 +59,7 @@ def test_another_reason_has_tries_of_its_own(
 
 
 @given(retry_at=times, now=times)
-def test_no_clock_puts_a_look_off_for_longer_than_the_longest_wait(
-    retry_at: int, now: int
-) -> None:
+def test_no_clock_puts_a_look_off_for_longer_than_the_longest_wait(retry_at: int, now: int) -> None:
     """It is due from its time on, and where its time lies absurdly far ahead."""
     pending = Pending("absent", 1, 0, retry_at, "")
     assert is_due(pending, now) is (retry_at <= now or retry_at > now + LONGEST_WAIT_MS)
@@ -138,6 +137,17 @@ def test_one_that_is_saved_for_long_is_not_believed_while_it_runs(site: Site) ->
     assert sent(site)[0] == (1, "FAILURE")
 
 
+def test_looks_are_counted_while_a_first_look_is_held_back(site: Site) -> None:
+    """A counter that was set promises a number that no answer has; what else waits, counts on."""
+    job = site.jenkins.job("app")
+    job.start().finish("FAILURE", post_production=True)
+    job.next_build_number += 404
+    site.run("once")
+    assert numbers(site) == []
+    site.look_again(4)
+    assert sent(site) == [(1, "FAILURE")]
+
+
 def test_one_that_was_killed_at_its_end_is_sent_as_it_stays(site: Site) -> None:
     """After some looks, as its record is that for ever."""
     job = site.jenkins.job("app")
@@ -151,6 +161,31 @@ def test_one_that_was_killed_at_its_end_is_sent_as_it_stays(site: Site) -> None:
     site.look_again(5)
     assert sent(site) == [(1, "SUCCESS"), (2, "FAILURE")]
     assert in_flight(site) == 0
+
+
+def test_one_that_was_killed_at_its_end_and_has_no_stage_tree(site: Site) -> None:
+    """The looks for one reason come after those for the other, and both end."""
+    build = site.jenkins.job("app").start()
+    build.approach_end("FAILURE")
+    restart(site.jenkins)
+    for path in ("/job/app/1/wfapi/*", "/job/app/wfapi/runs"):
+        site.jenkins.fail(path, status=500)
+    site.run("once")
+    site.look_again(8)
+    assert sent(site) == [(1, "FAILURE")]
+    assert in_flight(site) == 0
+
+
+def test_one_that_is_broken_and_has_no_duration(site: Site) -> None:
+    """It is skipped in the end, and not looked at for ever."""
+    build = site.jenkins.job("app").start()
+    build.approach_end("FAILURE")
+    restart(site.jenkins)
+    build.timestamp = 0
+    site.run("once")
+    site.look_again(5)
+    (row,) = site.read("status")["controllers"]
+    assert (row["in_flight"], row["skipped_because"]) == (0, {"broken": 1})
 
 
 def test_a_stage_tree_that_always_fails_costs_its_build_alone(site: Site) -> None:

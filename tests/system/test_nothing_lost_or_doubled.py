@@ -22,14 +22,15 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from poller.demo.jenkins.builds import Build
+from poller.demo.jenkins.builds import ABOUT_TO_END, BEGUN, NOT_BEGUN, Build
 from poller.demo.jenkins.items import Jenkins, Job
 from poller.demo.sei import Sei
 from poller.polling.cycle import PollResult
 from poller.polling.reconciliation import Difference
 from tests.support.accounting import Program, Stage
 from tests.support.campaign import sizes
-from tests.support.jenkins_restore import Backup, backup, restart, restore
+from tests.support.jenkins_restore import Backup, backup, replica, restart, restore
+from tests.support.odd_answers import AnswersOf, answer_empty
 from tests.support.site import GUID
 
 # A crash leaves sockets behind, as crashes do.
@@ -42,6 +43,11 @@ NAMES = ("app", "web", "team/app", "team/web", "deep/er/app")
 KINDS = ("pipeline", "freestyle")
 RESULTS = ("SUCCESS", "FAILURE", "UNSTABLE", "ABORTED")
 MINUTE = 60_000
+LOOKS = 16
+"""Polls within which all is to be at SEI, each of which finds what waits due: two reasons after one
+another to look at a build again, five looks each, and some for what a restart brings."""
+
+ADDRESSES = ("/api/json*", "/job/*", "*/wfapi/*", "/computer/*")
 STAGE = Stage()
 
 pick = st.integers(0, 1_000)
@@ -69,6 +75,8 @@ class NothingLostOrDoubled(RuleBasedStateMachine):
         self.sei = STAGE.sei = Sei(guids={GUID})
         self.program = self.program_class(STAGE, Path(self.directory.name))
         self.saved: Backup | None = None
+        self.polls: list[Backup] = []
+        self.poisoned: list[str] = []
         self.built = 0
         self.may_double = False
 
@@ -117,8 +125,34 @@ class NothingLostOrDoubled(RuleBasedStateMachine):
     @rule(which=pick)
     def pause(self, which: int) -> None:
         build = self._running(which)
-        if build.building and build.job.kind.pipeline:
+        if build.state in BEGUN and build.job.kind.pipeline:
             build.pause()
+
+    @rule(name=st.sampled_from(NAMES))
+    def schedule(self, name: str) -> None:
+        """A pipeline whose Jenkinsfile is being fetched."""
+        self.time += 1_000
+        self.built += 1
+        build = self.jenkins.job(name).start(parameters={"uid": f"u{self.built}"})
+        if build.job.kind.pipeline:
+            build.fetch()
+
+    @precondition(lambda self: self.jenkins.running)
+    @rule(which=pick)
+    def begin(self, which: int) -> None:
+        build = self._running(which)
+        if build.state == NOT_BEGUN:
+            build.begin()
+
+    @precondition(lambda self: self.jenkins.running)
+    @rule(which=pick, result=st.sampled_from([*RESULTS, None]), polls=st.integers(0, 7))
+    def approach_end(self, which: int, result: str | None, polls: int) -> None:
+        """Its record is preliminary, and polls may see it."""
+        build = self._running(which)
+        if build.state in BEGUN and build.job.kind.pipeline:
+            build.approach_end(result)
+        for _ in range(polls):
+            self.poll(20)
 
     @precondition(lambda self: self.jenkins.jobs)
     @rule(which=pick, place=pick)
@@ -179,10 +213,26 @@ class NothingLostOrDoubled(RuleBasedStateMachine):
         assert self.saved is not None
         restore(self.jenkins, self.saved)
 
+    @precondition(lambda self: self.jenkins.jobs)
+    @rule(which=pick, place=pick)
+    def poison(self, which: int, place: int) -> None:
+        """The stage tree of one build can't be had, ever."""
+        job = self._job(which)
+        if job.builds:
+            number = sorted(job.builds)[place % len(job.builds)]
+            path = "".join(f"/job/{name}" for name in job.full_name.split("/"))
+            self.poisoned += [f"{path}/{number}/wfapi/*", f"{path}/wfapi/runs"]
+            self._poison()
+
+    def _poison(self) -> None:
+        for path in self.poisoned:
+            self.jenkins.fail(path, status=500)
+
     # -- the program, SEI, and the clock
 
     @rule(minutes=st.integers(0, 30))
     def poll(self, minutes: int) -> None:
+        self.polls = [*self.polls[-2:], backup(self.jenkins)]
         self.program.now += minutes * MINUTE
         self.program.poll()
         self.program.deliver()
@@ -199,6 +249,16 @@ class NothingLostOrDoubled(RuleBasedStateMachine):
     @rule(glob=st.sampled_from(["/api/json*", "/job/*", "*/wfapi/*", "/computer/*", "/login"]))
     def jenkins_fails_once(self, glob: str) -> None:
         self.jenkins.fail(glob, status=500, times=1)
+
+    @rule(glob=st.sampled_from(ADDRESSES))
+    def one_empty_object(self, glob: str) -> None:
+        answer_empty(self.jenkins, glob)
+
+    @precondition(lambda self: self.polls)
+    @rule(glob=st.sampled_from(ADDRESSES))
+    def one_stale_answer(self, glob: str) -> None:
+        """As it was two polls ago."""
+        self.jenkins.faults.append(AnswersOf(glob, replica(self.jenkins, self.polls[0])))
 
     @rule()
     def sei_is_down(self) -> None:
@@ -248,8 +308,10 @@ class NothingLostOrDoubled(RuleBasedStateMachine):
         self.jenkins.clear_faults()
         self.sei.clear_faults()
         self.sei.hold_answers = False
-        for _ in range(9):
+        self._poison()
+        for _ in range(LOOKS):
             self.program.now += 20 * MINUTE
+            self.program.start().ledger.jobs.ask_now(None)
             cycle = self.program.poll()
             self.program.deliver()
             if not cycle.problems and not cycle.error and self._in_flight() == self._live():
@@ -257,10 +319,15 @@ class NothingLostOrDoubled(RuleBasedStateMachine):
         assert (cycle.error, cycle.problems) == (None, [])
         self.program.reconcile(fill=True)
         self.program.deliver()
-        assert self.program.reconcile(fill=False) == []
+        ending = self._about_to_end()
+        missing = self.program.reconcile(fill=False)
+        assert [one for one in missing if (one.job, one.number) not in ending] == []
         sent = Counter({uid(run): 1 for run in self.sei.received})
         there = [b for job in self.jenkins.jobs.values() for b in job.builds.values()]
         assert [uid_of(b) for b in there if final(b) and not sent[uid_of(b)]] == []
+        results = {uid(run): run["result"] for run in self.sei.received}
+        ended = [b for b in there if final(b) and uid_of(b) not in self._resumed_after_a_restore()]
+        assert [b for b in ended if results[uid_of(b)] != at_sei(b)] == []
         early = {uid_of(b) for b in there if not final(b) and sent[uid_of(b)]}
         assert early <= self._resumed_after_a_restore()
         # What looks settled may run: a build of a job that a restore brought back, or of one created
@@ -282,6 +349,12 @@ class NothingLostOrDoubled(RuleBasedStateMachine):
     def _resumed_after_a_restore(self) -> set[str]:
         saved = self.saved or ()
         return {uid_of(b) for job in saved for b in job.builds.values() if not final(b)}
+
+    def _about_to_end(self) -> set[tuple[str, int]]:
+        """Jenkins' record says that they have ended: they are missing, and awaited."""
+        return {
+            (b.job.full_name, b.number) for b in self.jenkins.running if b.state == ABOUT_TO_END
+        }
 
     def _in_flight(self) -> int:
         line = self.program.start()
@@ -316,7 +389,12 @@ def uid_of(build: Build) -> str:
 
 def final(build: Build) -> bool:
     """Nothing of it will change that Jenkins' API shows."""
-    return not build.in_progress
+    return not (build.building or build.in_progress or build.state == ABOUT_TO_END)
+
+
+def at_sei(build: Build) -> str:
+    """A build's result, in SEI's words."""
+    return "SUCCESS" if build.result == "SUCCESS" else "FAILURE"
 
 
 PLAYS = settings(
