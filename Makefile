@@ -17,7 +17,7 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 $(READY): pyproject.toml requirements-dev.lock
-	@command -v $(PYTHON) >/dev/null || { echo "no $(PYTHON): make PYTHON=/path/to/python3.11 or newer"; exit 1; }
+	@$(PYTHON) -c "" 2>/dev/null || { echo "no $(PYTHON): make PYTHON=/path/to/python3.11 or newer"; exit 1; }
 	@echo "setting up $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.lock

@@ -84,6 +84,14 @@ class Breaker:
             return 0.0
         return min(max(0, self.next_try - now) / 1000, policy.most)
 
+    def within_reach(self, now: int, policy: BreakerPolicy) -> Breaker:
+        """The same; a next try that lies further ahead than a wait can be, as the clock was set
+        back, is the longest wait from now."""
+        latest = now + int(policy.most * 1000)
+        if self.next_try is None or self.next_try <= latest:
+            return self
+        return dataclasses.replace(self, next_try=latest)
+
     def half_opened(self) -> Breaker:
         """Open, and now tried."""
         if self.state is not BreakerState.OPEN:

@@ -106,9 +106,9 @@ class RequestLimiter:
 
     def is_due(self) -> bool:
         """Whether it is time for the one small request; the breaker is half-open then."""
-        if self.breaker.state is BreakerState.OPEN and not self.breaker.wait(
-            self._clock(), self.policy
-        ):
+        now = self._clock()
+        self.breaker = self.breaker.within_reach(now, self.policy)
+        if self.breaker.state is BreakerState.OPEN and not self.breaker.wait(now, self.policy):
             self.breaker = self.breaker.half_opened()
         return self.breaker.state is BreakerState.HALF_OPEN
 
