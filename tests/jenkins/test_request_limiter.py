@@ -25,7 +25,7 @@ def away(clock: SetClock) -> RequestLimiter:
     """Of a controller that has not answered for some requests."""
     limiter = RequestLimiter("controller main", 4, clock=clock)
     for _ in range(FAILURES):
-        limiter.failed(Unreachable("controller main", "item tree", "refused"), "tree", of_job=False)
+        limiter.failed(Unreachable("controller main", "item tree", "refused"), "tree")
     assert limiter.circuit_open
     return limiter
 
