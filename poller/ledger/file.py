@@ -74,8 +74,8 @@ class LedgerFile:
 
     def _bring_up_to_date(self, read_only: bool) -> None:
         db = Database(self.conn)
-        self._refuse_newer(db)
         if read_only:
+            self._refuse_newer(db)
             if migrations.pending(db):
                 raise LedgerError(
                     f"ledger {self.path}: not yet brought to this version",
@@ -84,6 +84,9 @@ class LedgerFile:
             self.conn.execute("pragma query_only = on")
             return
         with _alone(self.path):
+            # Not even read before: while another one turns the write-ahead log on, SQLite refuses
+            # a first look at once, without waiting.
+            self._refuse_newer(db)
             if not db.table_names():
                 # Freed pages can then be given back bit by bit, without a VACUUM of the whole file.
                 self.conn.execute("pragma auto_vacuum = incremental")
