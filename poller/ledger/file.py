@@ -82,18 +82,19 @@ class LedgerFile:
 
     def _bring_up_to_date(self, read_only: bool) -> None:
         db = Database(self.conn)
-        self._refuse_newer(db)
-        if migrations.pending(db):
-            _set_wait(self.conn, LONGEST_WAIT)
-            with directory_lock(self.path):
-                if not read_only:
-                    _migrate(db)
-                elif migrations.pending(db):  # nobody is at it
+        # Nothing is read before: while another one turns the write-ahead log on, SQLite refuses a
+        # first look at once, without waiting.
+        with directory_lock(self.path):
+            self._refuse_newer(db)
+            if migrations.pending(db):
+                if read_only:
                     raise LedgerError(
                         f"ledger {self.path}: not yet brought to this version",
                         "run `sei-poller once` first",
                     )
-            _set_wait(self.conn, self._wait)
+                _set_wait(self.conn, LONGEST_WAIT)
+                _migrate(db)
+                _set_wait(self.conn, self._wait)
         self.conn.execute(f"pragma {'query_only' if read_only else 'foreign_keys'} = on")
 
     def _refuse_newer(self, db: Database) -> None:
