@@ -64,7 +64,7 @@ async def flush(
                 continue
             wait = done.wait(sender.clock())  # the rest of it
         too_long = wait is None or wait > COMMAND_LONGEST_WAIT
-        if too_long or failed >= COMMAND_TRIES or (done.stopped and done.hint) or stopping():
+        if too_long or failed >= COMMAND_TRIES or done.wrong_setting or stopping():
             return total
         await asyncio.sleep(wait or 0.0)
 

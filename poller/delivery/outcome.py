@@ -25,7 +25,8 @@ class PassResult:
 
     ``failed_jobs`` are the jobs that failed since the last delivery; ``away`` is why nothing gets
     through, as far as is known: empty while others are delivered. ``next_due`` is when the first of
-    the runs that wait for themselves is tried again. Times are epoch milliseconds.
+    the runs that wait for themselves is tried again. ``wrong_setting``: it stopped for what is the
+    same for all runs, as a refused key. Times are epoch milliseconds.
     """
 
     breaker: Breaker = field(default_factory=Breaker)
@@ -35,6 +36,7 @@ class PassResult:
     rejected: int = 0
     failures: int = 0
     stopped: str = ""
+    wrong_setting: bool = False
     hint: str = ""
     last_failure: str = ""
     away: str = ""
@@ -62,6 +64,7 @@ class PassResult:
         """A run was taken: the sink is up, whatever it said before."""
         self.delivered += 1
         self.stopped = self.hint = self.away = ""
+        self.wrong_setting = False
         self.failed_jobs.clear()
         self._rejected_in_a_row = 0
         self.breaker = self.breaker.succeeded(now)
@@ -96,3 +99,4 @@ class PassResult:
         self.breaker = self.breaker.failed(failure, POLICY)
         if not self.breaker.closed:
             self.stopped = self.away = failure.why
+            self.wrong_setting = failure.at_once and failure.retry_after is None

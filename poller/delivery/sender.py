@@ -84,6 +84,8 @@ class Sender:
             if before.closed or await self._probe(done):
                 await self._send_all(done, stopping)
             ledger.breakers.keep("sink", name, done.breaker)
+            if done.delivered:  # each delivery notes it to the second
+                ledger.outbox.note_sink(name, last_success=self._known["last_success"])
             if self.rate.left and self.answered > sent:
                 next_request = self.clock() + int(self.rate.left * 1000)
                 ledger.outbox.note_sink(name, next_request=next_request)
@@ -174,12 +176,12 @@ class Sender:
             self._settle(delivery, "rejected", receipt, now)
             done.note_rejected(f"{self.sink.name}: {meaning.why}", now, _jitter())
             return True
+        self._settle(delivery, "delivered", receipt, now)
+        done.note_delivered(now)
+        self._note_yes(receipt, meaning, now)
         if self._unproven:
             self.ledger.queue.release(self.sink.name)
             self._unproven = False
-        self._settle(delivery, "delivered", receipt, now)
-        self._note_yes(receipt, meaning, now)
-        done.note_delivered(now)
         return True
 
     def _note_failure(

@@ -18,7 +18,7 @@ from tests.fuzz.workbench import Workbench
 
 MIB = 2**20
 
-MOST_TIMES = 60
+MOST_TIMES = 65
 """A small answer takes at most so many times its own size while it is read, decoded and recorded;
 of a large one, the number of its objects is limited, too."""
 
