@@ -176,12 +176,13 @@ class Sender:
             self._settle(delivery, "rejected", receipt, now)
             done.note_rejected(f"{self.sink.name}: {meaning.why}", now, _jitter())
             return True
+        if self._unproven:
+            with self.settlement.noting_failure():  # the answer is kept all the same
+                self.ledger.queue.release(self.sink.name)
+                self._unproven = False
         self._settle(delivery, "delivered", receipt, now)
         done.note_delivered(now)
         self._note_yes(receipt, meaning, now)
-        if self._unproven:
-            self.ledger.queue.release(self.sink.name)
-            self._unproven = False
         return True
 
     def _note_failure(

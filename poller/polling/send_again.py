@@ -88,7 +88,7 @@ async def complete_later(controller: Controller, row: ControllerRow) -> int:
         if new is None or new.payload is None or not _has_more(new, lack.reasons):
             still.append(build)
             continue
-        ledger.outbox.requeue(build, now, new, controller.sinks)
+        ledger.outbox.complete(build, now, new, controller.sinks)
         completed += 1
         if new.incomplete is not None:
             still.append(build)

@@ -232,6 +232,8 @@ GOOD: Mapping[str, Sequence[str]] = {
     "rejected": ["--json"],
     "retry": ["--all"],
     "skip": ["team/app 1"],
+    "resend": ["--dry-run", "--job git"],
+    "now": [""],
     "executions list": ["--json"],
     "executions get": ["e s"],
 }
@@ -269,7 +271,7 @@ def test_while_all_is_well(nest: Nest) -> None:
     nest.run("register", "--satellite", satellite, config=fresh, code=0)
     assert {run["job_full_name"] for run in nest.site.sei.received} == {"tf/network", "git"}
     assert len(nest.place.harness.received) == 1
-    assert (nest.site.directory / "runs.jsonl").read_text().count("\n") == 2
+    assert (nest.site.directory / "runs.jsonl").read_text().count("\n") == 3  # `git` again
     nest.search()
 
 

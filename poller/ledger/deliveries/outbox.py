@@ -8,22 +8,17 @@ from typing import Any, Literal
 
 from poller.core.build_key import BuildKey
 from poller.ledger.deliveries.queue import ALONE
+from poller.ledger.deliveries.requeueing import bodies, map_anew, queue_again
 from poller.ledger.deliveries.sent import Delivered, DeliveredBuild, SentBuild
-from poller.ledger.executions import SINK as IACM
-from poller.ledger.executions import record_execution
 from poller.ledger.file import LedgerFile
-from poller.ledger.incomplete import complete_now, record_incomplete
 from poller.ledger.jobs import take_watermark_back
-from poller.ledger.queueing import packed
 from poller.ledger.records import BuildRow
-from poller.ledger.stage_sources import keep_depths
 from poller.ledger.watermark import AWAITED, advance
 
 Outcome = Literal["delivered", "rejected"]
 PAGE = 500
 """Builds that are read at once."""
 
-REFUSED = "(state = 'rejected' or state = 'queued' and tries > 0)"
 PAGES_GIVEN_BACK = 1_000
 """Pages that are given back to the disk at once: never more than a moment's work."""
 
@@ -128,30 +123,17 @@ class Outbox:
         kept; IaCM's rejection stays where there is no execution of it any more."""
         with self._file.write("queue a build again") as conn:
             if new is not None and new.payload is not None:
-                conn.execute(
-                    "insert or replace into payload (build, body) values (?, ?)",
-                    (build, packed(new.payload)),
-                )
-                keep_depths(conn, build, new.depths)
-                conn.execute(
-                    "update build set result = ?, duration = ? where id = ?",
-                    (new.result, new.duration, build),
-                )
-                record_execution(conn, build, new.execution, new.no_execution)
-                if new.incomplete is None:
-                    complete_now(conn, build)
-                else:
-                    record_incomplete(conn, build, new.incomplete, at)
-            no_execution = new is not None and new.execution is None
-            conn.execute(
-                "update delivery set state = 'queued', at = ?, status = null, answer = null,"
-                " tries = 0, next_try = 0, failing_since = null"
-                f" where build = ? and iif(sink = ?, {REFUSED} and not ?,"
-                f" {REFUSED} or sink in (select value from json_each(?)))",
-                (at, build, IACM, no_execution, json.dumps(list(sinks))),
-            )
-            conn.execute("update payload set settled_at = null where build = ?", (build,))
-            take_watermark_back(conn, build)
+                map_anew(conn, build, new, at)
+            queue_again(conn, build, at, new, sinks)
+
+    def complete(self, build: int, at: int, new: BuildRow, sinks: Sequence[str]) -> None:
+        """Keep what a run has more of now, and queue it again for ``sinks`` where that changes what
+        is sent: a log that came late is nothing to send."""
+        with self._file.write("complete a run") as conn:
+            before = bodies(conn, build)
+            map_anew(conn, build, new, at)
+            if bodies(conn, build) != before:
+                queue_again(conn, build, at, new, sinks)
 
     def sink_failed(self, sink: str, at: int, error: str) -> None:
         """Note why a sink takes nothing now."""
