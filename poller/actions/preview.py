@@ -60,7 +60,9 @@ async def preview(
     if not page.builds[0].completed:
         raise NoSuchBuild(f"{job} #{number} still runs", "it is sent when it is completed")
     try:
-        enriched, multibranch = await fetch_enriched(one, job, page, may_be_incomplete=True)
+        enriched, multibranch = await fetch_enriched(
+            one.for_rules_only(), job, page, may_be_incomplete=True
+        )
     except NotFound:
         raise no_such_build(job, number) from None
     row = one.ledger.controllers.find(one.name)

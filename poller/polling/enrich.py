@@ -104,13 +104,13 @@ def _with_fault(
 async def fetch_enriched(
     controller: Controller, full_name: str, read: BuildPage, *, may_be_incomplete: bool
 ) -> tuple[EnrichedBuild, bool]:
-    """One completed build for a command: enriched, but for a log to keep; and whether its job is
-    part of a multibranch project. With ``may_be_incomplete``, it goes without what can't be had
+    """One completed build for a command: enriched; and whether its job is part of a multibranch
+    project. With ``may_be_incomplete``, it goes without what can't be had
     now.
 
     Raises RemoteError.
     """
-    (found,) = await enrich(controller.for_rules_only(), full_name, read)
+    (found,) = await enrich(controller, full_name, read)
     build = found.build
     if isinstance(found, EnrichFailure):
         if not may_be_incomplete or found.fallback is None:

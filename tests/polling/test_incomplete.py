@@ -94,3 +94,19 @@ def test_what_stays_so_is_looked_at_ever_later_and_for_a_week(site: Site) -> Non
     with sqlite3.connect(site.ledger) as conn:
         assert conn.execute("select retry_at from incomplete").fetchall() == [(None,)]
     conn.close()
+
+
+def test_a_log_that_comes_late_is_kept_and_nothing_is_sent_for_it(site: Site) -> None:
+    """SEI has all that it gets already."""
+    site.configure(site.controller(logs="all"))
+    site.jenkins.job("app").build()
+    site.jenkins.fail("/job/app/1/*onsoleText*", status=500)
+    site.jenkins.fail("/job/app/1/*rogressiveText*", status=500)
+    site.run("once")
+    site.look_again(4)
+    assert site.read("status")["controllers"][0]["incomplete"]["count"] == 1
+    site.jenkins.clear_faults()
+    assert site.run("once", "--now").returncode == 0
+    assert site.read("status")["controllers"][0]["incomplete"]["count"] == 0
+    assert numbers(site) == [1]
+    assert site.run("logs", "app", "1").stdout
