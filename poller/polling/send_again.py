@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from poller.core.errors import NotFound, RemoteError, is_away
+from poller.core.errors import BadAnswer, NotFound, RemoteError, is_away
 from poller.jenkins.build_pages import one_build
 from poller.ledger.controllers import ControllerRow
 from poller.ledger.deliveries.sent import SentBuild
@@ -63,6 +63,8 @@ async def _anew(controller: Controller, sent: SentBuild) -> BuildRow | None:
         read = await one_build(controller.client, name, number)
     except NotFound:
         return None
+    if not read.builds:
+        raise BadAnswer(controller.client.where, f"{name} #{number}", read.unreadable[number])
     if not all(build.key.is_same(sent.key) for build in read.builds):
         return None
     enriched, multibranch = await fetch_enriched(controller, name, read, may_be_incomplete=False)

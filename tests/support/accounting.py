@@ -65,6 +65,15 @@ iacm_stage = "Build"
 )
 
 
+EXTRAS = ("job_run", "trigger_chain", "artifacts")
+"""What a run may go without at first, and is sent again with."""
+
+
+def record_of(run: dict[str, Any]) -> dict[str, Any]:
+    """What a run never goes without: all but the extras."""
+    return {key: value for key, value in run.items() if key not in EXTRAS}
+
+
 class Stage:
     """Three servers whose Jenkins, SEI and Harness are new for each play."""
 

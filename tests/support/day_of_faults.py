@@ -23,7 +23,7 @@ from poller.demo.jenkins.builds import Build
 from poller.demo.jenkins.items import Jenkins
 from poller.demo.sei import Sei
 from poller.demo.server import Server
-from tests.support.accounting import CONFIG, Program, Stage
+from tests.support.accounting import CONFIG, Program, Stage, record_of
 from tests.support.jenkins_restore import restart
 from tests.support.random_faults import RandomFaults
 from tests.support.site import GUID
@@ -35,9 +35,6 @@ JOBS = (
     ("team/app", "pipeline"), ("team/lib", "freestyle"), ("team/deep/er/tool", "pipeline"),
 )  # fmt: skip
 RESULTS = ("SUCCESS", "SUCCESS", "SUCCESS", "FAILURE", "UNSTABLE", "ABORTED")
-EXTRAS = ("job_run", "trigger_chain", "artifacts")
-"""What a run may go without at first, and is sent again with."""
-
 OUTAGE_RATE, OUTAGE_MINUTES = 0.01, 4
 """Share of the minutes in which a server goes away, refusing all, and for how long at most."""
 
@@ -238,7 +235,7 @@ class Day:
         for name, runs in received.items():
             assert len({run["execution_id"] for run in runs}) == 1
             versions = [run for at, run in enumerate(runs) if run not in runs[:at]]
-            records = [{k: v for k, v in run.items() if k not in EXTRAS} for run in versions]
+            records = [record_of(run) for run in versions]
             assert all(one == records[0] for one in records), f"{name} was sent as another run"
             assert len(runs) <= len(versions) + spoilt[name], f"{name} was doubled"
         assert len(self.sei.runs) == len(builds), "two builds in one place"

@@ -53,6 +53,14 @@ def queue_again(
     conn: sqlite3.Connection, build: int, at: int, new: BuildRow | None, sinks: Sequence[str]
 ) -> None:
     """Put a build's deliveries back to the queue: the refused ones, and those of ``sinks``."""
+    if new is not None and new.execution is not None and IACM in sinks:
+        # Its stages came late, and its execution with them.
+        conn.execute(
+            "insert into delivery (build, sink, state, controller, at, history)"
+            " select b.id, ?, 'queued', j.controller, ?, 0 from build b join job j on j.id = b.job"
+            " where b.id = ? on conflict do nothing",
+            (IACM, at, build),
+        )
     no_execution = new is not None and new.execution is None
     conn.execute(
         "update delivery set state = 'queued', at = ?, status = null, answer = null,"
