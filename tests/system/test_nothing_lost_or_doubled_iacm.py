@@ -84,8 +84,10 @@ class BothSinks(one_sink.NothingLostOrDoubled):
     @precondition(lambda self: not self._iacm_is_up())
     @rule()
     def iacm_is_back(self) -> None:
+        """For long enough that what failed meanwhile is due again."""
         self.harness.clear_faults()
         self.harness.hold_answers = False
+        self.program.now += 20 * one_sink.MINUTE
 
     @invariant()
     def an_execution_is_sent_again_the_same(self) -> None:
