@@ -74,25 +74,25 @@ class LedgerFile:
 
     def _bring_up_to_date(self, read_only: bool) -> None:
         db = Database(self.conn)
-        if read_only:
-            self._refuse_newer(db)
-            if migrations.pending(db):
-                raise LedgerError(
-                    f"ledger {self.path}: not yet brought to this version",
-                    "run `sei-poller once` first",
-                )
-            self.conn.execute("pragma query_only = on")
-            return
         with _alone(self.path):
             # Not even read before: while another one turns the write-ahead log on, SQLite refuses
             # a first look at once, without waiting.
             self._refuse_newer(db)
-            if not db.table_names():
-                # Freed pages can then be given back bit by bit, without a VACUUM of the whole file.
-                self.conn.execute("pragma auto_vacuum = incremental")
-            db.enable_wal()
-            migrations.apply(db)
-        self.conn.execute("pragma foreign_keys = on")
+            if not read_only:
+                self._migrate(db)
+            elif migrations.pending(db):
+                raise LedgerError(
+                    f"ledger {self.path}: not yet brought to this version",
+                    "run `sei-poller once` first",
+                )
+        self.conn.execute(f"pragma {'query_only' if read_only else 'foreign_keys'} = on")
+
+    def _migrate(self, db: Database) -> None:
+        if not db.table_names():
+            # Freed pages can then be given back bit by bit, without a VACUUM of the whole file.
+            self.conn.execute("pragma auto_vacuum = incremental")
+        db.enable_wal()
+        migrations.apply(db)
 
     def _refuse_newer(self, db: Database) -> None:
         written = {migration.name for migration in migrations.applied(db)}
