@@ -49,6 +49,8 @@ class BothSinks(one_sink.NothingLostOrDoubled):
         self.harness = STAGE.harness = Harness(HARNESS_KEY, clock=lambda: self.time)
 
     def _something_to_send(self) -> None:
+        """After a while, so that what failed before is due again."""
+        self.program.now += 20 * one_sink.MINUTE
         self._build("app", "pipeline", "SUCCESS")
         self.program.poll()
         self.program.deliver()
@@ -84,10 +86,8 @@ class BothSinks(one_sink.NothingLostOrDoubled):
     @precondition(lambda self: not self._iacm_is_up())
     @rule()
     def iacm_is_back(self) -> None:
-        """For long enough that what failed meanwhile is due again."""
         self.harness.clear_faults()
         self.harness.hold_answers = False
-        self.program.now += 20 * one_sink.MINUTE
 
     @invariant()
     def an_execution_is_sent_again_the_same(self) -> None:
