@@ -171,16 +171,18 @@ def missing_jobs(jobs: Iterable[JobState], tree: ItemTree) -> dict[int, JobState
     return {
         job.id: job
         for job in jobs
-        if job.progress.next_build_number is not None
-        and _is_missing(job.progress.next_build_number, tree.items.get(job.full_name))
+        if _is_missing(job.progress.next_build_number, tree.items.get(job.full_name))
         and not any(
             job.full_name.startswith(f"{folder}/" if folder else "") for folder in tree.unread
         )
     }
 
 
-def _is_missing(next_build_number: int, item: Item | None) -> bool:
-    return item is None or item.next_build_number < next_build_number
+def _is_missing(next_build_number: int | None, item: Item | None) -> bool:
+    """None is a job that waits to be asked again: whether it is there counts, not its counter."""
+    return item is None or (
+        next_build_number is not None and item.next_build_number < next_build_number
+    )
 
 
 def has_shrunk(jobs: int, before: int) -> bool:

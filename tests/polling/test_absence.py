@@ -204,6 +204,19 @@ def test_a_build_in_flight_that_vanishes_is_awaited_then_gone(site: Site) -> Non
     assert row(site)["skipped_because"] == {}
 
 
+def test_a_build_in_flight_of_a_job_that_is_gone_while_another_is_awaited(site: Site) -> None:
+    """Nothing of a job stays in flight for ever, whatever else of it had to be asked again."""
+    collected(site, job="web")
+    job = site.jenkins.job("app")
+    job.start()
+    job.next_build_number += 1
+    site.run("once")
+    assert row(site)["in_flight"] == 1
+    site.jenkins.remove("app")
+    site.look_again(8)
+    assert (row(site)["in_flight"], row(site)["skipped_because"]) == (0, {"gone": 1})
+
+
 @pytest.mark.parametrize("path", ["/api/json", "*"])
 def test_a_counter_that_goes_back_once_changes_nothing(site: Site, path: str) -> None:
     """A tree of two builds ago, or all answers of one poll: no generation, no number at SEI."""
