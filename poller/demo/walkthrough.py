@@ -175,7 +175,9 @@ async def _finish_all(jenkins: Jenkins, sei: Sei, samples: SampleJobs) -> None:
     while samples.running:
         samples.finish()
     deadline = time.monotonic() + CATCH_UP_SECONDS
-    while time.monotonic() < deadline and len(sei.runs) < len(completed(jenkins)):
+    while time.monotonic() < deadline:
+        if len(sei.runs) >= len(completed(jenkins)):
+            return
         await asyncio.sleep(0.3)
 
 
