@@ -51,3 +51,11 @@ def test_which(
         outcome == FAILED and error is not None
         for outcome, (_, _, error) in zip(expected, told, strict=True)
     ]
+
+
+def test_a_stage_that_was_not_executed_needs_no_steps() -> None:
+    """Where the key is left out of any other stage, the plugin is an old one."""
+    ran, left_out = WfapiStage("3", "Build", S, stageFlowNodes=[]), WfapiStage("5", "Test", N)
+    assert WfapiRun("1", [ran, left_out]).has_steps
+    assert not WfapiRun("1", [ran, WfapiStage("5", "Test", S)]).has_steps
+    assert not stage_tree(WfapiRun("1", [ran, left_out])).stages[1].steps

@@ -73,8 +73,12 @@ class WfapiRun(Struct, frozen=True, gc=False):
 
     @property
     def has_steps(self) -> bool:
-        """Whether each stage came with its steps, none of them perhaps."""
-        return all(stage.stageFlowNodes is not None for stage in self.stages)
+        """Whether each stage came with its steps, none of them perhaps; one that was not executed
+        has none."""
+        return all(
+            stage.stageFlowNodes is not None or stage.status == "NOT_EXECUTED"
+            for stage in self.stages
+        )
 
 
 class Wfapi:
