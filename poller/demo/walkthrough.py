@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -162,11 +163,7 @@ async def _outage(console: Console, sei: Sei, samples: SampleJobs, line: AppCont
         " none lost"
     )
     sei.clear_faults()
-    deadline = time.monotonic() + CATCH_UP_SECONDS
-    while time.monotonic() < deadline:
-        if not line.ledger.outbox.count_queued():
-            break
-        await asyncio.sleep(0.1)
+    await _wait_until(lambda: not line.ledger.outbox.count_queued())
     console.print(f"SEI is back: {len(sei.runs) - before} runs caught up on, oldest first")
 
 
@@ -174,11 +171,16 @@ async def _finish_all(jenkins: Jenkins, sei: Sei, samples: SampleJobs) -> None:
     """Let every build finish and wait until its run is through."""
     while samples.running:
         samples.finish()
+    await _wait_until(lambda: len(sei.runs) >= len(completed(jenkins)))
+
+
+async def _wait_until(caught_up: Callable[[], bool]) -> None:
+    """For ``CATCH_UP_SECONDS`` at most: what is not through then is shown as a difference."""
     deadline = time.monotonic() + CATCH_UP_SECONDS
     while time.monotonic() < deadline:
-        if len(sei.runs) >= len(completed(jenkins)):
+        if caught_up():
             return
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.1)
 
 
 async def _work(samples: SampleJobs, seconds: float) -> int:

@@ -105,8 +105,7 @@ async def fetch_enriched(
     controller: Controller, full_name: str, read: BuildPage, *, may_be_incomplete: bool
 ) -> tuple[EnrichedBuild, bool]:
     """One completed build for a command: enriched; and whether its job is part of a multibranch
-    project. With ``may_be_incomplete``, it goes without what can't be had
-    now.
+    project. With ``may_be_incomplete``, it goes without what can't be had now.
 
     Raises RemoteError.
     """
