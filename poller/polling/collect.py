@@ -230,14 +230,15 @@ def _settle(page: CollectedPage, numbers: list[int], read: BuildPage, now: int) 
 async def _in_flight_before(
     controller: Controller, item: Item, history: JobHistory, scope: Scope
 ) -> tuple[BuildPage, list[int], dict[int, Pending]]:
-    """The builds in flight that lie before the newest, each by its number, unless they run or wait;
-    those gone, and those that are looked for again."""
+    """The builds in flight that lie before the newest, each by its number; those gone, and those
+    that are looked for again. Not asked for is what runs or waits; but what is due, also where it
+    still holds an executor: else its looks would never end."""
     progress, now = history.job.progress, controller.clock()
     lowest = min((build.number for build in history.newest.builds), default=1)
     found, gone, absent = BuildPage([], {}, {}), list[int](), dict[int, Pending]()
     for number in sorted(n for n in {*progress.in_flight, *progress.pending} if n < lowest):
         before = progress.pending.get(number)
-        if scope.runs(item.full_name, number) or (before and not is_due(before, now)):
+        if not is_due(before, now) if before else scope.runs(item.full_name, number):
             continue
         try:
             found = merged(found, await one_build(controller.client, item.full_name, number))

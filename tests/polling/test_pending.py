@@ -148,6 +148,22 @@ def test_looks_are_counted_while_a_first_look_is_held_back(site: Site) -> None:
     assert sent(site) == [(1, "FAILURE")]
 
 
+def test_looks_are_counted_when_the_list_no_longer_reaches_down_to_it(site: Site) -> None:
+    """It holds its executor for long, and a newer build is settled: asked by its number, a bounded
+    number of times."""
+    job = site.jenkins.job("app")
+    build = job.start()
+    job.build()
+    job.next_build_number += 404
+    site.run("once")
+    build.finish("FAILURE", post_production=True)
+    site.look_again(8)
+    assert sorted(sent(site)) == [(1, "FAILURE"), (2, "SUCCESS")]
+    site.jenkins.requests.clear()
+    assert site.run("once").returncode == 0
+    assert len(site.jenkins.requests) == 2
+
+
 def test_one_that_was_killed_at_its_end_is_sent_as_it_stays(site: Site) -> None:
     """After some looks, as its record is that for ever."""
     job = site.jenkins.job("app")

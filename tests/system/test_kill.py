@@ -139,7 +139,7 @@ def finish(site: Site) -> None:
     raise AssertionError(out)
 
 
-@pytest.mark.parametrize("kills", sizes(4, 60))
+@pytest.mark.parametrize("kills", sizes(4, 80))
 def test_nothing_is_lost_and_doubles_carry_the_same_id(tmp_path: Path, kills: int) -> None:
     """SIGKILL, again and again. A run is sent twice only where its answer was lost with the process."""
     directories = [tmp_path / str(place) for place in range(SITES)]
