@@ -11,6 +11,7 @@ from poller.delivery.sink import Receipt
 from poller.http.client import Connection, fetch, open_client
 from poller.http.errors import HttpResponse
 from poller.http.retry import retry_after
+from poller.ledger.deliveries.queue import QueuedDelivery
 
 ANSWER_LIMIT = 256 * 1024
 WHERE = "SEI"
@@ -69,9 +70,9 @@ class SeiSink:
         self._api = api
         self.in_flight = in_flight
 
-    async def send(self, payload: bytes) -> Receipt:
+    async def send(self, delivery: QueuedDelivery) -> Receipt:
         """POST one run."""
-        answer = await self._api.post_run(payload)
+        answer = await self._api.post_run(delivery.payload)
         return Receipt(
             answer.status, answer.body, retry_after(answer.headers),
             content_type=answer.headers.get("Content-Type", ""), address=self._api.base,

@@ -65,6 +65,11 @@ _STANDARD_NAMES = (
     "alter table job rename column base to number_offset",
 )
 
+_WITHOUT_LOGS = (
+    "alter table delivery add column without_logs text",  # why it went without logs that there are
+    "create index delivery_without_logs on delivery (sink) where without_logs is not null",
+)
+
 
 def _run(db: Database, statements: Iterable[str]) -> None:
     for statement in statements:
@@ -135,3 +140,9 @@ def m010_delivery(db: Database) -> None:
 def m011_stages(db: Database) -> None:
     """Who gives the stage trees of a controller; how stages are nested."""
     _run(db, STAGES)
+
+
+@migrations()
+def m013_without_logs(db: Database) -> None:
+    """Deliveries that went without the logs of their build."""
+    _run(db, _WITHOUT_LOGS)
