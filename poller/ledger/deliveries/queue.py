@@ -161,7 +161,7 @@ class DeliveryQueue:
             if row is None:
                 return None
             *found, body, tries, failing_since = row
-            return QueuedDelivery(*found, _unpacked(body), tries, failing_since)
+            return QueuedDelivery(*(*found, _unpacked(body), tries, failing_since))
 
     def failed(self, failure: FailedTry) -> None:
         """Note that a delivery was tried and is still queued."""
