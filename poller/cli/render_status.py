@@ -40,6 +40,8 @@ def status_json(
                 "queued": sink.queued,
                 "catching_up": sink.catching_up or None,
                 "first_yes": sink.first_yes,
+                "without_logs": sink.without_logs,
+                "logs_breaker": _breaker(sink.logs_breaker),
                 "waiting_alone": {
                     "runs": sink.alone[0],
                     "jobs": sink.alone[1],
@@ -178,6 +180,9 @@ def status_lines(status: dict[str, Any]) -> list[str]:
                 f"{name}: not taking runs since {sink['last_error_at']}: {sink['last_error']}"
             )
         out += [f"{name}: {line}" for line in _open_circuit(sink["breaker"])]
+        if sink["without_logs"]:
+            out.append(f"{name}: {sink['without_logs']} failed builds went without their logs")
+        out += [f"{name}: takes no logs: {line}" for line in _open_circuit(sink["logs_breaker"])]
     return out
 
 

@@ -38,6 +38,7 @@ ENDPOINTS = (
     "logText/progressiveText",
     "api/json",
     "custom-cicd",
+    "generic-requests/multipart",
     "executions",
 )
 INSTANCES = "cicd/instances"

@@ -153,8 +153,9 @@ class DeliveryQueue:
         with self._file.guarded("read the queue"):
             row = self._file.conn.execute(
                 "select d.id, c.name, b.job, j.full_name, b.number, b.timestamp + b.duration,"
-                " b.id, b.result, p.body, d.tries, d.failing_since from delivery d join build b on b.id = d.build"
-                " join job j on j.id = b.job join controller c on c.id = d.controller"
+                " b.id, b.result, p.body, d.tries, d.failing_since"
+                " from delivery d join build b on b.id = d.build join job j on j.id = b.job"
+                " join controller c on c.id = d.controller"
                 f" join {bodies} p on p.build = b.id where d.id = ? and d.state = 'queued'",
                 (delivery,),
             ).fetchone()
