@@ -180,9 +180,7 @@ def status_lines(status: dict[str, Any]) -> list[str]:
                 f"{name}: not taking runs since {sink['last_error_at']}: {sink['last_error']}"
             )
         out += [f"{name}: {line}" for line in _open_circuit(sink["breaker"])]
-        if sink["without_logs"]:
-            out.append(f"{name}: {sink['without_logs']} failed builds went without their logs")
-        out += [f"{name}: takes no logs: {line}" for line in _open_circuit(sink["logs_breaker"])]
+        out += _logs_lines(name, sink)
     return out
 
 
@@ -202,6 +200,17 @@ def _queue_lines(name: str, sink: dict[str, Any]) -> list[str]:
             f"  {one['job']} #{one['number']}: tried {one['tries']} times, last {last},"
             f" tried again at {one['next_try']}"
         )
+    return lines
+
+
+def _logs_lines(name: str, sink: dict[str, Any]) -> list[str]:
+    """What became of the logs of failed builds."""
+    lines, breaker = [], sink["logs_breaker"]
+    if sink["without_logs"]:
+        lines.append(f"{name}: {sink['without_logs']} failed builds went without their logs")
+    if breaker["state"] != BreakerState.CLOSED:
+        tried = f"tried again at {breaker['next_try']}"
+        lines.append(f"{name}: takes no logs since {breaker['since']}, {tried}: {breaker['why']}")
     return lines
 
 

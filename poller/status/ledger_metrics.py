@@ -13,7 +13,7 @@ from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from poller.delivery.failed_logs.sending import CIRCUIT, SEI
+from poller.delivery.failed_logs.sending import SEI
 from poller.http.breaker import Breaker, BreakerState
 from poller.status.snapshot import Snapshot
 
@@ -95,9 +95,9 @@ class LedgerMetrics(Collector):
             alone.add_metric([sink.name], sink.alone[0])
             without.add_metric([sink.name], sink.without_logs)
         yield from (up, alone, without)
-        breakers = {sink.name: sink.breaker for sink in self._snapshot.sinks}
-        logs = {CIRCUIT: sink.logs_breaker for sink in self._snapshot.sinks if sink.name == SEI}
-        yield _breakers("sink", breakers | logs)
+        yield _breakers("sink", {sink.name: sink.breaker for sink in self._snapshot.sinks})
+        logs = {sink.name: sink.logs_breaker for sink in self._snapshot.sinks if sink.name == SEI}
+        yield _breakers("sink", logs, of="logs")
 
     def _ledger(self) -> Iterator[Metric]:
         ledger = self._snapshot.ledger
@@ -116,9 +116,9 @@ class LedgerMetrics(Collector):
             yield gauge
 
 
-def _breakers(kind: str, breakers: Mapping[str, Breaker]) -> Metric:
+def _breakers(kind: str, breakers: Mapping[str, Breaker], of: str = "") -> Metric:
     gauge = _gauge(
-        f"{kind}_breaker_state",
+        f"{of or kind}_breaker_state",
         "0 closed, 1 half-open (tried with one request), 2 open (not asked).",
         kind,
     )
