@@ -24,8 +24,11 @@ from poller.mapping.failure.cause_patterns import (
     CauseRow,
 )
 
-LOOKED_AT = 512 * 1024
+LOOKED_AT = 256 * 1024
 """Bytes of a log, from its end."""
+
+LAST_LINES = 500
+"""Lines that are looked at one by one where no pattern matches."""
 
 LONGEST = 300
 """Characters of a cause."""
@@ -126,12 +129,13 @@ def _own_messages(messages: Iterable[CauseText]) -> Iterator[FirstCause]:
 
 def _last_line(text: CauseText, category: str, wanted: Any) -> Iterator[FirstCause]:
     end = len(text.text)
-    first = max(0, end - LOOKED_AT)
-    while end > first:
+    for _ in range(LAST_LINES):
         start = text.text.rfind(b"\n", 0, end) + 1
         line = text.text[start:end]
         if wanted(line):
             yield _cause(text, category, line, start)
+            return
+        if not start:
             return
         end = start - 1
 
