@@ -48,7 +48,7 @@ def keep(ledger: Ledger, number: int, found: FailureFacts, at: int = 1) -> int:
 
 
 def test_step_logs_come_back_as_they_were_kept(ledger: Ledger) -> None:
-    """In the order of the stage tree; one that could not be had says why."""
+    """In their order; one that could not be had says why."""
     none = StepLog(DEPLOY, "console", KeptLog(read_error="HTTP 500"))
     build = keep(ledger, 1, FailureFacts([step_log(MAKE, "boom\n日本\n", left_out=100), none]))
     first, second = ledger.step_logs.of_build(build)

@@ -43,7 +43,7 @@ class FailedTest:
 
 @dataclass(frozen=True)
 class FailureFacts:
-    """What was found out about why one build failed; ``logs`` in the order of the stage tree."""
+    """What was found out about why one build failed; its ``logs``: what failed first, first."""
 
     logs: Sequence[StepLog] = ()
     cause: FirstCause | None = None
@@ -68,16 +68,15 @@ class Failures:
 
     def tests(self, build: int) -> list[FailedTest]:
         """The tests of a build that failed, in the order of its report."""
-        with self._file.guarded("read failed tests"):
-            rows = self._file.conn.execute(
-                "select suite, class_name, name, status, duration, message, trace"
-                " from test_failure where build = ? order by place",
-                (build,),
-            )
-            return [
-                FailedTest(*row[:6], "" if row[6] is None else unpack(row[6]).decode())
-                for row in rows
-            ]
+        rows = self._file.rows(
+            "select suite, class_name, name, status, duration, message, trace"
+            " from test_failure where build = ? order by place",
+            build,
+        )
+        return [
+            FailedTest(**row | {"trace": unpack(row["trace"]).decode() if row["trace"] else ""})
+            for row in rows
+        ]
 
     def forget(self, read_before: int) -> int:
         """Drop step logs, causes and failed tests that were read before then. Returns how many

@@ -34,8 +34,8 @@ class StepLog:
 
 @dataclass(frozen=True)
 class StepLogRow:
-    """One as the ledger has it, without its text. ``place`` counts from 0 in the order of the stage
-    tree; ``size``, ``left_out`` and ``read_error`` are those of a KeptLog."""
+    """One as the ledger has it, without its text. ``place`` counts from 0: what failed first comes
+    first; ``size``, ``left_out`` and ``read_error`` are those of a KeptLog."""
 
     build: int
     place: int
@@ -53,7 +53,7 @@ class StepLogs:
         self._file = file
 
     def of_build(self, build: int) -> list[StepLogRow]:
-        """Those of a build, by its id in the ledger, in the order of the stage tree."""
+        """Those of a build, by its id in the ledger, what failed first first."""
         with self._file.guarded("read step logs"):
             rows = self._file.conn.execute(
                 "select build, place, stage, stage_name, step, step_name, result, source, size,"

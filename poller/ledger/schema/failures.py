@@ -9,7 +9,7 @@ STATEMENTS = (
     """
     create table step_log (
         build integer not null references build,
-        place integer not null,         -- from 0, in the order of the stage tree
+        place integer not null,         -- from 0: what failed first comes first
         stage text not null,            -- Jenkins' id of the stage
         stage_name text not null,
         step text,                      -- Jenkins' id of the step; null: the log of the stage
