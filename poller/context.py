@@ -50,7 +50,7 @@ from poller.mapping.map_build import MappingConfig
 from poller.mapping.names import SeiInstance
 from poller.mapping.redaction import Redactor
 from poller.polling.controller import Controller
-from poller.polling.extras.console_log import LogCollector, LogPolicy
+from poller.polling.extras.console_log import LogCollector
 from poller.polling.extras.failures import FailureCollector
 from poller.polling.extras.stage_trees import StageTrees
 from poller.polling.extras.upstream import UpstreamCauses
@@ -150,8 +150,6 @@ class SharedParts:
     sinks: tuple[str, ...]
     clock: Clock
     events: Events
-    failed_logs: bool = False
-    """Logs of builds that failed are kept for SEI, whatever the controller's ``logs`` says."""
 
 
 def controller_of_config(
@@ -194,7 +192,7 @@ def controller_of_config(
         upstream=UpstreamCauses(client, clock=common.clock),
         logs=log_collector(controller, common),
         failures=FailureCollector(
-            step_logs=log_policy(controller, common) != "none",
+            step_logs=controller.logs != "none",
             keep=controller.log_limit,
             timeout=controller.timeout / 1000,
             tests=controller.tests == "cases",
@@ -206,16 +204,11 @@ def controller_of_config(
 def log_collector(controller: ControllerConfig, common: SharedParts) -> LogCollector:
     """How a controller's logs are read, from the config."""
     return LogCollector(
-        policy=log_policy(controller, common),
+        policy=controller.logs,
         keep=controller.log_limit,
         timeout=controller.timeout / 1000,
         extraction=common.extraction,
     )
-
-
-def log_policy(controller: ControllerConfig, common: SharedParts) -> LogPolicy:
-    """Which logs of a controller are kept: what SEI is sent has to be kept, too."""
-    return "failed" if controller.logs == "none" and common.failed_logs else controller.logs
 
 
 def redactor(settings: Settings) -> Redactor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+from random import Random
 from typing import Any
 
 import pytest
@@ -12,10 +13,13 @@ import pytest
 from poller.config.load import load
 from poller.context import open_context
 from poller.core.times import now_ms
-from poller.demo.sei import form_parts
+from poller.delivery.failed_logs.plugin_form import REPORTS
+from poller.demo.jenkins.stages import Stage, Step
+from poller.demo.sei import form_parts, unzipped
 from poller.polling.cycle import poll
 from tests.support.site import GUID, Site
 
+NEWEST = {"wfapi": 238, "graph-view": 877, "blue-ocean": 1}
 FORM, RUNS = "*/generic-requests/multipart", "*/custom-cicd"
 
 
@@ -237,6 +241,19 @@ def test_limits(site: Site) -> None:
     assert len(text) < 4_200
 
 
+def test_a_large_form_arrives_whole(site: Site) -> None:
+    """It goes out bit by bit."""
+    site.configure(site.controller(log_limit="16MiB"), logs="failed", log_limit="16MiB")
+    chance = Random(1)
+    log = "".join(f"{chance.getrandbits(400):0100x}\n" for _ in range(40_000))
+    fail(site, "app", log)
+    site.run("once")
+    [files] = site.sei.logs.values()
+    [text] = files.values()
+    assert log in text.decode()
+    assert len(site.sei.forms[0]) > 2**20
+
+
 def test_what_a_controller_says_of_its_logs_counts(site: Site) -> None:
     """Where none is kept, none is sent."""
     site.configure(site.controller(logs="none"), logs="failed")
@@ -256,3 +273,33 @@ def test_without_the_setting(site: Site) -> None:
     site.run("once")
     assert paths(site) == ["multipart", "custom-cicd", "custom-cicd"]
     assert told(site)["logs_breaker"]["state"] == "closed"
+
+
+@pytest.mark.parametrize("plugin", ["wfapi", "graph-view", "blue-ocean"])
+def test_a_failed_step_has_its_own_log(site: Site, plugin: str) -> None:
+    """And nothing else has one: it is the finest."""
+    site.jenkins.plugins = {plugin: NEWEST[plugin]}
+    step = Step(status="FAILURE", log="cart.c:41: undeclared\n")
+    stages = [Stage("Checkout", [Step(log="cloned\n")]), Stage("Build", [step], "FAILURE")]
+    build = site.jenkins.job("app").start(stages=stages)
+    build.finish("FAILURE", build.usual_duration())
+    site.run("once")
+    [files] = site.sei.logs.values()
+    checkout, build_stage = site.sei.runs[GUID, "app", 1]["job_run"]["stages"]
+    assert [log for one in checkout["steps"] if (log := one.get("log"))] == []
+    assert list(files) == [one["log"] for one in build_stage["steps"] if "log" in one]
+    assert b"cart.c:41: undeclared" in next(iter(files.values()))
+
+
+def test_failed_tests_go_too(site: Site) -> None:
+    """In a zip of their own inside of the zip."""
+    site.configure(site.controller(tests="cases"), logs="failed")
+    build = site.jenkins.job("app").start()
+    case = {"className": "shop.CartTest", "name": "total", "duration": 0.01, "status": "FAILED"}
+    build.report_tests([{"name": "shop", "cases": [{**case, "errorDetails": "expected 3"}]}])
+    build.finish("UNSTABLE", 300)
+    site.run("once")
+    [files] = site.sei.logs.values()
+    reports = unzipped(files[REPORTS])
+    assert list(reports) == ["TEST-1-shop.xml"]
+    assert b'message="expected 3"' in reports["TEST-1-shop.xml"]

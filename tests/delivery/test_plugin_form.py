@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 from uuid import UUID
 from xml.etree import ElementTree as ET
@@ -90,6 +91,19 @@ def test_the_limit_of_a_build() -> None:
     run, files = read(form)
     assert list(map(len, files.values())) == [400, 400]
     assert sorted(files) == sorted(referenced_logs(run))
+
+
+def test_a_large_log_takes_little_more_than_its_own_memory() -> None:
+    """Ten megabytes are zipped and put into a request."""
+    text = "\n".join(map(str, range(1_400_000))).encode()
+    size = len(text)
+    run = payload()
+    tracemalloc.start()
+    form = plugin_form(run, [LogText(text)], [], LogLimits(size, size))
+    _now, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(form.body) < size
+    assert peak < 2 * size
 
 
 def test_failed_tests_are_junit_files() -> None:
