@@ -10,7 +10,7 @@ from typing import TypeAlias
 import msgspec
 
 from poller.cli.render import reconcile_line
-from poller.cli.render_status import hit_lines
+from poller.cli.render_logs import hit_lines
 from poller.core.build_key import BuildKey
 from poller.core.errors import RemoteError
 from poller.core.escape import escape_line
