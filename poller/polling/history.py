@@ -97,6 +97,8 @@ async def read_history(
         keys = keys_of(page)
     if not reaches_back(keys, job.progress, begin, asked):
         keys |= {head.number: head for head in await client.heads(item.full_name)}
+    if source is not None and source.moved:
+        known_builds.note_resumed(source, keys.values())
     # What was skipped for a reason that may prove wrong, and is there after all.
     again = {one.key.number for one in own if one.reopened and one.generation == job.generation}
     progress = replace(job.progress, in_flight=job.progress.in_flight | again)

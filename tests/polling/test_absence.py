@@ -217,6 +217,30 @@ def test_a_build_in_flight_of_a_job_that_is_gone_while_another_is_awaited(site: 
     assert (row(site)["in_flight"], row(site)["skipped_because"]) == (0, {"gone": 1})
 
 
+def test_builds_that_were_sent_and_resume_under_another_name(site: Site) -> None:
+    """After a restore they have other queue ids; SEI keeps the runs that it has, under the old
+    name."""
+    job, start = site.jenkins.job("web"), site.jenkins.clock() - 60_000
+    older = job.start(timestamp=start)
+    job.build(timestamp=start + 1)
+    newer = job.start(timestamp=start + 2)
+    saved = backup(site.jenkins)
+    for build in (older, newer):
+        build.finish("SUCCESS")
+    site.jenkins.job("app").build()
+    site.run("once")
+    assert (sorted(sent(site, "web")), sent(site)) == ([1, 2, 3], [1])
+    restore(site.jenkins, saved)
+    site.jenkins.rename("web", "app")
+    site.look_again(2)
+    for build in list(site.jenkins.running):
+        build.finish("FAILURE")
+    site.jenkins.job("app").build()
+    site.look_again(2)
+    assert (sorted(sent(site, "web")), sent(site)) == ([1, 2, 3], [1, 5])
+    assert row(site)["in_flight"] == 0
+
+
 @pytest.mark.parametrize("path", ["/api/json", "*"])
 def test_a_counter_that_goes_back_once_changes_nothing(site: Site, path: str) -> None:
     """A tree of two builds ago, or all answers of one poll: no generation, no number at SEI."""
