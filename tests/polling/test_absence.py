@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poller.core.build_key import BuildKey
+from poller.jenkins.client import BUILDS_PER_PAGE
 from poller.ledger.records import JobProgress, Pending, PendingKind
 from poller.polling.absence import MOST_AWAITED, absent_numbers, newest_lost, promised_number
 from tests.support.jenkins_restore import backup, replica, restore
@@ -22,6 +23,21 @@ few = st.sets(number, max_size=8)
 def key(of: int) -> BuildKey:
     """A build's start, from its number."""
     return BuildKey(of, 1_000 + of, of)
+
+
+def test_a_job_that_comes_back_after_many_builds_keeps_its_numbers(site: Site) -> None:
+    """None of those that one answer shows was built under the name that it has again."""
+    collected(site, job="team/app")
+    site.jenkins.rename("team/app", "attic/app")
+    for _ in range(BUILDS_PER_PAGE + 10):
+        site.jenkins.job("attic/app").build()
+    site.run("once")
+    site.jenkins.rename("attic/app", "team/app")
+    site.jenkins.job("team/app").build()
+    site.run("once")
+    last = 3 + BUILDS_PER_PAGE + 11
+    assert sorted(sent(site, "attic/app")) == list(range(4, last))
+    assert sorted(sent(site, "team/app")) == [1, 2, 3, last]
 
 
 @st.composite
