@@ -29,6 +29,7 @@ def test_a_job_that_comes_back_after_many_builds_keeps_its_numbers(site: Site) -
     """None of those that one answer shows was built under the name that it has again."""
     collected(site, job="team/app")
     site.jenkins.rename("team/app", "attic/app")
+    site.run("once")
     for _ in range(BUILDS_PER_PAGE + 10):
         site.jenkins.job("attic/app").build()
     site.run("once")
