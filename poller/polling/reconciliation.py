@@ -178,13 +178,15 @@ WAITS: Mapping[PendingKind, str] = {
 
 def _why(build: Summary, entry: LedgerEntry | None) -> tuple[str, bool]:
     if entry is None:
-        return "not in the ledger", False
+        return f"unreadable: {build.unreadable}" if build.unreadable else "not in the ledger", False
     if entry.state == "in_flight":
         return "in flight in the ledger", False
     if entry.state == "skipped":
         return (f"skipped: {entry.reason}", False) if entry.reason in REOPENED else ("", False)
     if entry.queued:
         return QUEUED + ", ".join(entry.queued), False
+    if build.unreadable:
+        return "", False
     if (entry.result or "") != (build.result or ""):
         return f"result {build.result} at Jenkins, {entry.result} in the ledger", True
     if entry.duration != build.duration:
