@@ -10,6 +10,11 @@ from poller.core.build_key import BuildKey
 from poller.ledger.file import LedgerFile
 from poller.ledger.records import JobState
 
+_ENTRY = (
+    "b.id, b.number, b.timestamp, b.queue_id, b.state, b.reason, b.result, b.duration,"
+    " (select group_concat(sink) from delivery d where d.build = b.id and d.state = 'queued')"
+)
+
 
 @dataclass(frozen=True)
 class LedgerEntry:
@@ -33,8 +38,8 @@ class Reconciliation:
     def entries(
         self, controller: int, job: JobState, starts: Iterable[BuildKey]
     ) -> list[LedgerEntry]:
-        """Those of ``starts`` that the ledger has, under whatever generation or name. A build that
-        Jenkins loaded broken (timestamp 0) is looked for by its number alone."""
+        """Those of ``starts`` that the ledger has, under whatever generation or name. A build whose
+        start Jenkins does not tell (0), or did not, is looked for by its number alone."""
         with self._file.guarded("read builds"):
             return [
                 LedgerEntry(
@@ -44,19 +49,15 @@ class Reconciliation:
                 )
                 for build, number, timestamp, queue_id, state, reason, result, duration, queued
                 in self._file.conn.execute(
-                    "select b.id, b.number, b.timestamp, b.queue_id, b.state, b.reason, b.result,"
-                    " b.duration, (select group_concat(d.sink) from delivery d"
-                    "   where d.build = b.id and d.state = 'queued')"
-                    " from json_each(?1) s cross join build b indexed by build_started"
+                    f"select {_ENTRY} from json_each(?1) s"
+                    " cross join build b indexed by build_started"
                     " on b.timestamp = s.value ->> 1 and b.number = s.value ->> 0"
                     " cross join job j on j.id = b.job"
                     " where s.value ->> 1 > 0 and j.controller = ?2"
                     " and (b.job = ?3 or (b.queue_id > 0 and b.queue_id = s.value ->> 2))"
-                    " union all"
-                    " select b.id, b.number, 0, b.queue_id, b.state, b.reason, b.result,"
-                    " b.duration, null from json_each(?1) s cross join build b on b.job = ?3"
-                    " and b.generation = ?4 and b.number = s.value ->> 0"
-                    " where s.value ->> 1 = 0",
+                    f" union all select {_ENTRY} from json_each(?1) s"
+                    " cross join build b on b.job = ?3 and b.generation = ?4"
+                    " and b.number = s.value ->> 0 where 0 in (s.value ->> 1, b.timestamp)",
                     (json.dumps(list(starts)), controller, job.id, job.generation),
                 )
             ]  # fmt: skip
@@ -66,18 +67,18 @@ class Reconciliation:
         with self._file.write("note a check") as conn:
             conn.execute("update job set checked_at = ? where id = ?", (at, job))
 
-    def least_recently_checked(self, controller: int, count: int, now: int) -> Sequence[str]:
-        """Full names of the jobs to be compared next: those with builds since they were compared
-        last, and of these the one longest ago. What was compared after ``now``, by a clock that
-        was ahead, counts as never compared."""
+    def least_recently_checked(self, controller: int, now: int) -> Sequence[str]:
+        """Full names of all jobs, those to be compared next first: those with builds since they
+        were compared last, and of these the one longest ago. What was compared after ``now``, by a
+        clock that was ahead, counts as never compared."""
         with self._file.guarded("read jobs"):
             return [
                 name
                 for name, _ in self._file.conn.execute(
-                    "select full_name, iif(checked_at > ?3, 0, checked_at) as checked from job"
-                    " where controller = ?1 and next_build_number > 1"
-                    " order by coalesce(newest_timestamp, 0) < checked, checked, id limit ?2",
-                    (controller, count, now),
+                    "select full_name, iif(checked_at > ?2, 0, checked_at) as checked from job"
+                    " where controller = ?1"
+                    " order by coalesce(newest_timestamp, 0) < checked, checked, id",
+                    (controller, now),
                 )
             ]
 

@@ -9,13 +9,14 @@ from email.utils import parsedate_to_datetime
 
 from poller.core.errors import NotFound, RemoteError, is_away
 from poller.core.patterns import Globs
-from poller.core.times import iso
+from poller.core.times import is_before, iso
 from poller.http.throttle import RateLimit
 from poller.jenkins.history import Summary, summaries
 from poller.jenkins.item import Item
 from poller.ledger.controllers import ControllerRow
 from poller.ledger.reconciliation import LedgerEntry
 from poller.ledger.records import REOPENED, JobState, PendingKind
+from poller.polling.absence import promised_number
 from poller.polling.collect import collect
 from poller.polling.controller import Controller
 from poller.polling.history import Scope
@@ -88,21 +89,22 @@ async def reconcile(
     since = row.since if since is None else since
     await ensure_reachable(controller)
     tree = await verified_items(controller, row)
-    settled_before = await _settled_before(controller, row)
+    unseen = await _unseen(controller, row)
     for name in names(tree.items):
         item = tree.items.get(name)
-        if item is None or item.next_build_number <= 1:
+        job = ledger.jobs.states(row.id, name).get(name, JobState(name))
+        promised = 0 if item is None else promised_number(job.progress, item.next_build_number)
+        if item is None or not promised:
             continue
         comparison = JobComparison(item)
-        job = ledger.jobs.states(row.id, name).get(name, JobState(name))
         try:
             await pace.wait()
-            found = await summaries(controller.client, item, since)
+            found = await summaries(controller.client, name, since, promised)
             for at in range(0, len(found), PART):
-                done = [one for one in found[at : at + PART] if is_due(one, settled_before)]
+                done = [one for one in found[at : at + PART] if is_due(one, unseen)]
                 entries = ledger.reconciliation.entries(row.id, job, [one.key for one in done])
                 comparison.builds += len(done)
-                for difference in compared(job, done, entries, controller.clock()):
+                for difference in compared(job, done, entries, controller.clock(), since):
                     comparison.note(difference)
                     on_difference(difference)
         except NotFound:
@@ -111,18 +113,18 @@ async def reconcile(
             if is_away(error):
                 raise
             comparison.problem = str(error)
-        else:
-            if job.id:
-                ledger.reconciliation.record_check(job.id, controller.clock())
+        if job.id:  # one that can't be compared has had its turn, too
+            ledger.reconciliation.record_check(job.id, controller.clock())
         yield comparison
 
 
-async def _settled_before(controller: Controller, row: ControllerRow) -> int:
-    """When a build has to have ended for the last poll to have seen it, by Jenkins' own clock, as
-    its starts are: no clock is compared with another."""
+async def _unseen(controller: Controller, row: ControllerRow) -> range:
+    """When a build has ended that the last poll may not have seen, by Jenkins' own clock, as its
+    starts are: no clock is compared with another."""
     now = controller.clock()
     jenkins_now = server_time(await controller.client.headers()) or now
-    return jenkins_now - max(0, now - (row.poll_began or now)) - SLACK_MS
+    polled = jenkins_now - max(0, now - (row.poll_began or now))
+    return range(polled - SLACK_MS + 1, jenkins_now + SLACK_MS)
 
 
 def server_time(headers: Mapping[str, str]) -> int | None:
@@ -133,9 +135,10 @@ def server_time(headers: Mapping[str, str]) -> int | None:
         return None
 
 
-def is_due(build: Summary, settled_before: int) -> bool:
-    """Whether the ledger has to have a build: it is completed, and was before the last poll."""
-    return build.completed and build.timestamp + max(0, build.duration) <= settled_before
+def is_due(build: Summary, unseen: range) -> bool:
+    """Whether the ledger has to have a build: it is completed, and did not end within ``unseen``.
+    One that seems to end in the future had a wrong clock, and has ended who knows when."""
+    return build.completed and build.timestamp + max(0, build.duration) not in unseen
 
 
 def selected(controller: Controller, globs: Globs) -> Callable[[dict[str, Item]], Sequence[str]]:
@@ -146,7 +149,11 @@ def selected(controller: Controller, globs: Globs) -> Callable[[dict[str, Item]]
 
 
 def compared(
-    job: JobState, builds: Iterable[Summary], entries: Iterable[LedgerEntry], now: int
+    job: JobState,
+    builds: Iterable[Summary],
+    entries: Iterable[LedgerEntry],
+    now: int,
+    since: int = 0,
 ) -> list[Difference]:
     """What is not settled of completed builds, and what Jenkins says otherwise. Pure."""
     by_number = {entry.key.number: entry for entry in entries}
@@ -161,6 +168,8 @@ def compared(
             why = f"{WAITS[pending.kind]}, tried again at {iso(pending.retry_at)}: {pending.why}"
         elif entry is None and now < job.retry_at:
             why = f"its job is put off until {iso(job.retry_at)}"
+        elif entry is None and is_before(build.timestamp, since):
+            why = "before `since` by its start, after it by its number"
         found = entry.id if entry is not None else None
         waits = pending is not None and not differs
         differences.append(Difference(job.full_name, build.number, why, differs, found, waits))

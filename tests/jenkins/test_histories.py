@@ -11,12 +11,10 @@ from poller.core.errors import BadAnswer
 from poller.demo.jenkins.items import Jenkins
 from poller.jenkins.client import JenkinsClient
 from poller.jenkins.history import summaries
-from poller.jenkins.item import Item
 from tests.support.asking import Asking
 from tests.support.site import served
 
 JSON = {"Content-Type": "application/json;charset=utf-8"}
-ITEM = Item("app", "x", 301)
 
 
 @pytest.fixture
@@ -31,7 +29,7 @@ def asking() -> Iterator[Asking]:
 
 async def compared(api: JenkinsClient) -> list[int]:
     """The numbers of all summaries."""
-    return [one.number for one in await summaries(api, ITEM, 0)]
+    return [one.number for one in await summaries(api, "app", 0)]
 
 
 def odd(**values: object) -> str:
