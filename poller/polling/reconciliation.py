@@ -221,6 +221,7 @@ async def collect_missing(
         if page.job.generation == job.generation:
             # The job's own progress stays where the polls have brought it, and what they counted.
             page.examined, page.gaps = None, 0
+            page.pending = {n: one for n, one in page.pending.items() if one.kind != "absent"}
         recorded = record(controller, item, page, row)
         count += recorded.collected
         if unfinished(page) or recorded.stale:

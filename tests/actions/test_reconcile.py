@@ -52,6 +52,23 @@ def test_a_hole_is_found_told_and_mended(site: Site) -> None:
     assert site.read("status")["controllers"][0]["gaps"] == 0
 
 
+def test_numbers_without_a_build_are_counted_once(site: Site) -> None:
+    """A repair passes the holes that the polls have passed: none is awaited again."""
+    build_old(site, 3)
+    site.jenkins.job("app").next_build_number = 7
+    build_old(site, 3)
+    site.run("once")
+    site.jenkins.job("app").delete_build(8)
+    lose(site, "number in (2, 9)")
+    before = site.read("status")["controllers"][0]
+    assert before["gaps"] == 3
+    assert site.run("reconcile", "--repair").returncode == 0
+    site.look_again(5)
+    after = site.read("status")["controllers"][0]
+    assert (after["gaps"], after["pending"]["counts"]) == (3, {})
+    assert site.run("reconcile").returncode == 0
+
+
 def test_a_job_created_anew_up_to_the_very_same_number_is_found(site: Site) -> None:
     """The one case that no counter shows; its builds go on counting at SEI."""
     build_old(site, 3)
