@@ -90,7 +90,7 @@ def _note(done: ReconcileResult, checked: JobComparison) -> None:
     done.jobs += 1
     done.checked += checked.builds
     done.missing += checked.missing
-    done.differing += len(checked.differing)
+    done.differing += checked.differing
     if checked.problem is not None:
         done.problems.append(checked.problem)
 
@@ -102,7 +102,7 @@ async def _repair(
         done.repaired += await collect_missing(controller, checked, since)
     except RemoteError as error:
         done.problems.append(str(error))
-    for entry in checked.differing:
+    for entry in checked.to_send_again:
         again = await send_again(controller, entry, all_sinks=True)
         done.repaired += again.queued
         if not again.queued:

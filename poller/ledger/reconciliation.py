@@ -12,13 +12,15 @@ from poller.ledger.records import JobState
 
 _ENTRY = (
     "b.id, b.number, b.timestamp, b.queue_id, b.state, b.reason, b.result, b.duration,"
+    " iif(b.job = ?3, b.build_number - b.number, null),"
     " (select group_concat(sink) from delivery d where d.build = b.id and d.state = 'queued')"
 )
 
 
 @dataclass(frozen=True)
 class LedgerEntry:
-    """One build as the ledger has it; ``queued`` are the sinks that it waits for."""
+    """One build as the ledger has it; ``queued`` are the sinks that it waits for. ``shift`` is what
+    its number at SEI is more than Jenkins', None where it was not sent under the job's name."""
 
     id: int
     key: BuildKey
@@ -27,6 +29,7 @@ class LedgerEntry:
     result: str | None
     duration: int
     queued: tuple[str, ...]
+    shift: int | None = None
 
 
 class Reconciliation:
@@ -45,9 +48,10 @@ class Reconciliation:
                 LedgerEntry(
                     build, BuildKey(number, timestamp, queue_id or 0),
                     state, reason, result, duration,
-                    tuple(queued.split(",")) if queued else (),
+                    tuple(queued.split(",")) if queued else (), shift,
                 )
-                for build, number, timestamp, queue_id, state, reason, result, duration, queued
+                for build, number, timestamp, queue_id, state, reason, result, duration,
+                shift, queued
                 in self._file.conn.execute(
                     f"select {_ENTRY} from json_each(?1) s"
                     " cross join build b indexed by build_started"

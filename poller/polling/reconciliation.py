@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from itertools import pairwise
 
 from poller.core.errors import NotFound, RemoteError, is_away
 from poller.core.patterns import Globs
@@ -50,25 +51,56 @@ class Difference:
 class JobComparison:
     """One job compared: how many of its completed builds, how many of them are ``missing``.
 
-    ``lowest_hole`` is the lowest number that has to be collected; ``differing`` are the ledger's
-    ids of builds that differ at Jenkins; ``problem`` is why the job could not be compared.
+    ``lowest_hole`` is the lowest number that has to be collected; ``differing`` builds differ at
+    Jenkins, and ``to_send_again`` are the ledger's ids of those for which that is some use;
+    ``problem`` is why the job could not be compared.
     """
 
     item: Item
     builds: int = 0
     missing: int = 0
     lowest_hole: int | None = None
-    differing: list[int] = field(default_factory=list)
+    differing: int = 0
+    to_send_again: list[int] = field(default_factory=list)
     problem: str | None = None
 
     def note(self, difference: Difference) -> None:
         """Count a difference."""
-        if difference.differs and difference.entry is not None:
-            self.differing.append(difference.entry)
+        if difference.differs:
+            self.differing += 1
+            if difference.entry is not None:
+                self.to_send_again.append(difference.entry)
             return
         self.missing += 1
         if not difference.why.startswith(QUEUED) and not difference.waits:
             self.lowest_hole = min(self.lowest_hole or difference.number, difference.number)
+
+
+class Shifts:
+    """Whether one job's builds are numbered at SEI as those of two: at the lowest of them, a list
+    that was old made it look created anew. Nothing can be sent again for it, as SEI keeps a run
+    under its first number."""
+
+    def __init__(self, job: str) -> None:
+        self._job = job
+        self._runs: list[tuple[int, int]] = []
+        """Newest first, of builds in a row with one shift: the lowest number, and the shift."""
+
+    def note(self, entries: Iterable[LedgerEntry]) -> None:
+        """More builds of the job, which are older."""
+        for entry in sorted(entries, key=lambda entry: -entry.key.number):
+            if entry.shift is not None:
+                if self._runs and self._runs[-1][1] == entry.shift:
+                    self._runs.pop()
+                self._runs.append((entry.key.number, entry.shift))
+
+    def difference(self) -> Difference | None:
+        """The first build that goes on after another job's, None where there is none."""
+        for (number, shift), (_, before) in reversed([*pairwise(self._runs)]):
+            if shift > before:
+                why = f"#{number + shift} at SEI, where it goes on as if its job were another one"
+                return Difference(self._job, number, why, differs=True)
+        return None
 
 
 QUEUED = "queued for "
@@ -96,17 +128,21 @@ async def reconcile(
         promised = 0 if item is None else promised_number(job.progress, item.next_build_number)
         if item is None or not promised:
             continue
-        comparison = JobComparison(item)
+        comparison, shifts = JobComparison(item), Shifts(name)
         try:
             await pace.wait()
             found = await summaries(controller.client, name, since, promised)
             for at in range(0, len(found), PART):
                 done = [one for one in found[at : at + PART] if is_due(one, unseen)]
                 entries = ledger.reconciliation.entries(row.id, job, [one.key for one in done])
+                shifts.note(entries)
                 comparison.builds += len(done)
                 for difference in compared(job, done, entries, controller.clock(), since):
                     comparison.note(difference)
                     on_difference(difference)
+            if (shifted := shifts.difference()) and ledger.jobs.shifted(job.id):
+                comparison.note(shifted)
+                on_difference(shifted)
         except NotFound:
             continue  # deleted since the tree was asked
         except RemoteError as error:

@@ -10,6 +10,7 @@ import asyncio
 import shutil
 import sqlite3
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from poller.config.load import load
 from poller.context import open_context
 from poller.polling.self_check import SelfCheckResult, self_check
 from tests.support.lost_builds import HOUR_MS, build_old, hours_ago, lose
+from tests.support.odd_answers import JSON, change_next, without
 from tests.support.site import Site
 
 NOT_THERE = "not in the ledger"
@@ -233,6 +235,87 @@ def test_what_a_mistaken_collector_lost_is_found_and_mended(
     assert len(site.sei.received) == len(wronged)
     proven = site.run("reconcile")
     assert proven.returncode == 0, proven.stdout
+
+
+@pytest.mark.parametrize("queue_id", ["queue_id", "queue_id + 100"])
+def test_a_job_taken_for_created_anew_is_found(site: Site, queue_id: str) -> None:
+    """One tree with an old counter, or one of another Jenkins, or other queue ids after a restart:
+    what came then has shifted numbers at SEI. The first is named; no repair can change them."""
+    build_old(site, 12)
+    site.run("once")
+    spoil(
+        site,
+        "update job set generation = 1, number_offset = 10",
+        "update build set generation = 1, build_number = number + 10,"
+        f" queue_id = {queue_id} where number > 10",
+    )
+    site.sei.received.clear()
+    assert_found(site, {11: "#21 at SEI, "})
+    assert [line.partition(": ")[0] for line in check_a_copy(site).differences] == ["app #11"]
+    assert site.run("reconcile", "--repair").returncode == 0
+    assert site.sei.received == []
+    assert_found(site, {11: "#21 at SEI, "})
+
+
+def test_a_list_that_is_old_itself_proves_nothing(site: Site) -> None:
+    """Neither an old counter nor a list without the newest builds: the job counts as not compared,
+    or is compared all the same."""
+    for _ in range(120):
+        site.jenkins.job("app", kind="freestyle").build(timestamp=hours_ago(9))
+    site.run("once")
+    pass_over(site, "number in (2, 120)")
+    change_next(site.jenkins, "/api/json", with_counter(50))
+    assert "app #2: not in the ledger" in site.run("reconcile").stdout
+    change_next(site.jenkins, "/job/app/api/json", without(120), times=2)
+    result = site.run("reconcile")
+    assert "not compared: controller main: app: the list of its builds does not show #120" in (
+        result.stdout
+    )
+    assert result.returncode == 75
+    site.jenkins.fail("/job/app/api/json", status=200, body='{"builds":[]}', headers=JSON)
+    assert site.run("reconcile").returncode == 75
+
+
+def test_each_missing_build_is_told_with_why(site: Site) -> None:
+    """What the polls look for again by themselves, and what nobody knows a reason for."""
+    job = site.jenkins.job("app")
+    build_old(site, 3)
+    site.run("once")
+    unended = job.start(timestamp=hours_ago(8))
+    site.run("once")
+    build_old(site, 2)
+    job.build(timestamp=0)
+    build_old(site, 1)
+    site.jenkins.fail("/job/app/5/wfapi/*", status=500)
+    change_next(site.jenkins, "/job/app/api/json", without(8))
+    site.run("once")
+    unended.finish(duration=HOUR_MS)
+    lose(site, "number = 2")
+    again = ", tried again at "
+    assert_found(
+        site,
+        {
+            2: NOT_THERE,
+            4: "in flight in the ledger",
+            5: f"incomplete{again}",
+            7: f"unreadable{again}",
+            8: f"awaited{again}",
+        },
+    )
+    assert site.run("reconcile", "--job", "other").returncode == 0
+    site.configure(site.controller(exclude=["app"]))
+    site.run("once")
+    site.configure()
+    found = {one["number"]: one["why"] for one in site.read("reconcile")["missing"]}
+    assert {found[4], found[5]} == {"skipped: excluded"}
+
+
+def with_counter(number: int) -> Callable[[Any], Any]:
+    """An item tree whose jobs have counted up to there."""
+    return lambda answer: {
+        **answer,
+        "jobs": [{**job, "nextBuildNumber": number} for job in answer["jobs"]],
+    }
 
 
 def assert_found(site: Site, wronged: Wronged) -> None:
