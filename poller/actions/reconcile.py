@@ -25,11 +25,13 @@ from poller.polling.send_again import send_again
 
 @dataclass
 class ReconcileResult:
-    """What a comparison found; ``repaired`` counts the builds collected or queued again."""
+    """What a comparison found; ``waiting`` counts the missing builds that are looked for again by
+    themselves, ``repaired`` those collected or queued again."""
 
     checked: int = 0
     jobs: int = 0
     missing: int = 0
+    waiting: int = 0
     differing: int = 0
     problems: list[str] = field(default_factory=list)
     errors: list[RemoteError] = field(default_factory=list)
@@ -90,6 +92,7 @@ def _note(done: ReconcileResult, checked: JobComparison) -> None:
     done.jobs += 1
     done.checked += checked.builds
     done.missing += checked.missing
+    done.waiting += checked.waiting
     done.differing += checked.differing
     if checked.problem is not None:
         done.problems.append(checked.problem)

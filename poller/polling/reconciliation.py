@@ -49,7 +49,8 @@ class Difference:
 
 @dataclass
 class JobComparison:
-    """One job compared: how many of its completed builds, how many of them are ``missing``.
+    """One job compared: how many of its completed builds, how many of them are ``missing``, and
+    how many of those the polls look for again by themselves (``waiting``).
 
     ``lowest_hole`` is the lowest number that has to be collected; ``differing`` builds differ at
     Jenkins, and ``to_send_again`` are the ledger's ids of those for which that is some use;
@@ -59,6 +60,7 @@ class JobComparison:
     item: Item
     builds: int = 0
     missing: int = 0
+    waiting: int = 0
     lowest_hole: int | None = None
     differing: int = 0
     to_send_again: list[int] = field(default_factory=list)
@@ -72,6 +74,7 @@ class JobComparison:
                 self.to_send_again.append(difference.entry)
             return
         self.missing += 1
+        self.waiting += difference.waits
         if not difference.why.startswith(QUEUED) and not difference.waits:
             self.lowest_hole = min(self.lowest_hole or difference.number, difference.number)
 
