@@ -33,7 +33,7 @@ class LedgerEntry:
 
 
 class Reconciliation:
-    """Reads the tables ``build`` and ``delivery``; keeps ``backfill``."""
+    """Reads the tables ``build`` and ``delivery``, reopens builds; keeps ``backfill``."""
 
     def __init__(self, file: LedgerFile) -> None:
         self._file = file
@@ -65,6 +65,15 @@ class Reconciliation:
                     (json.dumps(list(starts)), controller, job.id, job.generation),
                 )
             ]  # fmt: skip
+
+    def reopen(self, builds: Iterable[int]) -> None:
+        """Look at skipped builds, by id, again: they are in flight until they are collected."""
+        with self._file.write("look at skipped builds again") as conn:
+            conn.executemany(
+                "update build set state = 'in_flight', reason = null"
+                " where id = ? and state = 'skipped'",
+                ((build,) for build in builds),
+            )
 
     def record_check(self, job: int, at: int) -> None:
         """Note that a job has been compared with Jenkins."""

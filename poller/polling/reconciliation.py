@@ -53,8 +53,9 @@ class JobComparison:
     how many of those the polls look for again by themselves (``waiting``).
 
     ``lowest_hole`` is the lowest number that has to be collected; ``differing`` builds differ at
-    Jenkins, and ``to_send_again`` are the ledger's ids of those for which that is some use;
-    ``problem`` is why the job could not be compared.
+    Jenkins, and ``to_send_again`` are the ledger's ids of those for which that is some use, as
+    ``to_reopen`` are of the missing ones that it has; ``problem`` is why the job could not be
+    compared.
     """
 
     item: Item
@@ -64,6 +65,7 @@ class JobComparison:
     lowest_hole: int | None = None
     differing: int = 0
     to_send_again: list[int] = field(default_factory=list)
+    to_reopen: list[int] = field(default_factory=list)
     problem: str | None = None
 
     def note(self, difference: Difference) -> None:
@@ -76,6 +78,8 @@ class JobComparison:
         self.missing += 1
         self.waiting += difference.waits
         if not difference.why.startswith(QUEUED) and not difference.waits:
+            if difference.entry is not None:
+                self.to_reopen.append(difference.entry)
             self.lowest_hole = min(self.lowest_hole or difference.number, difference.number)
 
 
@@ -229,15 +233,24 @@ def _why(build: Summary, entry: LedgerEntry | None) -> tuple[str, bool]:
         return "not in the ledger", False
     if entry.state == "in_flight":
         return "in flight in the ledger", False
+    changed = _changed(build, entry)
     if entry.state == "skipped":
-        return (f"skipped: {entry.reason}", False) if entry.reason in REOPENED else ("", False)
+        if entry.reason in REOPENED:
+            return f"skipped: {entry.reason}", False
+        return (f"skipped: {entry.reason}; {changed}", False) if changed else ("", False)
     if entry.queued:
         return QUEUED + ", ".join(entry.queued), False
+    return changed, bool(changed)
+
+
+def _changed(build: Summary, entry: LedgerEntry) -> str:
+    if not build.timestamp:  # Jenkins could not load it whole by now
+        return ""
     if (entry.result or "") != (build.result or ""):
-        return f"result {build.result} at Jenkins, {entry.result} in the ledger", True
+        return f"result {build.result} at Jenkins, {entry.result} in the ledger"
     if entry.duration != build.duration:
-        return f"{build.duration} ms at Jenkins, {entry.duration} ms in the ledger", True
-    return "", False
+        return f"{build.duration} ms at Jenkins, {entry.duration} ms in the ledger"
+    return ""
 
 
 async def collect_missing(
@@ -251,6 +264,7 @@ async def collect_missing(
         return 0
     row, item, count = controller.row(), comparison.item, 0
     name = item.full_name
+    controller.ledger.reconciliation.reopen(comparison.to_reopen)
     job = controller.ledger.jobs.states(row.id, name).get(name, JobState(name))
     examined = min(job.progress.examined, lowest - 1)
     back = dataclasses.replace(job.progress, examined=examined, pending={})

@@ -212,6 +212,7 @@ def test_findings_of_one_job() -> None:
         (7, "result SUCCESS at Jenkins, FAILURE in the ledger", True),
         (8, "5 ms at Jenkins, 6 ms in the ledger", True),
     ]
+    assert compared(JobState("app"), [Summary(2, 0, None, 0, None)], [entry(2)], 0) == []
 
 
 def test_a_build_that_ended_just_now_is_not_missing_yet() -> None:

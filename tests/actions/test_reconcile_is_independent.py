@@ -153,6 +153,22 @@ def a_preliminary_duration(site: Site) -> Wronged:
     return {3: "5165 ms at Jenkins, 0 ms in the ledger"}
 
 
+def a_preliminary_result_that_is_skipped(site: Site) -> Wronged:
+    """The same, where the result was one that is not sent."""
+    site.configure(site.controller(), more='[sei.results]\nABORTED = "skip"\n')
+    build_old(site, 2)
+    site.jenkins.job("app").build(duration=5165, timestamp=hours_ago(8))
+    site.run("once")
+    spoil(
+        site,
+        "update build set result = 'ABORTED', duration = 0, state = 'skipped',"
+        " reason = 'result ABORTED', build_number = null where number = 3",
+        "delete from delivery where build = (select id from build where number = 3)",
+        "delete from payload where build = (select id from build where number = 3)",
+    )
+    return {3: "skipped: result ABORTED; result SUCCESS at Jenkins, ABORTED in the ledger"}
+
+
 def a_job_created_anew(site: Site) -> Wronged:
     """Up to the very same number, which no counter shows."""
     build_old(site, 3)
@@ -211,6 +227,7 @@ MISTAKES = [
     a_build_not_begun,
     a_preliminary_end,
     a_preliminary_duration,
+    a_preliminary_result_that_is_skipped,
     a_job_created_anew,
     one_bad_build,
     one_bad_page,
