@@ -11,13 +11,11 @@ from poller.core.errors import BadAnswer
 from poller.demo.jenkins.items import Jenkins
 from poller.jenkins.client import JenkinsClient
 from poller.jenkins.history import summaries
-from poller.jenkins.item import Item
 from tests.support.asking import Asking
 from tests.support.odd_answers import refuse_pages_with
 from tests.support.site import served
 
 JSON = {"Content-Type": "application/json;charset=utf-8"}
-ITEM = Item("app", "x", 301)
 
 
 @pytest.fixture
@@ -32,7 +30,7 @@ def asking() -> Iterator[Asking]:
 
 async def compared(api: JenkinsClient) -> list[int]:
     """The numbers of all summaries."""
-    return [one.number for one in await summaries(api, ITEM, 0)]
+    return [one.number for one in await summaries(api, "app", 0)]
 
 
 def odd(**values: object) -> str:
@@ -68,7 +66,7 @@ def test_a_build_with_which_no_page_can_be_had(asking: Asking) -> None:
     refuse_pages_with(asking.jenkins, "app", 150, alone=True)
     assert asking.run(compared) == list(range(300, 0, -1))
     asking.jenkins.fail("/job/app/150/*", status=500)
-    found = {one.number: one.unreadable for one in asking.run(lambda api: summaries(api, ITEM, 0))}
+    found = {one.number: one.unreadable for one in asking.run(lambda api: summaries(api, "app", 0))}
     assert sorted(found, reverse=True) == list(range(300, 0, -1))
     assert [number for number, why in found.items() if why] == [150]
     assert found[150] == "HTTP 500"
