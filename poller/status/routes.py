@@ -21,6 +21,7 @@ from poller.core.times import DAY_MS
 from poller.ledger import Ledger
 from poller.status.build_page import build_page
 from poller.status.chart import day_chart
+from poller.status.failure_view import failure_view, step_log
 from poller.status.guard import HostGuard
 from poller.status.html import HERE, render
 from poller.status.ledger_metrics import LedgerMetrics
@@ -93,7 +94,12 @@ class Handlers:
             if shown is None:
                 raise HTTPException(404, "there is no such build in the ledger")
             log = kept_log(ledger, number)
-            return render("build.html", now, p=shown, log=None if log is None else last_part(log))
+            return render(
+                "build.html", now,
+                p=shown,
+                failure=failure_view(ledger, number),
+                log=None if log is None else last_part(log),
+            )  # fmt: skip
 
         return await self._page(page)
 
@@ -111,6 +117,14 @@ class Handlers:
         text = await self._reader.ask(lambda ledger: kept_log(ledger, number))
         if text is None:
             raise HTTPException(404, "no console log of it is kept")
+        return PlainTextResponse(text.encode("utf-8", "replace"))
+
+    async def step_log(self, request: Request) -> Response:
+        """The log of a failed step as it is kept."""
+        number, place = _id(request), min(int(request.path_params["place"]), LARGEST_ID)
+        text = await self._reader.ask(lambda ledger: step_log(ledger, number, place))
+        if text is None:
+            raise HTTPException(404, "no such log of a step is kept")
         return PlainTextResponse(text.encode("utf-8", "replace"))
 
     async def search(self, request: Request) -> Response:
@@ -177,6 +191,11 @@ def overview(ledger: Ledger, state: Snapshot) -> bytes:
         problems=problems(state),
         well=all_well(state),
         controllers=state.controllers,
+        pending={one.name: ledger.pending.counts(one.name) for one in state.controllers},
+        incomplete={
+            one.name: ledger.incomplete.by_reason(one.name, awaited=True)
+            for one in state.controllers
+        },
         sinks=state.sinks,
         charts=[day_chart(hours, sink, now) for sink in sinks],
         week_since=week_since,
@@ -195,6 +214,7 @@ def application(handlers: Handlers, hosts: frozenset[str]) -> Starlette:
         "/builds/{id:int}": handlers.build,
         "/builds/{id:int}/payload.json": handlers.payload,
         "/builds/{id:int}/log.txt": handlers.log,
+        "/builds/{id:int}/steps/{place:int}.txt": handlers.step_log,
         "/jobs/{id:int}": handlers.job,
         "/search": handlers.search,
         "/metrics": handlers.metrics,

@@ -27,7 +27,8 @@ def plugin(request: pytest.FixtureRequest, site: Site) -> str:
     """The one that tells of stages; the site keeps logs of builds that failed."""
     site.jenkins.plugins = {request.param: NEWEST[request.param]}
     site.configure(site.controller(logs="failed"))
-    return request.param
+    plugin: str = request.param
+    return plugin
 
 
 def fails(site: Site, log: Console, console: str = "", job: str = "app") -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from poller.core.kept_log import pack, unpack
 from poller.ledger.file import LedgerFile
@@ -68,15 +69,49 @@ class Failures:
 
     def tests(self, build: int) -> list[FailedTest]:
         """The tests of a build that failed, in the order of its report."""
+        with self._file.guarded("read failed tests"):
+            rows = self._file.rows(
+                "select suite, class_name, name, status, duration, message, trace"
+                " from test_failure where build = ? order by place",
+                build,
+            )
+            return [FailedTest(**row | {"trace": _text(row["trace"])}) for row in rows]
+
+    def by_category(self, controller: str, since: int) -> dict[str, int]:
+        """How many failed builds of the controller were recorded since then (epoch ms), by the
+        category of their cause, the most first."""
         rows = self._file.rows(
-            "select suite, class_name, name, status, duration, message, trace"
-            " from test_failure where build = ? order by place",
-            build,
-        )
-        return [
-            FailedTest(**row | {"trace": unpack(row["trace"]).decode() if row["trace"] else ""})
-            for row in rows
-        ]
+            # SQLite would walk over every build: `cross` keeps the order.
+            "select f.category, count(*) as n from failure f indexed by failure_at"
+            " cross join build b on b.id = f.build cross join job j on j.id = b.job"
+            " join controller c on c.id = j.controller where f.at >= ? and c.name = ?"
+            " group by 1 order by n desc, 1",
+            since, controller,
+        )  # fmt: skip
+        return {row["category"]: row["n"] for row in rows}
+
+    def newest(self, controller: str, since: int, limit: int) -> list[dict[str, Any]]:
+        """The last ones recorded, newest first: job, number, category, cause, stage, step."""
+        return self._file.rows(
+            "select j.full_name as job, b.number, f.category, f.cause,"
+            " nullif(f.stage_name, '') as stage, nullif(f.step_name, '') as step"
+            " from failure f indexed by failure_at"
+            " cross join build b on b.id = f.build cross join job j on j.id = b.job"
+            " join controller c on c.id = j.controller where f.at >= ? and c.name = ?"
+            " order by f.at desc, f.build desc limit ?",
+            since, controller, limit,
+        )  # fmt: skip
+
+    def builds(self, full_name: str, number: int) -> list[tuple[str, int]]:
+        """Controller and id of each build of that name and number; of a job created anew, the
+        newest first."""
+        rows = self._file.rows(
+            "select c.name, b.id from build b join job j on j.id = b.job"
+            " join controller c on c.id = j.controller"
+            " where j.full_name = ? and b.number = ? order by b.generation desc",
+            full_name, number,
+        )  # fmt: skip
+        return [(row["name"], row["id"]) for row in rows]
 
     def forget(self, read_before: int) -> int:
         """Drop step logs, causes and failed tests that were read before then. Returns how many
@@ -98,6 +133,10 @@ class Failures:
             dropped += gone
             if gone < FORGOTTEN_AT_ONCE:
                 return dropped
+
+
+def _text(packed: bytes | None) -> str:
+    return "" if packed is None else unpack(packed).decode("utf-8", "replace")
 
 
 def keep_failure(conn: sqlite3.Connection, build: int, found: FailureFacts, at: int) -> None:

@@ -183,7 +183,7 @@ async def _failed_tests(
         told = told or ""
         if len(told) > 4 * limit:
             # It is cut before it is searched for secrets, at no place within one, and after it.
-            told = told[: 4 * limit].rsplit(None, 1)[0]
+            told = told[: 4 * limit].rpartition(" ")[0]
         return clip(redactor.text(told), limit).translate(_NO_XML)
 
     found: list[FailedTest] = []
