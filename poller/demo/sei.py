@@ -134,12 +134,12 @@ class Sei(Faulty):
             parts = form_parts(content_type, body)
             request = json.loads(parts["json"])
             given = json.loads(request["payload"])
+            payload = {PLUGIN_NAMES.get(name, name): value for name, value in given.items()}
             files = unzipped(parts["file"]) if "file" in parts else {}
+            missing = [name for name in referenced_logs(payload) if name not in files]
         except (ValueError, KeyError, zipfile.BadZipFile) as error:
             return _json(400, {"error": f"no form of the plugin: {error}"})
-        payload = {PLUGIN_NAMES.get(name, name): value for name, value in given.items()}
-        missing = [name for name in REQUIRED if payload.get(name) is None]
-        missing += [name for name in referenced_logs(payload) if name not in files]
+        missing += [name for name in REQUIRED if payload.get(name) is None]
         if missing or request["request_type"] != "JenkinsPluginJobRunComplete":
             return _json(400, {"error": f"missing: {', '.join(missing)}"})
         self.forms.append(body)
