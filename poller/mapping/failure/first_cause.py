@@ -46,7 +46,7 @@ _NO_ERROR = re2.compile(
 )
 """Lines that have such a word and tell of no error: a command as the shell echoes it, a sum."""
 
-_JENKINS_OWN = re2.compile(r"^\s*$|^\[Pipeline\]|^Finished: |^\[\.\.\. ")
+_JENKINS_OWN = re2.compile(r"^\s*$|^\[Pipeline\]|^Started by |^Finished: |^\[\.\.\. ")
 
 
 def _compiled(row: CauseRow) -> Any:
