@@ -106,9 +106,9 @@ def test_how_long_they_are_kept_the_config_says(ledger: Ledger) -> None:
     """As for console logs."""
     build = keep(ledger, 1, FailureFacts([step_log(MAKE, "x\n")], tests=[TEST]), at=1_000)
     keep(ledger, 90_000, FailureFacts(), at=90_000_000)
-    apply_retention(ledger, LedgerConfig(keep_logs=2 * DAY_MS), 2 * DAY_MS)
+    apply_retention(ledger, LedgerConfig.model_validate({"keep_logs": "2d"}), 2 * DAY_MS)
     assert ledger.step_logs.of_build(build) != []
-    apply_retention(ledger, LedgerConfig(keep_logs=DAY_MS), 2 * DAY_MS)
+    apply_retention(ledger, LedgerConfig.model_validate({"keep_logs": "1d"}), 2 * DAY_MS)
     assert ledger.step_logs.of_build(build) == []
     assert ledger.failures.tests(build) == []
 
