@@ -21,7 +21,7 @@ from poller.core.times import DAY_MS
 from poller.ledger import Ledger
 from poller.status.build_page import build_page
 from poller.status.chart import day_chart
-from poller.status.failure_view import failure_view, step_log
+from poller.status.failure_view import step_log
 from poller.status.guard import HostGuard
 from poller.status.html import HERE, render
 from poller.status.ledger_metrics import LedgerMetrics
@@ -94,12 +94,7 @@ class Handlers:
             if shown is None:
                 raise HTTPException(404, "there is no such build in the ledger")
             log = kept_log(ledger, number)
-            return render(
-                "build.html", now,
-                p=shown,
-                failure=failure_view(ledger, number),
-                log=None if log is None else last_part(log),
-            )  # fmt: skip
+            return render("build.html", now, p=shown, log=None if log is None else last_part(log))
 
         return await self._page(page)
 

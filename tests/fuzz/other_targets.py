@@ -37,7 +37,6 @@ from poller.ledger import Ledger
 from poller.ledger.logs.search import parse_query, search_logs
 from poller.mapping.extract import Extraction
 from poller.status.build_page import build_page
-from poller.status.failure_view import failure_view
 from poller.status.snapshot import failures, incomplete, snapshot, waiting_alone
 from tests.fuzz.corpus import ENVIRON, NOW
 from tests.fuzz.targets import JENKINS, Target, headers_of
@@ -163,7 +162,6 @@ def _read_all(bench: Workbench, opened: Ledger) -> None:
     for row in opened.page_queries.recent(2 * NOW, 5):
         build_page(opened, row["id"])
         opened.logs.text(row["id"])
-        failure_view(opened, row["id"])
     list(opened.executions.recorded(1, 0))
     if parse_query("app"):
         search_logs(opened, "app", 0, None, None, 5)

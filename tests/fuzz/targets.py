@@ -111,6 +111,16 @@ def describe(bench: Workbench, body: bytes) -> None:
     _collected(bench, body, builds=json.dumps(one).encode(), describe=body)
 
 
+def step_log(bench: Workbench, body: bytes) -> None:
+    """The log of a failed step, as a page."""
+    _collected(bench, body, builds=bench.seeds["builds"][-2], step_log=body)
+
+
+def junit_report(bench: Workbench, body: bytes) -> None:
+    """The tests of a build."""
+    _collected(bench, body, builds=bench.seeds["builds"][-2], test_report=body)
+
+
 def runs(bench: Workbench, body: bytes) -> None:
     """Ten stage trees."""
     _collected(bench, body, builds=bench.seeds["builds"][-2], runs=body)
@@ -287,6 +297,8 @@ JENKINS: Mapping[str, tuple[Target, int]] = {
     "origin": (origin, 6),
     "describe": (describe, 12),
     "runs": (runs, 8),
+    "step_log": (step_log, 6),
+    "test_report": (junit_report, 6),
     "graph_stages": (graph_stages, 6),
     "graph_steps": (graph_steps, 4),
     "organizations": (organizations, 2),

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from poller.config.settings import LedgerConfig
 from poller.core.build_key import BuildKey
 from poller.core.kept_log import KeptLog, pack
+from poller.core.times import DAY_MS
 from poller.ledger import Ledger
 from poller.ledger.logs.failures import FailedTest, FailureFacts, FirstCause
 from poller.ledger.logs.steps import StepLog, StepRef
 from poller.ledger.records import Batch, BuildRow, JobState
+from poller.ledger.retention import apply_retention
 from tests.support.ledgers import LEDGERS
 
 MAKE = StepRef("6", "Build", "9", "Shell Script")
@@ -97,6 +100,17 @@ def test_they_go_with_the_logs(ledger: Ledger) -> None:
         assert (ledger.failures.cause(build) is not None, len(ledger.failures.tests(build))) == (
             bool(kept), kept,
         )  # fmt: skip
+
+
+def test_how_long_they_are_kept_the_config_says(ledger: Ledger) -> None:
+    """As for console logs."""
+    build = keep(ledger, 1, FailureFacts([step_log(MAKE, "x\n")], tests=[TEST]), at=1_000)
+    keep(ledger, 90_000, FailureFacts(), at=90_000_000)
+    apply_retention(ledger, LedgerConfig.model_validate({"keep_logs": "2d"}), 2 * DAY_MS)
+    assert ledger.step_logs.of_build(build) != []
+    apply_retention(ledger, LedgerConfig.model_validate({"keep_logs": "1d"}), 2 * DAY_MS)
+    assert ledger.step_logs.of_build(build) == []
+    assert ledger.failures.tests(build) == []
 
 
 @pytest.mark.parametrize("name", ["m001.db", "m011.db"])

@@ -170,6 +170,22 @@ def test_one_that_cant_be_had_is_cut_out_of_the_console(
     assert (cause.cause, cause.category) == (BOOM.strip(), "compiler")
 
 
+def test_where_nothing_tells_the_end_of_the_console_stands_for_it(site: Site) -> None:
+    """Once a build: it would be the same for each step."""
+    site.configure(site.controller(logs="failed"))
+    branches = [Stage(f"t{n}", [Step(status="FAILURE", log="x\n")], "FAILURE") for n in range(2)]
+    build = site.jenkins.job("app").start(stages=[Stage("T", inner=branches, parallel=True)])
+    build.log += f"[Pipeline] parallel\n{BOOM}"
+    build.finish("FAILURE", 300)
+    answer_logs(site, Answer(500, b"", {"Content-Type": "text/plain"}))
+    once(site)
+    (first, second), (text, nothing), _ = kept(site)
+    assert (first.source, first.read_error) == ("console", None)
+    assert (second.read_error or "").startswith("not asked for")
+    assert text.endswith(f"{BOOM}Finished: FAILURE\n")
+    assert nothing == ""
+
+
 def test_odd_texts_are_kept_as_text(site: Site, plugin: str) -> None:
     """Colours, hidden notes, bytes of another encoding, NULs, no newline at the end."""
     log = "\x1b[31mred\x1b[0m \x1b[8mha:////4GyTAAAA=\x1b[0mnote\x00\x07 \udcff\udcfe gr\u00f6\u00dfe & <b>"
@@ -185,7 +201,7 @@ def test_a_step_that_wrote_nothing_has_no_log(site: Site, plugin: str) -> None:
     fails(site, "")
     once(site)
     rows, _, cause = kept(site)
-    assert [row.read_error for row in rows] == ["it is empty"]
+    assert rows == []
     assert plugin != "wfapi" or (cause is not None and cause.cause == CODE["message"])
 
 

@@ -18,7 +18,7 @@ from poller.jenkins.console_text import without_cut_start
 from poller.jenkins.discovery import in_multibranch
 from poller.jenkins.paths import MOST_DIGITS, is_name, job_path
 from poller.jenkins.stage import Stage, StageTree, Step, outcome
-from poller.jenkins.stages.source import MOST_ASKED, TAIL_LIMIT, NodeLog, each
+from poller.jenkins.stages.source import EMPTY, MOST_ASKED, TAIL_LIMIT, NodeLog, each
 
 ALL = {"limit": "10000"}
 """Without it, a page has 100."""
@@ -87,7 +87,7 @@ class BlueOcean:
         tail = bytearray()
         part = await read_log(self._client, request, tail.extend, limit=TAIL_LIMIT, seconds=seconds)
         if not tail:
-            raise NotFound(self._client.where, of.what, "it is empty")
+            raise NotFound(self._client.where, of.what, EMPTY)
         # Of a long one the size comes too late for a header.
         whole = part.size is not None and part.size <= TAIL
         take(bytes(tail) if whole else without_cut_start(bytes(tail)))

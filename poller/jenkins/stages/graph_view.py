@@ -16,7 +16,7 @@ from poller.jenkins.client import JenkinsClient
 from poller.jenkins.console import LogRequest, read_log
 from poller.jenkins.paths import job_path
 from poller.jenkins.stage import Stage, StageTree, Step, outcome
-from poller.jenkins.stages.source import NodeLog, each
+from poller.jenkins.stages.source import EMPTY, NodeLog, each
 
 T = TypeVar("T")
 
@@ -119,7 +119,7 @@ class GraphView:
         part = await read_log(self._client, request, after_start, limit=MOST_READ, seconds=seconds)
         if len(start) <= len(NO_LOGS):
             if start in (b"", NO_LOGS):
-                raise NotFound(self._client.where, of.what, "it is empty")
+                raise NotFound(self._client.where, of.what, EMPTY)
             take(bytes(start))
         return part.complete
 

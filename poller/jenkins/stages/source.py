@@ -28,6 +28,10 @@ TAIL_LIMIT = 2**20
 """Bytes of an answer that has the end of a log, which is 150 KiB at most, as a page maybe."""
 
 
+EMPTY = "it is empty"
+"""The reason of a NotFound for a log in which nothing was written."""
+
+
 @dataclass(frozen=True)
 class NodeLog:
     """The log of a step, or with ``step`` None of a stage: ids as Jenkins gave them."""

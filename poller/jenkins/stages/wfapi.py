@@ -13,7 +13,7 @@ from poller.jenkins.client import JenkinsClient
 from poller.jenkins.console_text import html_text, without_cut_start
 from poller.jenkins.paths import MOST_DIGITS, job_path
 from poller.jenkins.stage import SKIPPED, Stage, StageTree, Step, outcome
-from poller.jenkins.stages.source import MOST_ASKED, TAIL_LIMIT, NodeLog, each
+from poller.jenkins.stages.source import EMPTY, MOST_ASKED, TAIL_LIMIT, NodeLog, each
 
 NEWEST_RUNS = 10
 """``wfapi/runs`` always returns the ten newest (measured)."""
@@ -137,7 +137,7 @@ class Wfapi:
         path = f"{job_path(of.full_name)}{of.number}/execution/node/{of.node}/wfapi/log"
         log = await self._client.get_json(of.what, path, {}, WfapiLog, TAIL_LIMIT)
         if not log.text:
-            raise NotFound(self._client.where, of.what, "it is empty")
+            raise NotFound(self._client.where, of.what, EMPTY)
         text = html_text(log.text).encode("utf-8", "replace")
         take(without_cut_start(text) if log.hasMore else text)
         return True

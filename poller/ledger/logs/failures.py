@@ -11,7 +11,7 @@ from poller.core.kept_log import pack, unpack
 from poller.ledger.file import LedgerFile
 from poller.ledger.logs.steps import StepLog, StepRef, keep_step_logs
 
-FORGOTTEN_AT_ONCE = 500
+FORGOTTEN_AT_ONCE = 50
 """Rows that go in one transaction: others may write in between."""
 
 

@@ -1,7 +1,7 @@
 """The one line that explains why a build failed: a hint with its place, no verdict. Pure.
 
-A log is looked at from its end, as far back as :data:`LOOKED_AT`. What its step wrote
-counts more than what stands elsewhere, and an exit code less than all else.
+A log is looked at from its end, as far back as :data:`LOOKED_AT`. What the failed step wrote counts
+more than what stands elsewhere, and an exit code less than all else.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _NO_ERROR = re2.compile(
 )
 """Lines that have such a word and tell of no error: a command as the shell echoes it, a sum."""
 
-_JENKINS_OWN = re2.compile(r"^\s*$|^\[Pipeline\]|^Finished: |^\[\.\.\. ")
+_JENKINS_OWN = re2.compile(r"^\s*$|^\[Pipeline\]|^Started by |^Finished: |^\[\.\.\. ")
 
 
 def _compiled(row: CauseRow) -> Any:
@@ -75,8 +75,8 @@ class CauseText:
 @dataclass(frozen=True)
 class Failed:
     """A build that failed: the logs of its failed steps, what failed first first; the messages that
-    the stage tree has; its console log, empty where none is kept;
-    how many of its tests failed, and how many it ran."""
+    the stage tree has; its console log, empty where none is kept; how many of its tests failed, and
+    how many it ran."""
 
     result: str
     logs: Sequence[CauseText] = ()

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from poller.core.errors import BadAnswer, RemoteError, Unreachable, is_away
 from poller.core.escape import NAME, clip
 from poller.core.kept_log import HeadAndTail, KeptLog, pack, unpack
+from poller.jenkins.build import Build
 from poller.jenkins.client import JenkinsClient
-from poller.jenkins.stages.source import NodeLog
-from poller.ledger.logs.failures import FailedTest, FailureFacts
+from poller.jenkins.stages.source import EMPTY, NodeLog
+from poller.ledger.logs.failures import FailedTest, FailureFacts, FirstCause
 from poller.ledger.logs.steps import StepLog
 from poller.mapping.evidence import EnrichedBuild, Missing
 from poller.mapping.failure.failed_steps import (
@@ -39,6 +40,7 @@ MESSAGE, TRACE = 500, 4_000
 """Characters of what a failed test says."""
 
 CONSOLE = "console"
+NOT_ASKED = "not asked for: another one of the build got no answer"
 
 _NO_XML = {0xFFFE: None, 0xFFFF: None}
 """What no XML may have, beside what :func:`clip` takes out: a failed test may become some."""
@@ -83,25 +85,24 @@ class FailureCollector:
         if self.step_logs:
             reader = _StepReader(self, stages, full_name, enriched)
             logs = [one for step in steps if (one := await reader.read(step, console))]
-        counts = (build.tests.failed, build.tests.total) if build.tests is not None else (0, 0)
-        cause = first_cause(
-            Failed(
-                build.result or "",
-                [
-                    CauseText(unpack(log.kept.packed), log.of, place)
-                    for place, log in enumerate(logs)
-                    if log.kept.packed is not None
-                ],
-                [
-                    CauseText(step.message.encode(), step.of, is_log=False)
-                    for step in steps
-                    if step.message
-                ],
-                console,
-                counts,
-            )
+        return _with(
+            enriched, FailureFacts(logs, _cause(build, steps, logs, console), tests), lacks
         )
-        return _with(enriched, FailureFacts(logs, cause, tests), lacks)
+
+
+def _cause(
+    build: Build, steps: Sequence[FailedStep], logs: Sequence[StepLog], console: bytes
+) -> FirstCause | None:
+    texts = [
+        CauseText(unpack(log.kept.packed), log.of, place)
+        for place, log in enumerate(logs)
+        if log.kept.packed is not None
+    ]
+    messages = [
+        CauseText(step.message.encode(), step.of, is_log=False) for step in steps if step.message
+    ]
+    counts = (build.tests.failed, build.tests.total) if build.tests is not None else (0, 0)
+    return first_cause(Failed(build.result or "", texts, messages, console, counts))
 
 
 def _with(
@@ -149,12 +150,13 @@ class _StepReader:
             break
         else:
             self._answers = False  # others of the build would have to be waited for, too
+        if why == EMPTY:
+            return None
         part = console_part(console, step)
-        if not part and step.of.step is None and not self._tail_used:
+        if not part and not self._tail_used:
             self._tail_used, part = True, console_tail(console)
-        if part:
-            return StepLog(step.of, CONSOLE, _kept(part, self._collector.keep))
-        return None if not why else StepLog(step.of, CONSOLE, KeptLog(read_error=why))
+        kept = _kept(part, self._collector.keep) if part else KeptLog(read_error=why or NOT_ASKED)
+        return StepLog(step.of, CONSOLE, kept)
 
     async def _from_plugin(self, step: FailedStep) -> StepLog | None:
         """None where it is too long to be had so."""
