@@ -50,6 +50,7 @@ def status_json(
                 "catching_up": sink.catching_up or None,
                 "first_yes": sink.first_yes,
                 "without_logs": sink.without_logs,
+                "without_logs_why": sink.without_logs_why,
                 "logs_breaker": _breaker(sink.logs_breaker),
                 "waiting_alone": {
                     "runs": sink.alone[0],
@@ -231,7 +232,8 @@ def _logs_lines(name: str, sink: dict[str, Any]) -> list[str]:
     """What became of the logs of failed builds."""
     lines, breaker = [], sink["logs_breaker"]
     if sink["without_logs"]:
-        lines.append(f"{name}: {sink['without_logs']} failed builds went without their logs")
+        count, why = sink["without_logs"], sink["without_logs_why"]
+        lines.append(f"{name}: failed builds without their logs: {count}, the last: {why}")
     if breaker["state"] != BreakerState.CLOSED:
         tried = f"tried again at {breaker['next_try']}"
         lines.append(f"{name}: takes no logs since {breaker['since']}, {tried}: {breaker['why']}")

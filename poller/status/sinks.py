@@ -34,8 +34,8 @@ class SinkState:
     ``rejected_lately`` leaves out what was sent again since. ``alone`` are the runs, and their
     jobs, that fail while others are delivered; ``per_second`` is how many are delivered while a
     long queue is sent, 0 otherwise; ``first_yes`` is what it answered to the first run it took.
-    ``without_logs`` counts the runs that went without logs that there are, and ``logs_breaker`` is
-    that of runs with logs."""
+    ``without_logs`` counts the runs that went without logs that there are, ``without_logs_why`` is
+    of the last of them, and ``logs_breaker`` that of runs with logs."""
 
     name: str
     queued: int
@@ -51,6 +51,7 @@ class SinkState:
     per_second: float = 0.0
     first_yes: str | None = None
     without_logs: int = 0
+    without_logs_why: str | None = None
     logs_breaker: Breaker = field(default_factory=Breaker)
 
     @property
@@ -97,6 +98,7 @@ def sink_states(
                 per_second=_per_second(row, found, breaker, now),
                 first_yes=row.get("first_yes"),
                 without_logs=row.get("without_logs", 0),
+                without_logs_why=row.get("without_logs_why"),
                 logs_breaker=breakers.get(CIRCUIT, Breaker()) if name == SEI else Breaker(),
             )
         )

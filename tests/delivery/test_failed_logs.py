@@ -163,10 +163,8 @@ def test_too_large_for_sei(site: Site) -> None:
     assert paths(site) == ["multipart", "custom-cicd", "multipart"]
     assert told(site)["without_logs"] == 1
     assert told(site)["logs_breaker"]["state"] == "closed"
-    with sqlite3.connect(site.ledger) as conn:
-        [(why,)] = conn.execute("select without_logs from delivery where without_logs is not null")
-    conn.close()
-    assert why == "HTTP 413: zip too large"
+    assert told(site)["without_logs_why"] == "HTTP 413: zip too large"
+    assert "without their logs: 1, the last: HTTP 413: zip too large" in site.run("status").stdout
 
 
 def test_what_may_be_the_runs_fault(site: Site) -> None:

@@ -27,8 +27,10 @@ from poller.cli.app import app
 from poller.config.load import load
 from poller.core.errors import ConfigError
 from poller.core.known_secrets import mask, remember
+from poller.delivery.failed_logs.plugin_form import REPORTS
 from poller.demo.faults import Answer, Receive, Scope, Send, send_answer
 from poller.demo.jenkins.stages import Stage, Step
+from poller.demo.sei import unzipped
 from poller.demo.server import Server
 from tests.support.forks import Command
 from tests.support.git_build import build_data
@@ -145,6 +147,7 @@ class Nest:
         site.configure(
             site.controller(**keys),
             base_url=f"{sei or site.sei_server.url}sei/api/v1",
+            logs="failed",
             more=f"""
 [harness]
 url = "{harness or self.place.server.url}"
@@ -182,6 +185,10 @@ iacm_workspace = "network"
             assert clean(text), name
         sent = json.dumps([self.site.sei.received, self.place.harness.received])
         assert clean(sent)
+        for files in self.site.sei.logs.values():
+            texts = dict(files)
+            reports = unzipped(texts.pop(REPORTS)) if REPORTS in texts else {}
+            assert all(clean(text.decode()) for text in (*texts.values(), *reports.values()))
 
 
 def clean(text: str) -> bool:
@@ -295,6 +302,8 @@ def test_while_all_is_well(nest: Nest) -> None:
     nest.run("register", "--satellite", satellite, config=fresh, code=0)
     assert {run["job_full_name"] for run in nest.site.sei.received} == {"tf/network", "git"}
     assert len(nest.place.harness.received) == 1
+    assert any(b"****" in text for files in nest.site.sei.logs.values() for text in files.values())
+    assert any(REPORTS in files for files in nest.site.sei.logs.values())
     assert (nest.site.directory / "runs.jsonl").read_text().count("\n") == 3  # `git` again
     nest.search()
 

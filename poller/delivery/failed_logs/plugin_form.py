@@ -76,7 +76,8 @@ def plugin_form(
     run = msgspec.json.decode(payload)
     uuid = UUID(run["execution_id"])
     members = _placed(run, uuid, texts, limits)
-    if tests and len(reports := zipped(junit_files(tests))) <= limits.log:
+    room = min(limits.log, limits.build - sum(map(len, members.values())))
+    if tests and len(reports := zipped(junit_files(tests))) <= room:
         members[REPORTS] = reports
     given = {NAMES[name]: value for name, value in run.items() if name in NAMES}
     request = {"request_type": REQUEST_TYPE, "payload": msgspec.json.encode(given).decode()}

@@ -204,13 +204,15 @@ class Outbox:
     def sinks(self) -> list[dict[str, Any]]:
         """What is known of each sink: its row, and how many runs of how many jobs fail while
         others are delivered (``alone_runs``, ``alone_jobs``), and how many went without their
-        logs."""
+        logs, and why the last of them."""
         alone = f"from delivery d{{}} where d.sink = sink.name and {ALONE}"
         return self._file.rows(
             f"select *, (select count(*) {alone.format('')}) as alone_runs, (select"
             f" count(distinct b.job) {alone.format(' join build b on b.id = d.build')})"
             " as alone_jobs, (select count(*) from delivery d where d.sink = sink.name"
-            " and d.without_logs is not null) as without_logs from sink"
+            " and d.without_logs is not null) as without_logs, (select d.without_logs"
+            " from delivery d where d.sink = sink.name and d.without_logs is not null"
+            " order by d.id desc limit 1) as without_logs_why from sink"
         )
 
     def sink(self, name: str) -> dict[str, Any]:
