@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from poller.core.build_key import BuildKey
 from poller.core.kept_log import KeptLog, pack
 from poller.core.times import DAY_MS
 from poller.ledger import Ledger
-from poller.ledger.logs.failures import FailedTest, FailureFacts, FirstCause
+from poller.ledger.logs.failures import FailedTest, FailureFacts, FirstCause, keep_failure
 from poller.ledger.logs.steps import StepLog, StepRef
 from poller.ledger.records import Batch, BuildRow, JobState
 from poller.ledger.retention import apply_retention
@@ -100,6 +101,25 @@ def test_they_go_with_the_logs(ledger: Ledger) -> None:
         assert (ledger.failures.cause(build) is not None, len(ledger.failures.tests(build))) == (
             bool(kept), kept,
         )  # fmt: skip
+
+
+def test_what_jenkins_has_no_more_is_not_forgotten(ledger: Ledger) -> None:
+    """When a build is looked at again; what it has now takes the place of what it had."""
+    cause = FirstCause("boom", "error", MAKE, 0, 1)
+    build = keep(ledger, 1, FailureFacts([step_log(MAKE, "boom\n")], cause, [TEST]))
+    gone = FailureFacts([StepLog(MAKE, "console", KeptLog(read_error="HTTP 404"))])
+    with ledger.file.write("test") as conn:
+        keep_failure(conn, build, gone, 2)
+    assert ledger.step_logs.text(build, 0) == b"boom\n"
+    assert (ledger.failures.cause(build), ledger.failures.tests(build)) == (cause, [TEST])
+    other = FirstCause("bang", "error", DEPLOY, 0, 1)
+    with ledger.file.write("test") as conn:
+        keep_failure(conn, build, FailureFacts([step_log(DEPLOY, "bang\n")], other), 3)
+    (row,) = ledger.step_logs.of_build(build)
+    assert (row.of, ledger.failures.cause(build)) == (
+        DEPLOY,
+        replace(other, of=StepRef("12", "Deploy")),
+    )
 
 
 def test_how_long_they_are_kept_the_config_says(ledger: Ledger) -> None:

@@ -140,19 +140,40 @@ def _text(packed: bytes | None) -> str:
 
 
 def keep_failure(conn: sqlite3.Connection, build: int, found: FailureFacts, at: int) -> None:
-    """Keep what was found out about a build, in the place of what was kept before."""
-    keep_step_logs(conn, build, found.logs, at)
+    """Keep what was found out about a build, in the place of what was kept before. What Jenkins
+    had, and has no more when a build is looked at again, is not forgotten."""
+    if _has_texts(found.logs) or not _keeps_texts(conn, build):
+        keep_step_logs(conn, build, found.logs, at)
+        _keep_cause(conn, build, found.cause, at)
+    if found.tests:
+        _keep_tests(conn, build, found.tests, at)
+
+
+def _has_texts(logs: Sequence[StepLog]) -> bool:
+    return any(log.kept.packed is not None for log in logs)
+
+
+def _keeps_texts(conn: sqlite3.Connection, build: int) -> bool:
+    query = "select 1 from step_log where build = ? and text is not null"
+    return conn.execute(query, (build,)).fetchone() is not None
+
+
+def _keep_cause(conn: sqlite3.Connection, build: int, cause: FirstCause | None, at: int) -> None:
     conn.execute("delete from failure where build = ?", (build,))
+    if cause is None:
+        return
+    of = cause.of or StepRef("", "")
+    conn.execute(
+        "insert into failure values (?, ?, ?, ?, nullif(?, ''), ?, ?, ?, ?, ?)",
+        (
+            build, at, cause.category, cause.cause, of.stage, of.stage_name, of.step,
+            of.step_name, cause.place, cause.line,
+        ),
+    )  # fmt: skip
+
+
+def _keep_tests(conn: sqlite3.Connection, build: int, tests: Sequence[FailedTest], at: int) -> None:
     conn.execute("delete from test_failure where build = ?", (build,))
-    if (cause := found.cause) is not None:
-        of = cause.of or StepRef("", "")
-        conn.execute(
-            "insert into failure values (?, ?, ?, ?, nullif(?, ''), ?, ?, ?, ?, ?)",
-            (
-                build, at, cause.category, cause.cause, of.stage, of.stage_name, of.step,
-                of.step_name, cause.place, cause.line,
-            ),
-        )  # fmt: skip
     conn.executemany(
         "insert into test_failure values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
@@ -160,6 +181,6 @@ def keep_failure(conn: sqlite3.Connection, build: int, found: FailureFacts, at: 
                 build, place, at, test.suite, test.class_name, test.name, test.status,
                 test.duration, test.message, pack(test.trace.encode()) if test.trace else None,
             )
-            for place, test in enumerate(found.tests)
+            for place, test in enumerate(tests)
         ),
     )  # fmt: skip
