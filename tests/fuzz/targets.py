@@ -42,7 +42,6 @@ from tests.fuzz.workbench import Workbench
 Target: TypeAlias = Callable[[Workbench, bytes], None]
 """Gives one answer to its parser and what follows. Raises PollerError where it is no good."""
 
-FAR = 10**15
 """Epoch ms by which every build has ended."""
 
 
