@@ -11,6 +11,7 @@ from poller.core.errors import BadAnswer, NotFound, RemoteError
 from poller.core.times import is_before
 from poller.jenkins.answers import decode_if, worth_splitting
 from poller.jenkins.build import SUMMARY_TREE, Build, Millis, Number, QueueId, is_completed
+from poller.jenkins.build_pages import summaries_at
 from poller.jenkins.build_values import read_page
 from poller.jenkins.client import BUILDS_PER_PAGE, JenkinsClient
 
@@ -28,6 +29,8 @@ class Summary(Struct, frozen=True, gc=False):
     result: str | None
     building: bool | None = None
     inProgress: bool | None = None
+    unreadable: str = ""
+    """Why only its number is known."""
 
     @property
     def key(self) -> BuildKey:
@@ -114,6 +117,20 @@ class _History:
 
     async def part(self, key: str, first: int, last: int) -> list[Summary]:
         """The builds at these places."""
+        try:
+            return await self._whole(key, first, last)
+        except RemoteError as error:
+            if last - first > BUILDS_PER_PAGE or not worth_splitting(error):
+                raise
+        page = await summaries_at(self._client, self._full_name, key, first, last)
+        self.nameless += page.nameless
+        found = [_summary(build) for build in page.builds]
+        found += [
+            Summary(n, 0, None, 0, None, unreadable=why) for n, why in page.unreadable.items()
+        ]
+        return sorted(found, key=lambda one: one.number, reverse=True)
+
+    async def _whole(self, key: str, first: int, last: int) -> list[Summary]:
         where, what = self._client.where, self._full_name
         answer = await self._client.history(what, f"{key}[{SUMMARY_TREE}]{{{first},{last}}}")
         page = decode_if(answer, where, what, _Summaries)
@@ -125,4 +142,4 @@ class _History:
 
 
 def _summary(build: Build) -> Summary:
-    return Summary(*(getattr(build, field) for field in Summary.__struct_fields__))
+    return Summary(*(getattr(build, field) for field in Summary.__struct_fields__[:-1]))

@@ -230,7 +230,7 @@ WAITS: Mapping[PendingKind, str] = {
 
 def _why(build: Summary, entry: LedgerEntry | None) -> tuple[str, bool]:
     if entry is None:
-        return "not in the ledger", False
+        return f"unreadable: {build.unreadable}" if build.unreadable else "not in the ledger", False
     if entry.state == "in_flight":
         return "in flight in the ledger", False
     changed = _changed(build, entry)
@@ -244,7 +244,7 @@ def _why(build: Summary, entry: LedgerEntry | None) -> tuple[str, bool]:
 
 
 def _changed(build: Summary, entry: LedgerEntry) -> str:
-    if not build.timestamp:  # Jenkins could not load it whole by now
+    if not build.timestamp:  # it can't be read any more, or not whole
         return ""
     if (entry.result or "") != (build.result or ""):
         return f"result {build.result} at Jenkins, {entry.result} in the ledger"
