@@ -19,7 +19,8 @@ from pydantic import BaseModel, ValidationError
 from poller.actions.check import jenkins, sei
 from poller.actions.check.finding import CONFIG_CODE, CheckResult, exit_code, unavailable, wrong
 from poller.actions.check.network import reach
-from poller.actions.config_file import ETC, Answers, tables
+from poller.actions.config_file import Answers, tables
+from poller.config.load import ETC
 from poller.config.secrets import read_secret
 from poller.config.servers import BASES, ControllerConfig, SeiConfig
 from poller.context import connection_to

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from poller.config.servers import ControllerConfig, ServerConfig
 from poller.core.errors import ConfigError
 from poller.core.known_secrets import remember
+from poller.core.private_files import read_own
 
 MOST_BYTES = 64 * 1024
 """Of a file that holds a secret."""
@@ -34,7 +35,9 @@ def read_secret(server: ServerConfig, environ: Mapping[str, str]) -> SecretStr:
              " with LoadCredential= in the unit"]
         )  # fmt: skip
     try:
-        raw = path.read_bytes()[:MOST_BYTES]
+        raw = read_own(path, secret=True, most=MOST_BYTES)
+    except ConfigError as error:
+        raise ConfigError([f"{what}: {why}" for why in error.findings]) from None
     except OSError as error:
         raise ConfigError([f"{what}: can't read {path}: {error.strerror}"]) from None
     return _kept(server, raw.decode("utf-8", "replace"), f"{what}: {path}")

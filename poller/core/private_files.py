@@ -1,9 +1,15 @@
-"""Files and folders for our own user's eyes, whatever the umask is."""
+"""Files and folders for our own user's eyes, whatever the umask is; and files that we believe."""
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
+import shlex
+import stat
 from pathlib import Path
+
+from poller.core.errors import ConfigError
 
 
 def open_private(path: Path, flags: int) -> int:
@@ -20,3 +26,59 @@ def make_folder(path: Path) -> None:
     if not path.exists():
         make_folder(path.parent)
         path.mkdir(mode=0o700, exist_ok=True)
+
+
+def read_own(path: Path, *, secret: bool, most: int = -1) -> bytes:
+    """The content of a config or ``secret``, of which nobody but root and our user can be the
+    writer: it says where secrets go. Raises OSError; ConfigError, with the command that mends it.
+    """
+    with path.open("rb") as file:
+        found = os.fstat(file.fileno())
+        content = file.read(most)
+    reasons, cures, name = [], [], shlex.quote(str(path))
+    if writers := _writers(found):
+        reasons.append(f"{writers} can write it")
+        cures.append(f"chmod {'g-w,o=' if secret else 'go-w'} {name}")
+    if found.st_uid not in (0, os.geteuid()) and not stat.S_ISCHR(found.st_mode):
+        reasons.append(f"it belongs to {_user(found.st_uid)}")
+        owner = _user(os.geteuid()) if secret else "root"
+        cures.append(
+            f"chown {owner} {name}" if secret else f"chown root {name} && chmod a+r {name}"
+        )
+    if reasons:
+        why = " and ".join(reasons)
+        raise ConfigError([f"{path}: not used, because {why}; cure: {' && '.join(cures)}"])
+    return content
+
+
+def _writers(found: os.stat_result) -> str:
+    """Who may write beside the owner and root, in words; empty where nobody may."""
+    if stat.S_ISCHR(found.st_mode):  # a terminal
+        return ""
+    if found.st_mode & stat.S_IWOTH:
+        return "every user"
+    if found.st_mode & stat.S_IWGRP and not _is_ours_alone(found.st_gid):
+        try:
+            return f"the group {grp.getgrgid(found.st_gid).gr_name}"
+        except KeyError:
+            return f"the group {found.st_gid}"
+    return ""
+
+
+def _is_ours_alone(gid: int) -> bool:
+    """Root's group, or the group that many systems give each user."""
+    if gid == 0:
+        return True
+    try:
+        group, user = grp.getgrgid(gid), pwd.getpwuid(os.geteuid())
+    except KeyError:
+        return False
+    same = (group.gr_gid, group.gr_name) == (user.pw_gid, user.pw_name)
+    return same and set(group.gr_mem) <= {user.pw_name}
+
+
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from poller.actions.config_file import ETC, ledger_for, source, target, text_of, write
+from poller.actions.config_file import ledger_for, source, target, text_of, write
 from poller.actions.init import missing, questions
-from poller.config.load import load
+from poller.config.load import ETC, load
 from poller.core.errors import ConfigError, UsageError
 from tests.support.site import GUID, KEY, TOKEN, Site
 from tests.support.terminal import Terminal
@@ -230,12 +230,13 @@ def test_check_and_register_on_a_terminal(empty: Site) -> None:
 
 
 def test_where_it_goes(tmp_path: Path) -> None:
-    """As given, as the variable says, /etc for root, else beside."""
+    """As given, as the variable says, /etc for root, else the user's own."""
     assert target(tmp_path / "x.toml", {}, root=True) == tmp_path / "x.toml"
     variable = {"SEI_POLLER_CONFIG": str(tmp_path / "y.toml")}
     assert target(None, variable, root=True) == tmp_path / "y.toml"
     assert target(tmp_path / "x.toml", variable, root=False) == tmp_path / "x.toml"
-    assert target(None, {}, root=False) == Path("config/poller.toml").absolute()
+    own = {"XDG_CONFIG_HOME": str(tmp_path)}
+    assert target(None, own, root=False) == tmp_path / "sei-poller" / "poller.toml"
     (tmp_path / "x.toml").touch()
     with pytest.raises(UsageError):
         target(tmp_path / "x.toml", {}, root=False)
