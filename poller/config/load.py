@@ -68,7 +68,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
     ``environ`` says where the ledger lies when the file doesn't.
     """
     try:
-        text = read_own(path, secret=False).decode("utf-8")
+        text = read_own(path, secret=False).decode().removeprefix("\ufeff")
         document = tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"{path}: can't read it: {getattr(error, 'strerror', error)}"]) from None

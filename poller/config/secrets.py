@@ -21,13 +21,12 @@ def read_secret(server: ServerConfig, environ: Mapping[str, str]) -> SecretStr:
 
     Raises ConfigError that names key and source.
     """
+    what = name_of(server)
     if server.secret_env is not None:
-        what = _what(server, "secret_env")
-        value = environ.get(server.secret_env, "")
-        if not value.strip():
+        value = environ.get(server.secret_env)
+        if value is None:
             raise ConfigError([f"{what}: the variable {server.secret_env} is not set"])
-        return _kept(server, value, f"{what} {server.secret_env}")
-    what = _what(server, "secret_file" if server.secret_file is not None else "secret_credential")
+        return _kept(server, value, f"{what}: the variable {server.secret_env}")
     path = file_of(server, environ)
     if path is None:
         raise ConfigError(
@@ -53,8 +52,10 @@ def file_of(server: ServerConfig, environ: Mapping[str, str]) -> Path | None:
     return Path(directory, credential) if credential is not None and directory else None
 
 
-def _what(server: ServerConfig, field: str) -> str:
-    """Table and key, as in the file."""
+def name_of(server: ServerConfig) -> str:
+    """Table and key of the secret, as in the file."""
+    fields = ("secret_env", "secret_file", "secret_credential")
+    field = next(one for one in fields if getattr(server, one) is not None)
     name = type(server).__name__.removesuffix("Config").lower()
     table = f'controller "{server.name}"' if isinstance(server, ControllerConfig) else f"[{name}]"
     return f"{table}: {type(server).model_fields[field].alias}"
@@ -72,9 +73,9 @@ def _kept(server: ServerConfig, text: str, what: str) -> SecretStr:
 
 
 def _one_line(text: str, what: str) -> str:
-    value = text.strip()
+    value = text.strip("\ufeff").strip()  # some editors put a mark at the beginning
     if not value:
-        raise ConfigError([f"{what}: it is empty"])
-    if not value.isprintable():
-        raise ConfigError([f"{what}: more than one line, or no text"])
+        raise ConfigError([f"{what} is empty"])
+    if not value.isprintable() or "\ufffd" in value:
+        raise ConfigError([f"{what} is not one line of UTF-8 text"])
     return value

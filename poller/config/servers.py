@@ -149,6 +149,15 @@ class ControllerConfig(ServerConfig):
         """Where SEI's users find the controller."""
         return self.instance_url or self.url
 
+    @field_validator("url")
+    @classmethod
+    def _not_of_an_answer(cls, url: str) -> str:
+        """Below ``api/json`` Jenkins gives the same answer to every question."""
+        for answer in ("api/json", "api/xml", "api/python"):
+            if url.endswith(f"/{answer}/"):
+                raise ValueError(f"leave {answer} out: {url.removesuffix(f'{answer}/')}")
+        return url
+
     @field_validator("since")
     @classmethod
     def _since(cls, text: str) -> str:
@@ -210,6 +219,13 @@ class SeiConfig(ServerConfig):
     def base(self) -> str:
         """The URL before ``/custom-cicd``."""
         return self.url or BASES[self.environment or ""]
+
+    @field_validator("url")
+    @classmethod
+    def _without_endpoint(cls, url: str | None) -> str | None:
+        if url is not None and url.endswith("/custom-cicd/"):
+            raise ValueError(f"leave custom-cicd out: {url.removesuffix('custom-cicd/')}")
+        return url
 
     @field_validator("results")
     @classmethod

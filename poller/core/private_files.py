@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import grp
 import os
 import pwd
 import shlex
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from poller.core.errors import ConfigError
@@ -15,17 +17,49 @@ from poller.core.errors import ConfigError
 def open_private(path: Path, flags: int) -> int:
     """A descriptor of the file, made with its folders where they are not there. Raises OSError.
 
-    What is there keeps its mode: somebody chose it, and ``check`` warns of it.
+    What is there keeps its mode: somebody chose it, and ``check`` warns of it. What root makes is
+    its folder's owner's, so that a command of root's does not lock the service's user out.
     """
     make_folder(path.parent)
-    return os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    flags |= os.O_CREAT | os.O_CLOEXEC
+    with _opened_folder(path.parent) as (folder, owner):
+        if owner is None:
+            return os.open(path.name, flags, 0o600, dir_fd=folder)
+        # The owner could have put a link to a file of root's there.
+        file = os.open(path.name, flags | os.O_NOFOLLOW, 0o600, dir_fd=folder)
+        _give(file, owner)
+        return file
 
 
 def make_folder(path: Path) -> None:
     """Make a folder and those above it that are not there. Raises OSError."""
-    if not path.exists():
-        make_folder(path.parent)
-        path.mkdir(mode=0o700, exist_ok=True)
+    if path.exists():
+        return
+    make_folder(path.parent)
+    with _opened_folder(path.parent) as (above, owner), contextlib.suppress(FileExistsError):
+        os.mkdir(path.name, 0o700, dir_fd=above)
+        if owner is not None:
+            made = os.open(path.name, os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=above)
+            _give(made, owner)
+            os.close(made)
+
+
+@contextlib.contextmanager
+def _opened_folder(path: Path) -> Iterator[tuple[int, os.stat_result | None]]:
+    """Its descriptor, and whose it is where we are root and it is not root's."""
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        found = os.fstat(folder)
+        yield folder, found if os.geteuid() == 0 and found.st_uid != 0 else None
+    finally:
+        os.close(folder)
+
+
+def _give(file: int, owner: os.stat_result) -> None:
+    found = os.fstat(file)
+    # A file of root's with a second name could be any.
+    if found.st_uid == 0 and (found.st_nlink == 1 or stat.S_ISDIR(found.st_mode)):
+        os.fchown(file, owner.st_uid, owner.st_gid)
 
 
 def read_own(path: Path, *, secret: bool, most: int = -1) -> bytes:
@@ -40,8 +74,8 @@ def read_own(path: Path, *, secret: bool, most: int = -1) -> bytes:
         reasons.append(f"{writers} can write it")
         cures.append(f"chmod {'g-w,o=' if secret else 'go-w'} {name}")
     if found.st_uid not in (0, os.geteuid()) and not stat.S_ISCHR(found.st_mode):
-        reasons.append(f"it belongs to {_user(found.st_uid)}")
-        owner = _user(os.geteuid()) if secret else "root"
+        reasons.append(f"it belongs to {user_name(found.st_uid)}")
+        owner = user_name(os.geteuid()) if secret else "root"
         cures.append(
             f"chown {owner} {name}" if secret else f"chown root {name} && chmod a+r {name}"
         )
@@ -77,7 +111,8 @@ def _is_ours_alone(gid: int) -> bool:
     return same and set(group.gr_mem) <= {user.pw_name}
 
 
-def _user(uid: int) -> str:
+def user_name(uid: int) -> str:
+    """The user's name; the number of one who has none."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
