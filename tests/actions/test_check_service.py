@@ -129,6 +129,16 @@ def test_a_ledger_where_the_unit_can_not_write(site: Site, machine: Path, folder
     assert looked_at(machine, config) == []
 
 
+def test_a_ledger_that_only_the_unit_knows(site: Site, machine: Path) -> None:
+    """Without a path in the config, a command that is typed would make another."""
+    config = configured(site, machine)
+    line = 'path = "/var/lib/sei-poller/ledger.db"'
+    config.write_text(config.read_text().replace(line, ""))
+    (finding,) = looked_at(machine, config)
+    assert finding.state == "warning"
+    assert finding.cure == f"[ledger] {line}"
+
+
 def test_what_root_makes_is_the_folders_owners(site: Site, machine: Path) -> None:
     """All files of a ledger, of a second sink, and folders: the service goes on with them."""
     site.jenkins.job("app").build()

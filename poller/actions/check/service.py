@@ -10,7 +10,7 @@ from pathlib import Path
 
 from poller.actions.check.finding import CONFIG, CONFIG_CODE, LEDGER, CheckResult, warning, wrong
 from poller.actions.check.unit import FOLDERS, Unit, allowed, find_unit
-from poller.config.load import owners
+from poller.config.load import load, owners
 from poller.config.secrets import name_of
 from poller.config.settings import Settings, StatusConfig
 from poller.core.private_files import user_name
@@ -34,7 +34,12 @@ def as_service(
             results += unreadable(unit, name_of(owner), Path(owner.secret_file))
         if owner.ca_file is not None:
             results += unreadable(unit, "ca_file", Path(owner.ca_file))
-    return results + unwritable(unit, Path(settings.ledger.path))
+    by_hand = settings.ledger.path
+    own = load(config, {"STATE_DIRECTORY": str(unit.state[0])} if unit.state else {}).ledger.path
+    if own != by_hand:
+        saw = f"{unit.name} has {own}, a command that is typed {by_hand}"
+        results.append(warning("ledger", saw, f'[ledger] path = "{own}"'))
+    return results + unwritable(unit, Path(own))
 
 
 def unreadable(unit: Unit, what: str, path: Path) -> list[CheckResult]:
