@@ -246,6 +246,7 @@ class SeiConfig(ServerConfig):
 HARNESS = "https://app.harness.io/"
 """The public host, from Harness' API reference; a vanity URL is another."""
 
+CHARACTERS = "letters, digits, _, $ and -"
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9_$-]{1,128}$")]
 
 
@@ -255,9 +256,9 @@ class HarnessConfig(ServerConfig):
     model_config = ConfigDict(alias_generator=lambda name: name.replace("secret", "api_key"))
 
     url: Address = Field(HARNESS, description="Harness' host, or a vanity URL.")
-    account: Identifier = Field(description="Account ID, as in Harness' URLs.")
-    org: Identifier = Field(description="Identifier of the organization.")
-    project: Identifier = Field(description="Identifier of the project.")
+    account: Identifier = Field(description=f"Account ID, as in Harness' URLs: {CHARACTERS}.")
+    org: Identifier = Field(description=f"Identifier of the organization: {CHARACTERS}.")
+    project: Identifier = Field(description=f"Identifier of the project: {CHARACTERS}.")
 
     @property
     def max_connections(self) -> int:
