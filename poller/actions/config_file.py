@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from poller.config.load import load
+from poller.config.load import ETC, default_paths, load
 from poller.config.servers import BASES
 from poller.core.errors import ConfigError, UsageError
 from poller.core.urls import goes_in_clear
 
-ETC = Path("/etc/sei-poller")
 KINDS = ("env", "file", "credential")
 
 Answers = dict[str, str]
@@ -24,7 +23,7 @@ Answers = dict[str, str]
 def target(given: Path | None, environ: Mapping[str, str], *, root: bool) -> Path:
     """Where the config is written. Raises UsageError when something is there already."""
     named = environ.get("SEI_POLLER_CONFIG")
-    path = given or Path(named or (ETC / "poller.toml" if root else "config/poller.toml"))
+    path = given or (Path(named) if named else default_paths(environ, root=root)[0])
     if path.exists():
         raise UsageError(
             f"{path} is there already, and is not overwritten",

@@ -19,7 +19,9 @@ from pydantic import BaseModel, ValidationError
 from poller.actions.check import jenkins, sei
 from poller.actions.check.finding import CONFIG_CODE, CheckResult, exit_code, unavailable, wrong
 from poller.actions.check.network import reach
-from poller.actions.config_file import ETC, Answers, tables
+from poller.actions.config_file import Answers, tables
+from poller.config.error_lines import words_of
+from poller.config.load import ETC
 from poller.config.secrets import read_secret
 from poller.config.servers import BASES, ControllerConfig, SeiConfig
 from poller.context import connection_to
@@ -181,8 +183,5 @@ def _valid(model: type[M], table: dict[str, Any]) -> M:
         return model.model_validate(table)
     except ValidationError as invalid:
         raise ConfigError(
-            [
-                f"{'.'.join(map(str, error['loc']))}: {error['msg'].removeprefix('Value error, ')}"
-                for error in invalid.errors()
-            ]
+            [f"{'.'.join(map(str, error['loc']))}: {words_of(error)}" for error in invalid.errors()]
         ) from None

@@ -87,7 +87,8 @@ def options(
         typer.Option(
             "--config",
             metavar="FILE",
-            help="Default: $SEI_POLLER_CONFIG, config/poller.toml, /etc/sei-poller/poller.toml.",
+            help="Default: $SEI_POLLER_CONFIG, ~/.config/sei-poller/poller.toml (not for root),"
+            " /etc/sei-poller/poller.toml.",
         ),
     ] = None,
     version: Annotated[
@@ -129,7 +130,8 @@ def config_path(ctx: typer.Context) -> Path:
     """The config file, absolute. By hand, its credentials are the files beside it."""
     from poller.config.load import find
 
-    path = find(ctx.find_root().obj, os.environ).absolute()
+    root = os.geteuid() == 0
+    path = find(ctx.find_root().obj, os.environ, root=root).absolute()
     os.environ.setdefault("CREDENTIALS_DIRECTORY", str(path.parent))
     return path
 

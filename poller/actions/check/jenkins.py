@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
@@ -34,6 +35,10 @@ from poller.jenkins.request_limiter import RequestLimiter
 from poller.jenkins.stage import StageTree
 from poller.jenkins.stages.graph_view import GraphView
 from poller.polling.extras.stage_trees import AUTO, TRIED, StageTrees
+
+API_TOKEN = re.compile(r"(11)?[0-9a-f]{32}")
+"""As Jenkins makes them; without the 11 before 2.129. A password works, too, until it is changed,
+and each request asks the directory of users."""
 
 MOST_UNREAD = 5
 REFUSED = "make an API token for that user in Jenkins (user menu, Security) and put it there"
@@ -103,7 +108,13 @@ async def login(client: JenkinsClient, settings: ControllerConfig, token: str) -
             return [unavailable(where, saw, "give the user Overall/Read and Job/Read")]
         saw = f"HTTP {error.status}: user {name} or its token is refused"
         return [unavailable(where, saw, REFUSED)]
-    return [ok(where, f"user {user}, token accepted, Overall/Read")]
+    results = [ok(where, f"user {user}, token accepted, Overall/Read")]
+    if user.casefold() != name.casefold():
+        results.append(warning(where, f"Jenkins takes {name} for {user}", "is it the right token?"))
+    if not API_TOKEN.fullmatch(token):
+        saw = "the token has not the form of an API token (34 digits and letters): a password?"
+        results.append(warning(where, saw, REFUSED))
+    return results
 
 
 def _jobs(settings: ControllerConfig, tree: ItemTree, selected: int) -> list[CheckResult]:
@@ -203,10 +214,13 @@ async def _stages(
 
 
 def _no_stages(where: str, setting: str, trees: StageTrees, why: str) -> CheckResult:
-    """A setting that names a plugin is a promise; ``auto`` takes what is there."""
+    """Wrong where no build will have any: then ``stages = "none"`` says that this is meant."""
     saw = f"no stage trees ({why.removeprefix('stages: ')})"
+    if setting == AUTO and len(trees.absent) < len(trees.sources):
+        return warning(where, saw, "is it only this build?")
     if setting == AUTO:
-        return warning(where, saw, f"install the plugin {GraphView.plugin}; runs have no stages")
+        cure = f'install the plugin {GraphView.plugin}, or stages = "none": runs without stages'
+        return wrong(where, saw, cure)
     return wrong(where, saw, f"install the plugin {trees.sources[0].plugin}, or stages = {AUTO}")
 
 
