@@ -63,9 +63,6 @@ class BothSinks(one_sink.NothingLostOrDoubled):
     def _iacm_is_up(self) -> bool:
         return not (self.harness.faults or self.harness.hold_answers)
 
-    def _queued(self, sink: str) -> int:
-        return self.program.start().ledger.outbox.count(sink, "queued")
-
     @rule()
     def iacm_is_down(self) -> None:
         self.harness.fail(status=503)
