@@ -116,6 +116,15 @@ def source(text: str) -> tuple[str, str]:
     return kind, str(Path(value).expanduser().absolute()) if kind == "file" else value
 
 
+def is_source(text: str) -> bool:
+    """Whether it says where a secret is, and is not one itself."""
+    try:
+        source(text)
+    except ConfigError:
+        return False
+    return True
+
+
 def secret_file(text: str, environ: Mapping[str, str]) -> Path | None:
     """The file that a source means; None for an environment variable, or nonsense."""
     kind, _, value = text.partition(" ")
