@@ -12,7 +12,6 @@ import typer
 
 from poller.cli.app import AsJson, app, config_path, read_settings
 from poller.cli.output import emit, say
-from poller.config.load import ETC
 from poller.core.errors import ConfigError
 from poller.core.times import now_ms
 
@@ -120,7 +119,7 @@ def _write_config(given: Path | None, flags: dict[str, str]) -> int:
 
 def _next_steps(path: Path, *, root: bool, registered: bool) -> str:
     """The two commands to type next."""
-    from poller.config.load import default_paths
+    from poller.config.load import ETC, default_paths
 
     default = path in default_paths(os.environ, root=root)
     command = "sei-poller" if default else f"sei-poller --config {shlex.quote(str(path))}"
