@@ -15,7 +15,8 @@ import pytest
 
 from poller.actions.check import service
 from poller.actions.check.finding import CheckResult
-from poller.actions.check.unit import find_unit
+from poller.actions.check.unit import allowed, find_unit
+from poller.actions.config_file import text_of, write, write_secret
 from poller.config.load import load
 from poller.config.settings import StatusConfig
 from tests.support.site import KEY, TOKEN, Site, forks
@@ -137,6 +138,21 @@ def test_a_ledger_that_only_the_unit_knows(site: Site, machine: Path) -> None:
     (finding,) = looked_at(machine, config)
     assert finding.state == "warning"
     assert finding.cure == f"[ledger] {line}"
+
+
+def test_a_config_that_root_writes_is_for_the_service(machine: Path) -> None:
+    """Also its folder, under any umask; a secret beside it is not."""
+    config = machine / "etc" / "sei-poller" / "poller.toml"
+    answers = {"url": "https://h/", "user": "u", "token": "env T", "place": "EU", "key": "env K",
+               "name": "main", "guid": ""}  # fmt: skip
+    before = os.umask(0o077)
+    try:
+        write_secret(config.parent / "jenkins-token", TOKEN, anew=False)
+        write(config, text_of(answers, None))
+    finally:
+        os.umask(before)
+    wanted = [(config, os.R_OK), (config.parent / "jenkins-token", os.R_OK)]
+    assert allowed((NOBODY, NOBODY), wanted) == [True, False]
 
 
 def test_what_root_makes_is_the_folders_owners(site: Site, machine: Path) -> None:

@@ -204,12 +204,13 @@ def test_a_secret_can_be_pasted(empty: Site) -> None:
 
 def test_ctrl_c_and_the_end_of_input(empty: Site) -> None:
     """Nothing is written, and no traceback."""
-    for end in (Terminal.interrupt, Terminal.end_input):
+    for end, code in ((Terminal.interrupt, 130), (Terminal.end_input, 1)):
         with Terminal(empty, "init") as terminal:
             terminal.expect("Jenkins' url")
             terminal.expect(": ")
             end(terminal)
-        assert terminal.code == 1
+        assert terminal.code == code
+        assert "nothing was written" in terminal.shown
         assert "Traceback" not in terminal.shown
     assert not empty.config.exists()
 

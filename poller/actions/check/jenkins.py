@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
+from poller.actions.check.address import not_here
 from poller.actions.check.finding import (
     UNAVAILABLE,
     WRONG,
@@ -23,7 +24,7 @@ from poller.actions.login import whoami
 from poller.config.secrets import read_secret
 from poller.config.servers import ControllerConfig
 from poller.context import connection_to
-from poller.core.errors import BadAnswer, RemoteError, Unauthorized
+from poller.core.errors import BadAnswer, NotFound, RemoteError, Unauthorized
 from poller.core.known_secrets import mask
 from poller.core.patterns import Globs, matches
 from poller.core.urls import is_loopback
@@ -40,8 +41,10 @@ API_TOKEN = re.compile(r"(11)?[0-9a-f]{32}")
 """As Jenkins makes them; without the 11 before 2.129. A password works, too, until it is changed,
 and each request asks the directory of users."""
 
+NOT_FOUND = 404
 MOST_UNREAD = 5
 REFUSED = "make an API token for that user in Jenkins (user menu, Security) and put it there"
+NO_JOB, NO_JOB_CURE = "the user sees no job", "give the user Job/Read; is there a job at all?"
 SIGHT = "give the user Overall/Read"
 
 
@@ -56,6 +59,8 @@ async def controller(
     where = f"controller {settings.name}"
     token = read_secret(settings, environ).get_secret_value()
     reached = await reach(where, settings, now)
+    if reached.status == NOT_FOUND:
+        return [*reached.results, await not_here(where, settings)]
     results = reached.results + answers(where, reached)
     if exit_code(results):
         return results
@@ -108,6 +113,8 @@ async def login(client: JenkinsClient, settings: ControllerConfig, token: str) -
             return [unavailable(where, saw, "give the user Overall/Read and Job/Read")]
         saw = f"HTTP {error.status}: user {name} or its token is refused"
         return [unavailable(where, saw, REFUSED)]
+    except NotFound:
+        return [await not_here(where, settings)]
     results = [ok(where, f"user {user}, token accepted, Overall/Read")]
     if user.casefold() != name.casefold():
         results.append(warning(where, f"Jenkins takes {name} for {user}", "is it the right token?"))
@@ -127,8 +134,7 @@ def _jobs(settings: ControllerConfig, tree: ItemTree, selected: int) -> list[Che
         cure = "do include and exclude leave any? they are globs over fullName"
         results = [wrong(where, saw, cure)]
     else:
-        cure = "give the user Job/Read; is there a job at all?"
-        results = [wrong(where, "the user sees no job", cure)]
+        results = [wrong(where, NO_JOB, NO_JOB_CURE)]
     for key, globs in (("include", settings.include), ("exclude", settings.exclude)):
         results += [
             warning(where, f"{key} {glob!r} matches no job", "is it as in fullName?")
