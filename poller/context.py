@@ -47,7 +47,8 @@ from poller.mapping.map_build import MappingConfig
 from poller.mapping.names import SeiInstance
 from poller.mapping.redaction import Redactor
 from poller.polling.controller import Controller
-from poller.polling.extras.console_log import LogCollector
+from poller.polling.extras.console_log import LogCollector, LogPolicy
+from poller.polling.extras.failures import FailureCollector
 from poller.polling.extras.stage_trees import StageTrees
 from poller.polling.extras.upstream import UpstreamCauses
 
@@ -144,6 +145,8 @@ class SharedParts:
     sinks: tuple[str, ...]
     clock: Clock
     events: Events
+    failed_logs: bool = False
+    """Logs of builds that failed are kept for SEI, whatever the controller's ``logs`` says."""
 
 
 def controller_of_config(
@@ -179,12 +182,18 @@ def controller_of_config(
             instance_guid=controller.instance_guid or "",
             instance_url=controller.effective_instance_url,
             public_url=controller.instance_url is not None,
-            test_counts=controller.tests == "counts",
+            test_counts=controller.tests != "none",
             plugin_names=controller.job_full_name == "plugin",
         ),
         mapping=common.mapping,
         upstream=UpstreamCauses(client, clock=common.clock),
         logs=log_collector(controller, common),
+        failures=FailureCollector(
+            step_logs=log_policy(controller, common) != "none",
+            keep=controller.log_limit,
+            timeout=controller.timeout / 1000,
+            tests=controller.tests == "cases",
+        ),
         stages=StageTrees(client, controller.stages, controller.name, common.ledger, common.clock),
     )
 
@@ -192,11 +201,16 @@ def controller_of_config(
 def log_collector(controller: ControllerConfig, common: SharedParts) -> LogCollector:
     """How a controller's logs are read, from the config."""
     return LogCollector(
-        policy=controller.logs,
+        policy=log_policy(controller, common),
         keep=controller.log_limit,
         timeout=controller.timeout / 1000,
         extraction=common.extraction,
     )
+
+
+def log_policy(controller: ControllerConfig, common: SharedParts) -> LogPolicy:
+    """Which logs of a controller are kept: what SEI is sent has to be kept, too."""
+    return "failed" if controller.logs == "none" and common.failed_logs else controller.logs
 
 
 def redactor(settings: Settings) -> Redactor:

@@ -128,8 +128,8 @@ class ControllerConfig(ServerConfig):
     answer_limit: Size = Field(
         32 * 2**20, ge=2**20, description="The largest answer that is read; larger: in parts."
     )
-    tests: Literal["none", "counts"] = Field(
-        "none", description="Test results to send as TEST_TOTAL, TEST_FAILED and TEST_SKIPPED."
+    tests: Literal["none", "counts", "cases"] = Field(
+        "none", description="Test results: TEST_TOTAL, TEST_FAILED, TEST_SKIPPED; failed cases too."
     )
     max_connections: int = Field(4, ge=1, le=32, description="Requests to Jenkins at once.")
     request_rate: float | None = Field(None, gt=0, description="Most requests a second.")

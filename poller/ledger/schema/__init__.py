@@ -8,6 +8,7 @@ from sqlite_utils import Database, Migrations
 
 from poller.ledger.schema.counts import STATEMENTS as COUNTS
 from poller.ledger.schema.delivery import STATEMENTS as DELIVERY
+from poller.ledger.schema.failures import STATEMENTS as FAILURES
 from poller.ledger.schema.first import STATEMENTS as FIRST
 from poller.ledger.schema.iacm import STATEMENTS as IACM
 from poller.ledger.schema.lineage import STATEMENTS as LINEAGE
@@ -135,3 +136,9 @@ def m010_delivery(db: Database) -> None:
 def m011_stages(db: Database) -> None:
     """Who gives the stage trees of a controller; how stages are nested."""
     _run(db, STAGES)
+
+
+@migrations()
+def m012_failures(db: Database) -> None:
+    """Logs of failed steps, the first cause of a failure, failed tests."""
+    _run(db, FAILURES)
