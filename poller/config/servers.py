@@ -120,7 +120,9 @@ class ControllerConfig(ServerConfig):
     stages: Literal["auto", "wfapi", "graph-view", "blue-ocean", "none"] = Field(
         "auto", description="The plugin that gives stages; auto: the first that is there."
     )
-    logs: Literal["none", "failed", "all"] = Field("none", description="Console logs to keep.")
+    logs: Literal["none", "failed", "all"] = Field(
+        "none", description="Console logs to keep; default: none, or those that [sei] logs sends."
+    )
     log_limit: Size = Field(2**20, description="The most that is kept of a console log.")
     modules: bool = Field(
         False, description="Collect Maven modules and matrix configurations, each as a run."
@@ -199,6 +201,12 @@ class SeiConfig(ServerConfig):
         DEFAULT_BODY_LIMIT, ge=10_000, description="Most characters of a payload."
     )
     max_connections: int = Field(4, ge=1, le=32, description="Requests to SEI at once.")
+    logs: Literal["none", "failed"] = Field(
+        "none",
+        description="failed: with their logs, as SEI's Jenkins plugin does; not documented by SEI.",
+    )
+    log_limit: Size = Field(2**20, description="The most that is sent of a log.")
+    logs_limit: Size = Field(10 * 2**20, description="The most that is sent of a build's logs.")
     wait_for_guid: bool = Field(
         True, description="Runs of an instance_guid that SEI does not know wait: it drops them."
     )

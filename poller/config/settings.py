@@ -5,7 +5,7 @@ Each field's description is its line in the JSON Schema.
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -86,6 +86,12 @@ class Settings(Table):
         """The sinks that are configured, the main one first."""
         tables = {"sei": self.sei, "iacm": self.harness, "jsonl": self.jsonl}
         return tuple(name for name, table in tables.items() if table is not None)
+
+    def logs_kept_of(self, controller: ControllerConfig) -> Literal["none", "failed", "all"]:
+        """Its ``logs``; where it says nothing, those that SEI is sent."""
+        if self.sei is None or "logs" in controller.model_fields_set:
+            return controller.logs
+        return self.sei.logs
 
     @field_validator("controllers")
     @classmethod
