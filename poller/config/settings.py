@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from poller.config.rules import Extract, Rule
 from poller.config.servers import ControllerConfig, HarnessConfig, JsonlConfig, SeiConfig
@@ -92,12 +93,23 @@ class Settings(Table):
             return controller.logs
         return self.sei.logs
 
+    @field_validator("controllers")
+    @classmethod
+    def _names_differ(
+        cls, controllers: tuple[ControllerConfig, ...]
+    ) -> tuple[ControllerConfig, ...]:
+        names = [controller.name for controller in controllers]
+        for second, name in enumerate(names):
+            if (first := names.index(name)) < second:
+                raise PydanticCustomError(
+                    "twice",
+                    "controllers need names of their own; twice: {name}",
+                    {"name": name, "first": first, "second": second},
+                )
+        return controllers
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        names = [controller.name for controller in self.controllers]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"controllers need names of their own; twice: {', '.join(twice)}")
         if self.sei is None and self.jsonl is None:
             raise ValueError("[sei] is missing (or [jsonl]): where shall the runs go?")
         named = [rule.match for rule in self.rules if rule.iacm_workspace is not None]
