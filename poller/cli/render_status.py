@@ -49,6 +49,8 @@ def status_json(
                 "queued": sink.queued,
                 "catching_up": sink.catching_up or None,
                 "first_yes": sink.first_yes,
+                "without_logs": sink.without_logs,
+                "logs_breaker": _breaker(sink.logs_breaker),
                 "waiting_alone": {
                     "runs": sink.alone[0],
                     "jobs": sink.alone[1],
@@ -188,6 +190,7 @@ def status_lines(status: dict[str, Any]) -> list[str]:
                 f"{name}: not taking runs since {sink['last_error_at']}: {sink['last_error']}"
             )
         out += [f"{name}: {line}" for line in _open_circuit(sink["breaker"])]
+        out += _logs_lines(name, sink)
     return out
 
 
@@ -221,6 +224,17 @@ def _queue_lines(name: str, sink: dict[str, Any]) -> list[str]:
             f"  {one['job']} #{one['number']}: tried {one['tries']} times, last {last},"
             f" tried again at {one['next_try']}"
         )
+    return lines
+
+
+def _logs_lines(name: str, sink: dict[str, Any]) -> list[str]:
+    """What became of the logs of failed builds."""
+    lines, breaker = [], sink["logs_breaker"]
+    if sink["without_logs"]:
+        lines.append(f"{name}: {sink['without_logs']} failed builds went without their logs")
+    if breaker["state"] != BreakerState.CLOSED:
+        tried = f"tried again at {breaker['next_try']}"
+        lines.append(f"{name}: takes no logs since {breaker['since']}, {tried}: {breaker['why']}")
     return lines
 
 

@@ -41,6 +41,7 @@ ENDPOINTS = (
     "testReport/api/json",
     "api/json",
     "custom-cicd",
+    "generic-requests/multipart",
     "executions",
 )
 INSTANCES = "cicd/instances"

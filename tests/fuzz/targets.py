@@ -42,9 +42,6 @@ from tests.fuzz.workbench import Workbench
 Target: TypeAlias = Callable[[Workbench, bytes], None]
 """Gives one answer to its parser and what follows. Raises PollerError where it is no good."""
 
-FAR = 10**15
-"""Epoch ms by which every build has ended."""
-
 
 def _name(body: bytes) -> str:
     """Some inputs meet in one job, which so has a history."""

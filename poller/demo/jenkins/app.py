@@ -107,7 +107,8 @@ class App:
             user, _, token = base64.b64decode(given, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
             return None
-        return user if token and self.jenkins.users.get(user) == token else None
+        good = (self.jenkins.users.get(user), self.jenkins.api_tokens.get(user))
+        return user if token and token in good else None
 
     def _answer(self, request: Request, user: str, params: dict[str, str], asked: Asked) -> Answer:
         segments = [segment for segment in request.path.split("/") if segment]

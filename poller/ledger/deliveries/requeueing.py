@@ -67,7 +67,7 @@ def queue_again(
     no_execution = new is not None and new.execution is None
     conn.execute(
         "update delivery set state = 'queued', at = ?, status = null, answer = null,"
-        " tries = 0, next_try = 0, failing_since = null"
+        " tries = 0, next_try = 0, failing_since = null, without_logs = null"
         f" where build = ? and iif(sink = ?, {REFUSED} and not ?,"
         f" {REFUSED} or sink in (select value from json_each(?)))",
         (at, build, IACM, no_execution, json.dumps(list(sinks))),

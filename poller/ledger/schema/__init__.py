@@ -66,6 +66,11 @@ _STANDARD_NAMES = (
     "alter table job rename column base to number_offset",
 )
 
+_WITHOUT_LOGS = (
+    "alter table delivery add column without_logs text",  # why it went without logs that there are
+    "create index delivery_without_logs on delivery (sink) where without_logs is not null",
+)
+
 
 def _run(db: Database, statements: Iterable[str]) -> None:
     for statement in statements:
@@ -142,3 +147,9 @@ def m011_stages(db: Database) -> None:
 def m012_failures(db: Database) -> None:
     """Logs of failed steps, the first cause of a failure, failed tests."""
     _run(db, FAILURES)
+
+
+@migrations()
+def m013_without_logs(db: Database) -> None:
+    """Deliveries that went without the logs of their build."""
+    _run(db, _WITHOUT_LOGS)
