@@ -1,6 +1,9 @@
 # `make help` lists what there is. Every target sets up its own .venv from requirements-dev.lock.
 
-PYTHON ?= python3.11
+# The first that runs and is new enough; there may be a command of the name that does not.
+PYTHON ?= $(or $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null && echo $$python && break; \
+	done),python3.11)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -74,6 +77,8 @@ lock: ## exact versions anew, with hashes, from pyproject.toml: what is installe
 	$(PYTHON) -m venv .lock-venv
 	.lock-venv/bin/pip install --quiet pip-tools
 	.lock-venv/bin/pip-compile $(LOCK) --output-file requirements.lock pyproject.toml
+	.lock-venv/bin/pip-compile $(LOCK) --only-build-deps --build-deps-for wheel \
+		--output-file requirements-build.lock pyproject.toml
 	.lock-venv/bin/pip-compile $(LOCK) --extra dev --constraint requirements.lock \
 		--output-file requirements-dev.lock pyproject.toml
 	rm -rf .lock-venv

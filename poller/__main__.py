@@ -13,13 +13,13 @@ from typing import Annotated, Any
 import typer
 
 # isort: off
-from poller.cli import run, show, maintain, setup, executions  # in the order of --help
+from poller.cli import run, show, maintain, setup, executions, install  # in the order of --help
 
 # isort: on
 from poller.cli.app import app
 from poller.core.errors import sanitize
 
-__all__ = ["app", "executions", "maintain", "run", "setup", "show"]
+__all__ = ["app", "executions", "install", "maintain", "run", "setup", "show"]
 
 CLICKS_USAGE = 2
 
