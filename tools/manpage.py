@@ -70,6 +70,8 @@ def page() -> str:
 
 def _commands(group: Any, context: Any, above: str) -> Iterator[str]:
     for name, command in group.commands.items():
+        if command.hidden:
+            continue
         if hasattr(command, "commands"):
             yield from _commands(command, context, f"{above}{name} ")
             continue

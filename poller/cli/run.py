@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from poller.cli.app import (
     with_context,
 )
 from poller.cli.output import emit, say
+from poller.core.errors import ConfigError, UsageError
 
 
 @app.command()
@@ -32,6 +34,26 @@ def run(ctx: typer.Context) -> None:
 
     configure()
     asyncio.run(serve(reader(ctx), os.environ))
+
+
+@app.command(hidden=True)
+def reload(ctx: typer.Context) -> None:
+    """For the unit's ExecReload=: has the service read its config anew, and fails where it refuses
+    it, as systemd can't tell from the service itself."""
+    from poller.actions.now import runs
+    from poller.context import need_usable
+
+    try:
+        os.kill(int(os.environ["MAINPID"]), signal.SIGHUP)
+    except (KeyError, ValueError, OSError):
+        raise UsageError("reload: there is no service", "systemctl reload sei-poller") from None
+    settings = read_settings(ctx)
+    need_usable(settings)
+    if not runs(Path(settings.ledger.path)):
+        raise ConfigError(
+            [f"[ledger] path: {settings.ledger.path} is another ledger"],
+            "a reload keeps the ledger: restart for another one",
+        )
 
 
 @app.command()
