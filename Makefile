@@ -14,7 +14,7 @@ PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 UNITDIR ?= $(SYSCONFDIR)/systemd/system
 
-.PHONY: help install uninstall demo test test-quick test-all campaigns check fix bench screenshot man lock sbom audit clean
+.PHONY: help install uninstall deb dist demo boot-test test test-quick test-all campaigns check fix bench screenshot man lock sbom audit clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,15 @@ uninstall: ## take it back; the config, the secrets and the ledger stay
 	@OPT="$(OPT)" PREFIX="$(PREFIX)" SYSCONFDIR="$(SYSCONFDIR)" UNITDIR="$(UNITDIR)" \
 		DESTDIR="$(DESTDIR)" systemd/uninstall
 
+deb: ## dist/jenkins-sei-poller_VERSION_ARCH.deb, for the Debian that it is made on
+	@PYTHON=/usr/bin/python3 packaging/deb/build
+
+dist: ## dist/: sdist and wheel, made with what requirements-build.lock has
+	$(PYTHON) -m venv .lock-venv
+	.lock-venv/bin/pip install --quiet --no-deps --require-hashes --requirement requirements-build.lock
+	.lock-venv/bin/hatchling build -d dist
+	rm -rf .lock-venv
+
 demo: $(READY) ## the whole story on a simulated Jenkins and SEI
 	@$(BIN)/sei-poller demo
 
@@ -48,6 +57,9 @@ test-all: test campaigns ## the same, then the long campaigns: kills, crashes, f
 
 campaigns: $(READY)
 	$(BIN)/pytest --numprocesses=2 --dist=loadfile -m campaign
+
+boot-test: $(READY) ## the way from install to uninstall on a Debian with systemd; as root, some minutes
+	$(BIN)/pytest -m boot tests/boot
 
 check: $(READY) ## style, types, layers and sizes
 	$(BIN)/ruff check .

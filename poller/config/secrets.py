@@ -14,6 +14,9 @@ from poller.core.known_secrets import remember
 MOST_BYTES = 64 * 1024
 """Of a file that holds a secret."""
 
+LACKING = "no secret in /etc/sei-poller/{0}, or in what the unit's LoadCredential={0}: names"
+"""systemd gives an empty line for a file that is not there: SetCredential= in the units."""
+
 
 def read_secret(server: ServerConfig, environ: Mapping[str, str]) -> SecretStr:
     """The token of a controller, or SEI's or Harness' key.
@@ -37,6 +40,8 @@ def read_secret(server: ServerConfig, environ: Mapping[str, str]) -> SecretStr:
         raw = path.read_bytes()[:MOST_BYTES]
     except OSError as error:
         raise ConfigError([f"{what}: can't read {path}: {error.strerror}"]) from None
+    if server.secret_credential is not None and not raw.strip():
+        raise ConfigError([f"{what}: {LACKING.format(server.secret_credential)}"])
     return _kept(server, raw.decode("utf-8", "replace"), f"{what}: {path}")
 
 
