@@ -39,10 +39,10 @@ deb: ## dist/jenkins-sei-poller_VERSION_ARCH.deb, for the Debian that it is made
 	@PYTHON=/usr/bin/python3 packaging/deb/build
 
 dist: ## dist/: sdist and wheel, made with what requirements-build.lock has
-	$(PYTHON) -m venv .lock-venv
-	.lock-venv/bin/pip install --quiet --no-deps --require-hashes --requirement requirements-build.lock
-	.lock-venv/bin/hatchling build -d dist
-	rm -rf .lock-venv
+	$(PYTHON) -m venv .build-venv
+	.build-venv/bin/pip install --quiet --no-deps --require-hashes --requirement requirements-build.lock
+	.build-venv/bin/hatchling build -d dist
+	rm -rf .build-venv
 
 demo: $(READY) ## the whole story on a simulated Jenkins and SEI
 	@$(BIN)/sei-poller demo
@@ -113,5 +113,5 @@ audit: ## known vulnerabilities of what is installed (asks PyPI), and bandit ove
 	rm -rf .audit-venv
 
 clean: ## take back all that the targets made
-	rm -rf $(VENV) .venv-* .lock-venv .sbom-venv .audit-venv .bench .demo dist \
+	rm -rf $(VENV) .venv-* .build-venv .lock-venv .sbom-venv .audit-venv .bench .demo dist \
 		.mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -6,10 +6,14 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
+
 from tests.boot.machine import Machine
 from tests.support.ledgers import LEDGERS
 from tests.support.site import GUID, KEY, TOKEN, Site
 from tests.support.waiting import wait_for
+
+pytestmark = pytest.mark.boot
 
 SERVICE, CONFIG = "sei-poller.service", "/etc/sei-poller/poller.toml"
 LEDGER = "/var/lib/sei-poller/ledger.db"
