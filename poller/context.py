@@ -123,15 +123,6 @@ async def open_context(
         )
 
 
-def need_usable(settings: Settings) -> None:
-    """Raise ConfigError for what :func:`open_context` refuses of settings whose secrets are there:
-    GUIDs that are missing, CA bundles and proxies that can't be used."""
-    need_guids(settings)
-    for server in (*settings.controllers, settings.sei, settings.harness):
-        if server is not None:
-            connection_to(server)
-
-
 def need_guids(settings: Settings) -> None:
     """Raise ConfigError where a controller has no instance GUID: SEI can't tell whose a run is."""
     without = [one.name for one in settings.controllers if one.instance_guid is None]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -21,7 +20,6 @@ from poller.cli.app import (
     with_context,
 )
 from poller.cli.output import emit, say
-from poller.core.errors import ConfigError, UsageError
 
 
 @app.command()
@@ -37,23 +35,13 @@ def run(ctx: typer.Context) -> None:
 
 
 @app.command(hidden=True)
-def reload(ctx: typer.Context) -> None:
-    """For the unit's ExecReload=: has the service read its config anew, and fails where it refuses
-    it, as systemd can't tell from the service itself."""
-    from poller.actions.now import runs
-    from poller.context import need_usable
+def reload() -> None:
+    """For the unit's ExecReload=: has the service read its config anew, and fails where it does not
+    take it."""
+    from poller.service.reload import request_reload
 
-    try:
-        os.kill(int(os.environ["MAINPID"]), signal.SIGHUP)
-    except (KeyError, ValueError, OSError):
-        raise UsageError("reload: there is no service", "systemctl reload sei-poller") from None
-    settings = read_settings(ctx)
-    need_usable(settings)
-    if not runs(Path(settings.ledger.path)):
-        raise ConfigError(
-            [f"[ledger] path: {settings.ledger.path} is another ledger"],
-            "a reload keeps the ledger: restart for another one",
-        )
+    changed = request_reload(os.environ)
+    emit([f"reloaded: {'; '.join(changed) or 'nothing changed'}"])
 
 
 @app.command()

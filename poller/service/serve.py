@@ -26,6 +26,7 @@ from poller.core.times import now_ms
 from poller.ledger import SHORT_WAIT
 from poller.ledger.locks import only_one
 from poller.service.parts import Stop
+from poller.service.reload import write_result
 from poller.service.run import all_settled, patience, run
 from poller.service.scheduler import Scheduler
 from poller.service.systemd import Systemd
@@ -126,11 +127,16 @@ async def _serve_one(
         _log_rejected(error)
         metrics.config_rejected = few(_findings(error), "; ")
         watchdog.set_problem("config", f"config rejected: {metrics.config_rejected}")
+        write_result(systemd.runtime_directory, _findings(error), [])
 
     following = await _reloaded(running, signals, systemd, open_next, reject)
     if following is None:
         await running
         return None
+    names = [one.name for one in following.context.controllers]
+    changed = differences(context.settings, following.context.settings)
+    structlog.get_logger().info("config_reloaded", controllers=names, changed=changed)
+    write_result(systemd.runtime_directory, [], changed)
     stop.request(reload=not signals.ending)
     try:
         await running
@@ -141,9 +147,6 @@ async def _serve_one(
         await following.stack.aclose()
         return None
     following.context.settlement.take_over(context.settlement)
-    names = [one.name for one in following.context.controllers]
-    changed = differences(context.settings, following.context.settings)
-    structlog.get_logger().info("config_reloaded", controllers=names, changed=changed)
     return following
 
 

@@ -46,7 +46,7 @@ def test_the_units_start_what_is_installed(places: Places, tmp_path: Path) -> No
     unit = (tmp_path / "etc/systemd/system/sei-poller.service").read_text()
     command = "/usr/lib/sei-poller/bin/sei-poller --config /etc/sei-poller/poller.toml"
     assert f"\nExecStart={command} run\n" in unit
-    assert f"\nExecReload={command} reload\n" in unit
+    assert "\nExecReload=/usr/lib/sei-poller/bin/sei-poller reload\n" in unit
     assert "/opt/" not in unit
 
 

@@ -6,6 +6,7 @@ needs: in the machine there is no package index.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -48,12 +49,17 @@ def tree() -> Path:
 def wheels() -> Path:
     """All that the locks name, and what a source package among it is built with."""
     locks = [ROOT / name for name in ("requirements.lock", "requirements-build.lock")]
-    folder = CACHE / "wheels"
+    text = b"".join(lock.read_bytes() for lock in locks)
+    folder = CACHE / f"wheels-{hashlib.sha256(text).hexdigest()[:12]}"
+    if folder.exists():
+        return folder
+    part = folder.with_suffix(".part")
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "download"]
-    wanted = [*pip, "--no-deps", f"--python-version={ITS_PYTHON}", f"--dest={folder}"]
+    wanted = [*pip, "--no-deps", f"--python-version={ITS_PYTHON}", f"--dest={part}"]
     hashed = [f"--requirement={lock}" for lock in locks]
     subprocess.run([*wanted, "--require-hashes", *hashed], check=True)
     subprocess.run([*wanted, "wheel"], check=True)
+    part.rename(folder)
     return folder
 
 

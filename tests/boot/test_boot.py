@@ -32,9 +32,9 @@ def set_up(machine: Machine, site: Site) -> None:
         *("--base-url", f"{site.sei_server.url}sei/api/v1", "--instance-guid", GUID),
     )
     machine.shell(f'sed -i \'s/^name = .*/&\\nevery = "1s"\\nsince = "all"/\' {CONFIG}')
-    machine.run("sei-poller", "check")
     machine.run("systemctl", "enable", "--now", SERVICE)
     build_is_sent(site)
+    machine.run("sei-poller", "check")
 
 
 def build_is_sent(site: Site) -> None:
@@ -84,7 +84,7 @@ def without_venv_package(machine: Machine, source: Path) -> None:
 
 def a_ledger_that_root_made(machine: Machine) -> None:
     """Before the first start, as by a command that was typed too early."""
-    machine.shell(f"umask 022; mkdir /var/lib/sei-poller; touch {LEDGER}")
+    machine.shell(f"umask 077; mkdir /var/lib/sei-poller; touch {LEDGER}")
 
 
 def a_file_of_root_in_the_ledger(machine: Machine, site: Site) -> None:
@@ -116,9 +116,8 @@ def sei_away(machine: Machine, site: Site) -> None:
     before = len(site.sei.runs)
     site.sei_server.stop()
     site.jenkins.job("app").build()
-    wait_for(lambda: "sei" in status_of(machine), SECONDS)
+    wait_for(lambda: "sei" in status_of(machine).lower(), SECONDS)
     site.sei_server.start()
-    machine.run("sei-poller", "now")
     wait_for(lambda: len(site.sei.runs) == before + 1, SECONDS)
     wait_for(lambda: status_of(machine) == "waiting for the next poll", SECONDS)
 

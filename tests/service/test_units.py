@@ -80,6 +80,6 @@ def test_the_services_are_watched_and_reloaded(unit: str) -> None:
     """As the program supports it."""
     assert values(unit, "Type") == ["notify"]
     assert seconds(*values(unit, "WatchdogSec")) == 120
-    (reload,) = values(unit, "ExecReload")
-    assert reload == values(unit, "ExecStart")[0].removesuffix("run") + "reload"
+    assert values(unit, "ExecReload") == ["/opt/sei-poller/bin/sei-poller reload"]
+    assert values(unit, "RuntimeDirectory") == values(unit, "StateDirectory")
     assert "78" in values(unit, "RestartPreventExitStatus")[0].split()
