@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.support.waiting import wait_for
 
-BOOT_SECONDS, COMMAND_SECONDS = 90, 300
+BOOT_SECONDS, COMMAND_SECONDS = 90, 900
 
 START = """\
 mount -t tmpfs tmpfs /run
