@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from poller.config.servers import ControllerConfig, ServerConfig
 from poller.core.errors import ConfigError
 from poller.core.known_secrets import remember
+from poller.core.private_files import read_own
 
 MOST_BYTES = 64 * 1024
 """Of a file that holds a secret."""
@@ -23,13 +24,12 @@ def read_secret(server: ServerConfig, environ: Mapping[str, str]) -> SecretStr:
 
     Raises ConfigError that names key and source.
     """
+    what = name_of(server)
     if server.secret_env is not None:
-        what = _what(server, "secret_env")
-        value = environ.get(server.secret_env, "")
-        if not value.strip():
+        value = environ.get(server.secret_env)
+        if value is None:
             raise ConfigError([f"{what}: the variable {server.secret_env} is not set"])
-        return _kept(server, value, f"{what} {server.secret_env}")
-    what = _what(server, "secret_file" if server.secret_file is not None else "secret_credential")
+        return _kept(server, value, f"{what}: the variable {server.secret_env}")
     path = file_of(server, environ)
     if path is None:
         raise ConfigError(
@@ -37,7 +37,9 @@ def read_secret(server: ServerConfig, environ: Mapping[str, str]) -> SecretStr:
              " with LoadCredential= in the unit"]
         )  # fmt: skip
     try:
-        raw = path.read_bytes()[:MOST_BYTES]
+        raw = read_own(path, secret=True, most=MOST_BYTES)
+    except ConfigError as error:
+        raise ConfigError([f"{what}: {why}" for why in error.findings]) from None
     except OSError as error:
         raise ConfigError([f"{what}: can't read {path}: {error.strerror}"]) from None
     if server.secret_credential is not None and not raw.strip():
@@ -55,8 +57,10 @@ def file_of(server: ServerConfig, environ: Mapping[str, str]) -> Path | None:
     return Path(directory, credential) if credential is not None and directory else None
 
 
-def _what(server: ServerConfig, field: str) -> str:
-    """Table and key, as in the file."""
+def name_of(server: ServerConfig) -> str:
+    """Table and key of the secret, as in the file."""
+    fields = ("secret_env", "secret_file", "secret_credential")
+    field = next(one for one in fields if getattr(server, one) is not None)
     name = type(server).__name__.removesuffix("Config").lower()
     table = f'controller "{server.name}"' if isinstance(server, ControllerConfig) else f"[{name}]"
     return f"{table}: {type(server).model_fields[field].alias}"
@@ -74,9 +78,9 @@ def _kept(server: ServerConfig, text: str, what: str) -> SecretStr:
 
 
 def _one_line(text: str, what: str) -> str:
-    value = text.strip()
+    value = text.strip("\ufeff").strip()  # some editors put a mark at the beginning
     if not value:
-        raise ConfigError([f"{what}: it is empty"])
-    if not value.isprintable():
-        raise ConfigError([f"{what}: more than one line, or no text"])
+        raise ConfigError([f"{what} is empty"])
+    if not value.isprintable() or "\ufffd" in value:
+        raise ConfigError([f"{what} is not one line of UTF-8 text"])
     return value

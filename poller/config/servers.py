@@ -120,7 +120,9 @@ class ControllerConfig(ServerConfig):
     stages: Literal["auto", "wfapi", "graph-view", "blue-ocean", "none"] = Field(
         "auto", description="The plugin that gives stages; auto: the first that is there."
     )
-    logs: Literal["none", "failed", "all"] = Field("none", description="Console logs to keep.")
+    logs: Literal["none", "failed", "all"] = Field(
+        "none", description="Console logs to keep; default: none, or those that [sei] logs sends."
+    )
     log_limit: Size = Field(2**20, description="The most that is kept of a console log.")
     modules: bool = Field(
         False, description="Collect Maven modules and matrix configurations, each as a run."
@@ -128,8 +130,8 @@ class ControllerConfig(ServerConfig):
     answer_limit: Size = Field(
         32 * 2**20, ge=2**20, description="The largest answer that is read; larger: in parts."
     )
-    tests: Literal["none", "counts"] = Field(
-        "none", description="Test results to send as TEST_TOTAL, TEST_FAILED and TEST_SKIPPED."
+    tests: Literal["none", "counts", "cases"] = Field(
+        "none", description="Test results: TEST_TOTAL, TEST_FAILED, TEST_SKIPPED; failed cases too."
     )
     max_connections: int = Field(4, ge=1, le=32, description="Requests to Jenkins at once.")
     request_rate: float | None = Field(None, gt=0, description="Most requests a second.")
@@ -148,6 +150,15 @@ class ControllerConfig(ServerConfig):
     def effective_instance_url(self) -> str:
         """Where SEI's users find the controller."""
         return self.instance_url or self.url
+
+    @field_validator("url")
+    @classmethod
+    def _not_of_an_answer(cls, url: str) -> str:
+        """Below ``api/json`` Jenkins gives the same answer to every question."""
+        for answer in ("api/json", "api/xml", "api/python"):
+            if url.endswith(f"/{answer}/"):
+                raise ValueError(f"leave {answer} out: {url.removesuffix(f'{answer}/')}")
+        return url
 
     @field_validator("since")
     @classmethod
@@ -190,6 +201,12 @@ class SeiConfig(ServerConfig):
         DEFAULT_BODY_LIMIT, ge=10_000, description="Most characters of a payload."
     )
     max_connections: int = Field(4, ge=1, le=32, description="Requests to SEI at once.")
+    logs: Literal["none", "failed"] = Field(
+        "none",
+        description="failed: with their logs, as SEI's Jenkins plugin does; not documented by SEI.",
+    )
+    log_limit: Size = Field(2**20, description="The most that is sent of a log.")
+    logs_limit: Size = Field(10 * 2**20, description="The most that is sent of a build's logs.")
     wait_for_guid: bool = Field(
         True, description="Runs of an instance_guid that SEI does not know wait: it drops them."
     )
@@ -211,6 +228,13 @@ class SeiConfig(ServerConfig):
         """The URL before ``/custom-cicd``."""
         return self.url or BASES[self.environment or ""]
 
+    @field_validator("url")
+    @classmethod
+    def _without_endpoint(cls, url: str | None) -> str | None:
+        if url is not None and url.endswith("/custom-cicd/"):
+            raise ValueError(f"leave custom-cicd out: {url.removesuffix('custom-cicd/')}")
+        return url
+
     @field_validator("results")
     @classmethod
     def _over_the_defaults(cls, results: dict[str, str]) -> dict[str, str]:
@@ -230,6 +254,7 @@ class SeiConfig(ServerConfig):
 HARNESS = "https://app.harness.io/"
 """The public host, from Harness' API reference; a vanity URL is another."""
 
+CHARACTERS = "letters, digits, _, $ and -"
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9_$-]{1,128}$")]
 
 
@@ -239,9 +264,9 @@ class HarnessConfig(ServerConfig):
     model_config = ConfigDict(alias_generator=lambda name: name.replace("secret", "api_key"))
 
     url: Address = Field(HARNESS, description="Harness' host, or a vanity URL.")
-    account: Identifier = Field(description="Account ID, as in Harness' URLs.")
-    org: Identifier = Field(description="Identifier of the organization.")
-    project: Identifier = Field(description="Identifier of the project.")
+    account: Identifier = Field(description=f"Account ID, as in Harness' URLs: {CHARACTERS}.")
+    org: Identifier = Field(description=f"Identifier of the organization: {CHARACTERS}.")
+    project: Identifier = Field(description=f"Identifier of the project: {CHARACTERS}.")
 
     @property
     def max_connections(self) -> int:

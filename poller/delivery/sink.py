@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from poller.ledger.deliveries.queue import QueuedDelivery
+
 
 @dataclass(frozen=True)
 class Receipt:
     """What the receiver at ``address`` answered: an HTTP status, its body, and ``Retry-After`` in
     seconds. Where the sink knows better than its caller, ``hint`` is what the status says to a
-    user, and ``of_the_run`` that the answer speaks of the run and not of the way."""
+    user, and ``of_the_run`` that the answer speaks of the run and not of the way.
+    ``without_logs``: why the run was sent without its logs, where it has some to send."""
 
     status: int
     body: bytes = b""
@@ -19,6 +22,7 @@ class Receipt:
     content_type: str = ""
     address: str = ""
     of_the_run: bool = False
+    without_logs: str = ""
 
 
 class Sink(Protocol):
@@ -28,7 +32,7 @@ class Sink(Protocol):
     in_flight: int
     """How many runs may be under way at once."""
 
-    async def send(self, payload: bytes) -> Receipt:
+    async def send(self, delivery: QueuedDelivery) -> Receipt:
         """Hand over one run. Raises RemoteError when there was no answer."""
 
     async def aclose(self) -> None:

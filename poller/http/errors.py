@@ -33,6 +33,12 @@ def untrusted(error: ssl.SSLCertVerificationError, ca_file: str | None = None) -
     return saw, "name the CA that signed it: ca_file = its certificate in PEM form"
 
 
+def tls_words(error: ssl.SSLError) -> str:
+    """OpenSSL's reason as words: ``wrong version number``."""
+    return (error.reason or str(error)).replace("_", " ").lower()
+
+
+NO_TLS_HINT = "does that port speak https? is a proxy in between that needs proxy = ?"
 DNS_HINT = "is the name right, and does this machine's DNS know it?"
 
 

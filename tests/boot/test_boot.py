@@ -118,6 +118,7 @@ def sei_away(machine: Machine, site: Site) -> None:
     site.jenkins.job("app").build()
     wait_for(lambda: "sei" in status_of(machine).lower(), SECONDS)
     site.sei_server.start()
+    machine.run("sei-poller", "now")
     wait_for(lambda: len(site.sei.runs) == before + 1, SECONDS)
     wait_for(lambda: status_of(machine) == "waiting for the next poll", SECONDS)
 
