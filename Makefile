@@ -1,6 +1,9 @@
 # `make help` lists what there is. Every target sets up its own .venv from requirements-dev.lock.
 
-PYTHON ?= python3.11
+# The first that runs and is new enough; there may be a command of the name that does not.
+PYTHON ?= $(or $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null && echo $$python && break; \
+	done),python3.11)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -11,7 +14,7 @@ PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 UNITDIR ?= $(SYSCONFDIR)/systemd/system
 
-.PHONY: help install uninstall demo test test-quick test-all campaigns check fix bench screenshot man lock sbom audit clean
+.PHONY: help install uninstall deb dist demo boot-test test test-quick test-all campaigns check fix bench screenshot man lock sbom audit clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -32,6 +35,15 @@ uninstall: ## take it back; the config, the secrets and the ledger stay
 	@OPT="$(OPT)" PREFIX="$(PREFIX)" SYSCONFDIR="$(SYSCONFDIR)" UNITDIR="$(UNITDIR)" \
 		DESTDIR="$(DESTDIR)" systemd/uninstall
 
+deb: ## dist/jenkins-sei-poller_VERSION_ARCH.deb, for the Debian that it is made on
+	@PYTHON=/usr/bin/python3 packaging/deb/build
+
+dist: ## dist/: sdist and wheel, made with what requirements-build.lock has
+	$(PYTHON) -m venv .build-venv
+	.build-venv/bin/pip install --quiet --no-deps --require-hashes --requirement requirements-build.lock
+	.build-venv/bin/hatchling build -d dist
+	rm -rf .build-venv
+
 demo: $(READY) ## the whole story on a simulated Jenkins and SEI
 	@$(BIN)/sei-poller demo
 
@@ -45,6 +57,9 @@ test-all: test campaigns ## the same, then the long campaigns: kills, crashes, f
 
 campaigns: $(READY)
 	$(BIN)/pytest --numprocesses=2 --dist=loadfile -m campaign
+
+boot-test: $(READY) ## the way from install to uninstall on a Debian with systemd; as root, some minutes
+	$(BIN)/pytest -m boot tests/boot
 
 check: $(READY) ## style, types, layers and sizes
 	$(BIN)/ruff check .
@@ -74,6 +89,8 @@ lock: ## exact versions anew, with hashes, from pyproject.toml: what is installe
 	$(PYTHON) -m venv .lock-venv
 	.lock-venv/bin/pip install --quiet pip-tools
 	.lock-venv/bin/pip-compile $(LOCK) --output-file requirements.lock pyproject.toml
+	.lock-venv/bin/pip-compile $(LOCK) --only-build-deps --build-deps-for wheel \
+		--output-file requirements-build.lock pyproject.toml
 	.lock-venv/bin/pip-compile $(LOCK) --extra dev --constraint requirements.lock \
 		--output-file requirements-dev.lock pyproject.toml
 	rm -rf .lock-venv
@@ -96,5 +113,5 @@ audit: ## known vulnerabilities of what is installed (asks PyPI), and bandit ove
 	rm -rf .audit-venv
 
 clean: ## take back all that the targets made
-	rm -rf $(VENV) .venv-* .lock-venv .sbom-venv .audit-venv .bench .demo dist \
+	rm -rf $(VENV) .venv-* .build-venv .lock-venv .sbom-venv .audit-venv .bench .demo dist \
 		.mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -19,13 +19,13 @@ from typing import Annotated, Any
 
 import typer
 
-from poller.cli import executions, logs, maintain, run, setup, show
+from poller.cli import executions, install, logs, maintain, run, setup, show
 from poller.cli.app import app
 from poller.core.errors import sanitize
 
 signal.signal(signal.SIGINT, BEFORE)
 
-__all__ = ["app", "executions", "logs", "maintain", "run", "setup", "show"]
+__all__ = ["app", "executions", "install", "logs", "maintain", "run", "setup", "show"]
 
 CLICKS_USAGE = 2
 

@@ -72,6 +72,8 @@ def page() -> str:
 def _commands(group: Any, context: Any, above: str) -> Iterator[str]:
     for name in group.list_commands(context):
         command = group.commands[name]
+        if command.hidden:
+            continue
         if hasattr(command, "commands"):
             yield from _commands(command, context, f"{above}{name} ")
             continue

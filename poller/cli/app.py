@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 GROUPS = {
-    "Set up": ("install", "init", "register", "check", "preview"),
+    "Set up": ("install", "uninstall", "init", "register", "check", "preview"),
     "Run": ("once", "run", "status", "now"),
     "History": ("backfill", "reconcile"),
     "Look": ("logs", "executions", "config"),
@@ -44,7 +44,7 @@ class Commands(TyperGroup):
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """A section a group; of each command the first sentence, whole."""
-        names = self.list_commands(ctx)
+        names = [name for name in self.list_commands(ctx) if not self.commands[name].hidden]
         width = max(map(len, names))
         others = [name for name in names if all(name not in group for group in GROUPS.values())]
         for title, group in {**GROUPS, "Others": others}.items():

@@ -34,6 +34,16 @@ def run(ctx: typer.Context) -> None:
     asyncio.run(serve(reader(ctx), os.environ))
 
 
+@app.command(hidden=True)
+def reload() -> None:
+    """For the unit's ExecReload=: has the service read its config anew, and fails where it does not
+    take it."""
+    from poller.service.reload import request_reload
+
+    changed = request_reload(os.environ)
+    emit([f"reloaded: {'; '.join(changed) or 'nothing changed'}"])
+
+
 @app.command()
 def once(
     ctx: typer.Context,

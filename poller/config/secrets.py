@@ -15,6 +15,9 @@ from poller.core.private_files import read_own
 MOST_BYTES = 64 * 1024
 """Of a file that holds a secret."""
 
+LACKING = "no secret in /etc/sei-poller/{0}, or in what the unit's LoadCredential={0}: names"
+"""systemd gives an empty line for a file that is not there: SetCredential= in the units."""
+
 
 def read_secret(server: ServerConfig, environ: Mapping[str, str]) -> SecretStr:
     """The token of a controller, or SEI's or Harness' key.
@@ -39,6 +42,8 @@ def read_secret(server: ServerConfig, environ: Mapping[str, str]) -> SecretStr:
         raise ConfigError([f"{what}: {why}" for why in error.findings]) from None
     except OSError as error:
         raise ConfigError([f"{what}: can't read {path}: {error.strerror}"]) from None
+    if server.secret_credential is not None and not raw.strip():
+        raise ConfigError([f"{what}: {LACKING.format(server.secret_credential)}"])
     return _kept(server, raw.decode("utf-8", "replace"), f"{what}: {path}")
 
 

@@ -4,6 +4,7 @@ PollerError
 ├── ConfigError          the config can't be used                          exit 78
 ├── UsageError           the command line can't be used                    exit 64
 ├── NoSuchBuild          the named job or build does not exist             exit 65
+├── InstallError         `install` can't write its files, or nobody could run them   exit 73
 ├── LedgerError          the ledger can't be opened or written             exit 73
 │   └── LedgerUnwritable     … now: a full or failing disk
 │       └── LedgerBusy           … now: another program holds it
@@ -64,6 +65,12 @@ class NoSuchBuild(PollerError):
     """The named job or build does not exist."""
 
     exit_code = 65
+
+
+class InstallError(PollerError):
+    """`install` can't write its files, or the service could not run what it installs."""
+
+    exit_code = 73
 
 
 class LedgerError(PollerError):

@@ -27,6 +27,7 @@ from poller.service.parts import Stop
 from poller.service.run import run
 from poller.service.scheduler import Scheduler
 from poller.service.systemd import Systemd
+from poller.service.watchdog import Watchdog
 from poller.status.metrics import Metrics
 from poller.status.stages import stages_state
 
@@ -96,7 +97,7 @@ async def _run_parts(
     await _first_poll(console, jenkins, path)
     async with open_context(load(path, ENVIRON), ENVIRON) as line:
         stop = Stop()
-        service = run(line, Metrics(line.settings), Scheduler(), Systemd({}), stop)
+        service = run(line, Metrics(line.settings), Scheduler(), Watchdog(Systemd({})), stop)
         running = asyncio.create_task(service)
         await _live(console, jenkins, sei, samples)
         _say_stages(console, line)

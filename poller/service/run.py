@@ -26,7 +26,6 @@ from poller.service.now import follow_requests
 from poller.service.parts import ServiceParts, Stop
 from poller.service.poll_loop import PollLoop, SelfCheckLoop
 from poller.service.scheduler import Scheduler, interval, start_gap, trigger
-from poller.service.systemd import Systemd
 from poller.service.watchdog import PATIENCE, Watchdog
 from poller.status.metrics import Metrics
 
@@ -85,10 +84,10 @@ class Instances:
 
 
 async def run(
-    context: AppContext, metrics: Metrics, scheduler: Scheduler, systemd: Systemd, stop: Stop
+    context: AppContext, metrics: Metrics, scheduler: Scheduler, watchdog: Watchdog, stop: Stop
 ) -> None:
     """Poll and deliver until stopped. Raises LedgerError when the ledger fails."""
-    watchdog = Watchdog(systemd, patience=patience(context.settings))
+    systemd = watchdog.systemd
 
     def set_unwritable(why: str) -> None:
         watchdog.set_problem("ledger", why)
@@ -115,8 +114,8 @@ async def run(
         await asyncio.wait({*keepers, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if not stop():
             stop.request()
-        log.info("service_stopping", running=scheduler.running)
         if not stop.reload:
+            log.info("service_stopping", running=scheduler.running)
             systemd.stopping(EXTRA_STOP_SECONDS + max(job.stop_seconds for job in jobs))
         await scheduler.end({job.id: job.stop_seconds for job in jobs})
         for keeper in keepers:
@@ -125,9 +124,11 @@ async def run(
     finally:
         await end([*keepers, stopped, looking], 0)
         await scheduler.aclose()
-    if context.settlement and not stop.reload:
+    if stop.reload:
+        return
+    if context.settlement:
         systemd.stopping(EXTRA_STOP_SECONDS + LONGEST_WAIT)
-    if stop.reload or await all_settled(context):
+    if await all_settled(context):
         log.info("service_stopped", queued=context.ledger.outbox.count_queued())
 
 

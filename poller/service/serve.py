@@ -18,6 +18,7 @@ from pathlib import Path
 
 import structlog
 
+from poller.config.differences import differences
 from poller.config.settings import Settings
 from poller.context import AppContext, open_context
 from poller.core.errors import ConfigError, PollerError
@@ -25,9 +26,11 @@ from poller.core.times import now_ms
 from poller.ledger import SHORT_WAIT
 from poller.ledger.locks import only_one
 from poller.service.parts import Stop
-from poller.service.run import all_settled, run
+from poller.service.reload import write_result
+from poller.service.run import all_settled, patience, run
 from poller.service.scheduler import Scheduler
 from poller.service.systemd import Systemd
+from poller.service.watchdog import Watchdog, few
 from poller.status.metrics import Metrics
 from poller.status.server import serving
 
@@ -75,9 +78,20 @@ async def serve(read_settings: Callable[[], Settings], environ: Mapping[str, str
     # What is loaded by now stays: a look of the garbage collector at it is a pause of 40 ms
     # (measured).
     gc.freeze()
+    systemd = Systemd(environ)
+    try:
+        await _serve(read_settings, environ, systemd)
+    except PollerError as error:
+        systemd.status(few(_findings(error), "; "))
+        raise
+
+
+async def _serve(
+    read_settings: Callable[[], Settings], environ: Mapping[str, str], systemd: Systemd
+) -> None:
     settings = read_settings()
     with only_one(Path(settings.ledger.path)):
-        signals, systemd = Signals(), Systemd(environ)
+        signals = Signals()
 
         async def open_next() -> OpenService:
             again = read_settings()
@@ -105,11 +119,24 @@ async def _serve_one(
         await all_settled(current.context)
         return None
     stop = signals.stop = Stop()
-    running = asyncio.create_task(run(current.context, current.metrics, Scheduler(), systemd, stop))
-    following = await _reloaded(running, systemd, signals, open_next)
+    context, metrics = current.context, current.metrics
+    watchdog = Watchdog(systemd, patience=patience(context.settings))
+    running = asyncio.create_task(run(context, metrics, Scheduler(), watchdog, stop))
+
+    def reject(error: PollerError) -> None:
+        _log_rejected(error)
+        metrics.config_rejected = few(_findings(error), "; ")
+        watchdog.set_problem("config", f"config rejected: {metrics.config_rejected}")
+        write_result(systemd.runtime_directory, _findings(error), [])
+
+    following = await _reloaded(running, signals, systemd, open_next, reject)
     if following is None:
         await running
         return None
+    names = [one.name for one in following.context.controllers]
+    changed = differences(context.settings, following.context.settings)
+    structlog.get_logger().info("config_reloaded", controllers=names, changed=changed)
+    write_result(systemd.runtime_directory, [], changed)
     stop.request(reload=not signals.ending)
     try:
         await running
@@ -119,15 +146,16 @@ async def _serve_one(
     if signals.ending:
         await following.stack.aclose()
         return None
-    following.context.settlement.take_over(current.context.settlement)
+    following.context.settlement.take_over(context.settlement)
     return following
 
 
 async def _reloaded(
     running: asyncio.Task[None],
-    systemd: Systemd,
     signals: Signals,
+    systemd: Systemd,
     open_next: Callable[[], Awaitable[OpenService]],
+    reject: Callable[[PollerError], None],
 ) -> OpenService | None:
     """The next service, opened by a reload; None when the present one ended instead."""
     while True:
@@ -141,11 +169,9 @@ async def _reloaded(
         try:
             following = await open_next()
         except PollerError as error:
-            _log_rejected(error)
+            reject(error)
             systemd.ready()
             continue
-        names = [one.name for one in following.context.controllers]
-        structlog.get_logger().info("config_reloaded", controllers=names)
         return following
 
 
@@ -157,8 +183,11 @@ async def _open(settings: Settings, environ: Mapping[str, str]) -> OpenService:
 
 def _log_rejected(error: PollerError) -> None:
     log, detail = structlog.get_logger(), "the one before stays"
-    findings = error.findings if isinstance(error, ConfigError) else [str(error)]
-    for finding in findings:
+    for finding in _findings(error):
         log.error("config_rejected", detail=detail, finding=finding)
     if error.hint:
         log.error("config_rejected", detail=detail, hint=error.hint)
+
+
+def _findings(error: PollerError) -> list[str]:
+    return error.findings if isinstance(error, ConfigError) else [str(error)]

@@ -16,13 +16,14 @@ class Systemd:
     """Sends nothing where no socket is named, as on a terminal.
 
     ``watchdog`` is the time in seconds within which systemd wants a sign of life, None where it
-    wants none.
+    wants none. ``runtime_directory`` is the unit's RuntimeDirectory=, empty where there is none.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         name = environ.get("NOTIFY_SOCKET", "")
         self._address = "\0" + name[1:] if name.startswith("@") else name
         self.watchdog = watchdog_seconds(environ, os.getpid())
+        self.runtime_directory = environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
         self._status = ""
 
     def ready(self) -> None:

@@ -40,7 +40,7 @@ class Watchdog:
         clock: Callable[[], float] = time.monotonic,
         patience: float = PATIENCE,
     ) -> None:
-        self._systemd = systemd
+        self.systemd = systemd
         self._clock = clock
         self._patience = patience
         self._work: dict[str, _Work] = {}
@@ -67,7 +67,7 @@ class Watchdog:
         """Notify systemd's watchdog, unless something is stalled."""
         stalled = self.stalled()
         if not stalled:
-            self._systemd.alive()
+            self.systemd.alive()
         elif stalled != self._logged:
             structlog.get_logger().error(
                 "work_stalled", what=stalled, hint="the watchdog is not notified: systemd restarts"
@@ -85,7 +85,7 @@ class Watchdog:
     def _show(self) -> None:
         doing = few(list(self._work), ", ") or "waiting for the next poll"
         problems = few([why for why in self._problems.values() if why], "; ")
-        self._systemd.status(f"{doing}; {problems}" if problems else doing)
+        self.systemd.status(f"{doing}; {problems}" if problems else doing)
 
 
 def few(things: Sequence[str], between: str) -> str:

@@ -59,6 +59,8 @@ class Metrics(NoEvents):
         self.registry = CollectorRegistry()
         self.unwritable = ""
         """Why the ledger can't be written now; empty while it can."""
+        self.config_rejected = ""
+        """What is wrong with the config that the last reload refused; empty where it took it."""
         self._changes: dict[str, tuple[int, int]] = {}
         self._declare_polls()
         self._declare_deliveries()
@@ -217,7 +219,7 @@ class Metrics(NoEvents):
 
     def live(self) -> Live:
         """What a snapshot takes from the service."""
-        return Live(self.unwritable, dict(self._changes))
+        return Live(self.unwritable, dict(self._changes), self.config_rejected)
 
 
 def poll_outcome(result: PollResult) -> str:

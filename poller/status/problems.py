@@ -40,6 +40,10 @@ def problems(snapshot: Snapshot) -> list[Problem]:
         text = "Nothing can be recorded, so nothing is asked of Jenkins and nothing sent."
         cure = "it goes on by itself when the ledger can be written again; nothing is lost"
         found.insert(0, Problem("bad", text, snapshot.unwritable, cure))
+    if snapshot.config_rejected:
+        text = "The changed config is wrong: the one before is used."
+        cure = "mend it, then: systemctl reload sei-poller"
+        found.append(Problem("bad", text, snapshot.config_rejected, cure))
     if free < LITTLE_ROOM:
         left = f"{free // 2**20} MiB"
         found.append(

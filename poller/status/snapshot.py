@@ -36,10 +36,12 @@ WEEK_MS = 7 * DAY_MS
 @dataclass(frozen=True)
 class Live:
     """What only the service knows: why the ledger can't be written (empty while it can), and of the
-    last poll of each controller that was answered, the jobs asked and builds collected."""
+    last poll of each controller that was answered, the jobs asked and builds collected; what was
+    wrong with the config that the last reload refused."""
 
     unwritable: str = ""
     changes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    config_rejected: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,7 @@ class Snapshot:
     controllers: tuple[ControllerState, ...]
     sinks: tuple[SinkState, ...]
     former_sinks: tuple[SinkState, ...] = ()
+    config_rejected: str = ""
 
 
 @dataclass(frozen=True)
@@ -160,6 +163,7 @@ def snapshot(ledger: Ledger, settings: Settings, now: int, live: Live | None = N
         ),
         sinks=tuple(state for state in states if state.name in names),
         former_sinks=tuple(state for state in states if state.name not in names),
+        config_rejected=live.config_rejected,
     )  # fmt: skip
 
 

@@ -352,3 +352,12 @@ def test_a_controller_that_is_wrong_is_not_also_missing(tmp_path: Path) -> None:
     path.write_text("controllers = []\n")
     with pytest.raises(ConfigError, match="at least 1 item"):
         load(path, {})
+
+
+def test_a_credential_that_has_no_file_is_told_with_its_file(tmp_path: Path) -> None:
+    """The units give an empty line then."""
+    (tmp_path / "jenkins-token").write_text("\n")
+    text = SHORTEST.replace('token_env = "JENKINS_TOKEN"', 'token_credential = "jenkins-token"')
+    controller = load(write(tmp_path, text), {}).controllers[0]
+    with pytest.raises(ConfigError, match="no secret in /etc/sei-poller/jenkins-token"):
+        read_secret(controller, {"CREDENTIALS_DIRECTORY": str(tmp_path)})

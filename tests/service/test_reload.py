@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import signal
 import subprocess
 import sys
 import time
+from urllib.request import urlopen
 
-from tests.support.site import Site, clean_environ
+from tests.support.site import Site, clean_environ, free_port
 from tests.support.systemd_socket import SystemdSocket, ended
 from tests.support.waiting import wait_for
 
@@ -26,7 +28,9 @@ def test_a_reload_takes_the_new_config(site: Site, systemd: SystemdSocket) -> No
         service.send_signal(signal.SIGHUP)
         wait_for(lambda: len(site.sei.runs) == 2)
         err = ended(service)
-    assert "config_reloaded" in err
+    (reloaded,) = (json.loads(line) for line in err.splitlines() if "config_reloaded" in line)
+    assert reloaded["changed"] == ['controller "main": exclude']
+    assert err.count("service_stopping") == 1, "not the reload's"
     reloading, usec = systemd.last("RELOADING=1").split("\nMONOTONIC_USEC=")
     assert reloading == "RELOADING=1"
     assert before < int(usec) < time.monotonic_ns() // 1000
@@ -56,6 +60,7 @@ def test_a_wrong_config_is_not_taken(site: Site, systemd: SystemdSocket) -> None
             site.config.write_text(wrong)
             service.send_signal(signal.SIGHUP)
             wait_for(lambda: systemd.count("READY=1") == number + 1)  # noqa: B023
+            wait_for(lambda: "config rejected: " in systemd.status())
         site.jenkins.job("app").build()
         wait_for(lambda: len(site.sei.runs) == 2)
         err = ended(service)
@@ -63,6 +68,70 @@ def test_a_wrong_config_is_not_taken(site: Site, systemd: SystemdSocket) -> None
     for words in ("no such key; did you mean every?", "NO_SUCH_TOKEN", "another ledger", "ca.pem"):
         assert words in err, words
     assert not (site.directory / "other.db").exists()
+
+
+def test_a_rejected_config_is_on_the_page_until_a_good_one_is_taken(
+    site: Site, systemd: SystemdSocket
+) -> None:
+    """And in the status line; the commands that come after a restart don't know of it."""
+    port = free_port()
+    listen = f'[status]\nlisten = "127.0.0.1:{port}"\n'
+    site.configure(site.controller(every="1h"), more=listen)
+    good = site.config.read_text()
+
+    def page() -> str:
+        with urlopen(f"http://127.0.0.1:{port}/") as answer:
+            return str(answer.read().decode())
+
+    with site.start("run") as service:
+        wait_for(lambda: systemd.status() == "waiting for the next poll")
+        assert "The changed config is wrong" not in page()
+        site.config.write_text(good.replace("every", "evry"))
+        service.send_signal(signal.SIGHUP)
+        wait_for(lambda: "did you mean every?" in systemd.status())
+        assert "The changed config is wrong" in page()
+        site.config.write_text(good)
+        service.send_signal(signal.SIGHUP)
+        wait_for(lambda: systemd.status() == "waiting for the next poll")
+        assert "The changed config is wrong" not in page()
+        ended(service)
+
+
+def test_the_command_of_the_unit_fails_where_the_config_is_not_taken(
+    site: Site, systemd: SystemdSocket
+) -> None:
+    """systemd can't see it otherwise: a service can only say that the reload is over."""
+    site.configure(site.controller(every="1h"))
+    good = site.config.read_text()
+    site.environ["RUNTIME_DIRECTORY"] = str(site.directory)
+    with site.start("run") as service:
+        wait_for(lambda: systemd.count("READY=1") == 1)
+        site.environ["MAINPID"] = str(service.pid)
+        for config, said in (
+            (good.replace("every", "evry"), "did you mean every?"),
+            (good.replace("JENKINS_TOKEN", "NO_SUCH_TOKEN"), "NO_SUCH_TOKEN"),
+            (good.replace('since = "all"', 'since = "all"\nca_file = "/nowhere/ca.pem"'), "ca.pem"),
+            (good.replace("ledger.db", "other.db"), "another ledger"),
+        ):
+            site.config.write_text(config)
+            done = site.run("reload")
+            assert done.returncode == 78, done.stderr
+            assert said in done.stderr
+        site.config.write_text(good.replace('"1h"', '"2h"'))
+        assert site.run("reload").stdout == 'reloaded: controller "main": every\n'
+        wait_for(lambda: systemd.count("READY=1") == 6)
+        err = ended(service)
+    assert err.count("config_rejected") >= 4
+    assert err.count("config_reloaded") == 1
+    del site.environ["MAINPID"]
+    assert site.run("reload").returncode == 64, "not by hand"
+
+
+def test_a_start_that_fails_says_why_in_the_status_line(site: Site, systemd: SystemdSocket) -> None:
+    """`systemctl status` shows it."""
+    site.config.write_text(site.config.read_text().replace("url", "ulr"))
+    assert site.run("run").returncode == 78
+    wait_for(lambda: "did you mean url?" in systemd.status())
 
 
 def test_reloads_while_it_works_lose_and_double_nothing(site: Site) -> None:

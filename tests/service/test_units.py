@@ -52,6 +52,23 @@ def test_who_shares_a_ledger_shares_a_user() -> None:
 
 
 @pytest.mark.parametrize("unit", SERVICES)
+def test_a_credential_without_a_file_is_an_empty_line(unit: str) -> None:
+    """The program then says which one it lacks; systemd says 243/CREDENTIALS, whatever it is."""
+    loaded = [value.split(":")[0] for value in values(unit, "LoadCredential")]
+    assert values(unit, "SetCredential") == [f"{name}:\\n" for name in loaded]
+
+
+@pytest.mark.parametrize("unit", SERVICES)
+def test_what_root_left_in_the_ledger_is_given_to_the_service(unit: str) -> None:
+    """Before each start: only files of root, with one name, and no link."""
+    (heal,) = values(unit, "ExecStartPre")
+    (name,) = values(unit, "StateDirectory")
+    folder = f"%S/private/{name}"
+    assert heal.startswith(f"+/usr/bin/find {folder} -xdev -type f -user root -links 1 -exec chown")
+    assert heal.endswith(f" --no-dereference --reference={folder} {{}} +")
+
+
+@pytest.mark.parametrize("unit", SERVICES)
 def test_a_stop_waits_for_the_last_answer(unit: str) -> None:
     """As long as SEI may take by default, and the program's margin."""
     (stop,) = values(unit, "TimeoutStopSec")
@@ -63,5 +80,6 @@ def test_the_services_are_watched_and_reloaded(unit: str) -> None:
     """As the program supports it."""
     assert values(unit, "Type") == ["notify"]
     assert seconds(*values(unit, "WatchdogSec")) == 120
-    assert values(unit, "ExecReload") == ["/bin/kill -HUP $MAINPID"]
+    assert values(unit, "ExecReload") == ["/opt/sei-poller/bin/sei-poller reload"]
+    assert values(unit, "RuntimeDirectory") == values(unit, "StateDirectory")
     assert "78" in values(unit, "RestartPreventExitStatus")[0].split()

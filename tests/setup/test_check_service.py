@@ -45,10 +45,11 @@ def machine() -> Iterator[Path]:
 
 def configured(site: Site, machine: Path, name: str = "poller", **keys: Any) -> Path:
     """A config of a unit, of which the unit can read and write all that it needs."""
-    for credential, secret in (("jenkins-token", TOKEN), ("sei-api-key", KEY)):
+    token = "jenkins-token" if name == "poller" else f"{name}-jenkins-token"
+    for credential, secret in ((token, TOKEN), ("sei-api-key", KEY)):
         (machine / "etc" / credential).write_text(secret)
         (machine / "etc" / credential).chmod(0o600)
-    given: dict[str, Any] = {"token_env": None, "token_credential": "jenkins-token", **keys}
+    given: dict[str, Any] = {"token_env": None, "token_credential": token, **keys}
     site.configure(site.controller(**given), api_key_env="X")
     path = machine / "etc" / f"{name}.toml"
     state = "sei-poller" if name == "poller" else f"sei-poller-{name}"
@@ -75,6 +76,19 @@ def test_a_unit_that_reaches_all(site: Site, machine: Path, name: str) -> None:
     assert unit is not None
     assert unit.name == ("sei-poller.service" if name == "poller" else "sei-poller@east.service")
     assert find_unit(machine / "poller.toml", [machine / "units"]) is None
+
+
+def test_a_credential_that_the_unit_does_not_load(site: Site, machine: Path) -> None:
+    """Under another name it is not there, whatever lies beside the config."""
+    config = configured(site, machine, token_credential="token")
+    (result,) = looked_at(machine, config)
+    assert (result.state, result.code) == ("wrong", 78)
+    assert "sei-poller.service loads no credential token" in result.saw
+    assert "LoadCredential=token:/etc/sei-poller/token" in result.cure
+    dropin = machine / "units" / "sei-poller.service.d"
+    dropin.mkdir()
+    (dropin / "x.conf").write_text("[Service]\nLoadCredential=token:/etc/sei-poller/token\n")
+    assert looked_at(machine, config) == []
 
 
 def test_a_config_that_only_root_can_read(site: Site, machine: Path) -> None:

@@ -31,6 +31,12 @@ def as_service(
         if owner.secret_env is not None and owner.secret_env not in unit.variables():
             saw = f"{name_of(owner)}: {unit.name} sets no variable {owner.secret_env}"
             results.append(wrong(CONFIG, saw, CREDENTIAL, CONFIG_CODE))
+        credential = owner.secret_credential
+        if credential is not None and credential not in unit.credentials():
+            saw = f"{name_of(owner)}: {unit.name} loads no credential {credential}"
+            line = f"LoadCredential={credential}:{ETC}/{credential}"
+            cure = f"systemctl edit {unit.name}: [Service], {line}"
+            results.append(wrong(CONFIG, saw, cure, CONFIG_CODE))
         if owner.secret_file is not None:
             results += unreadable(unit, name_of(owner), Path(owner.secret_file), CREDENTIAL)
         if owner.ca_file is not None:

@@ -80,6 +80,10 @@ class Unit:
             return True
         return not self.says("ProtectSystem", "strict") and not self.hides(path)
 
+    def credentials(self) -> set[str]:
+        """The names of those that systemd loads for it."""
+        return {word.partition(":")[0] for word in self.words("LoadCredential")}
+
     def variables(self) -> set[str]:
         """The names of its environment variables."""
         lines = self.words("Environment") + [f"{name}=" for name in self.words("PassEnvironment")]
