@@ -142,9 +142,9 @@ def _tried(
 
 
 async def _try_url(
-    controller: ControllerConfig, _sei: SeiConfig, _environ: Mapping[str, str], now: int
+    controller: ControllerConfig, _sei: SeiConfig, environ: Mapping[str, str], now: int
 ) -> list[CheckResult]:
-    reached = await reach("Jenkins", controller, now)
+    reached = await reach("Jenkins", controller, environ, now)
     return reached.results + jenkins.answers("Jenkins", reached)
 
 
@@ -152,15 +152,16 @@ async def _try_token(
     controller: ControllerConfig, _sei: SeiConfig, environ: Mapping[str, str], _now: int
 ) -> list[CheckResult]:
     token = read_secret(controller, environ).get_secret_value()
-    client = JenkinsClient(controller.name, connection_to(controller), controller.user, token)
+    connection = connection_to(controller, environ)
+    client = JenkinsClient(controller.name, connection, controller.user, token)
     async with contextlib.aclosing(client):
-        return await jenkins.login(client, controller, token)
+        return await jenkins.login(client, controller, token, environ)
 
 
 async def _try_place(
-    _controller: ControllerConfig, receiver: SeiConfig, _environ: Mapping[str, str], now: int
+    _controller: ControllerConfig, receiver: SeiConfig, environ: Mapping[str, str], now: int
 ) -> list[CheckResult]:
-    return (await reach("SEI", receiver, now)).results
+    return (await reach("SEI", receiver, environ, now)).results
 
 
 async def _try_key(

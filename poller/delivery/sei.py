@@ -75,6 +75,7 @@ class SeiSink:
         return Receipt(
             answer.status, answer.body, retry_after(answer.headers),
             content_type=answer.headers.get("Content-Type", ""), address=self._api.base,
+            location=answer.headers.get("Location", ""),
         )  # fmt: skip
 
     async def aclose(self) -> None:

@@ -10,13 +10,15 @@ from typing import Protocol
 class Receipt:
     """What the receiver at ``address`` answered: an HTTP status, its body, and ``Retry-After`` in
     seconds. Where the sink knows better than its caller, ``hint`` is what the status says to a
-    user, and ``of_the_run`` that the answer speaks of the run and not of the way."""
+    user, and ``of_the_run`` that the answer speaks of the run and not of the way. ``location`` is
+    where a redirect leads to."""
 
     status: int
     body: bytes = b""
     retry_after: float | None = None
     hint: str = ""
     content_type: str = ""
+    location: str = ""
     address: str = ""
     of_the_run: bool = False
 
