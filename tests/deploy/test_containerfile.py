@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -23,7 +24,8 @@ def health(port: int) -> int:
     _, *arguments = json.loads(found[1].replace("\\\n", ""))
     assert "9155" in arguments[-1]
     command = [sys.executable, *arguments[:-1], arguments[-1].replace("9155", str(port))]
-    return subprocess.run(command, stderr=subprocess.DEVNULL).returncode
+    proxied = {**os.environ, "http_proxy": "http://127.0.0.1:1"}
+    return subprocess.run(command, env=proxied, stderr=subprocess.DEVNULL).returncode
 
 
 def test_the_healthcheck(site: Site) -> None:

@@ -3,6 +3,7 @@ With it the real program gets through; without it, it says what it met, and what
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives import serialization
 
 from poller.http.front_door import door_page, login_page, redirect_hint
 from tests.support.site import Site
-from tests.support.tls_and_proxy import Wire, answer, door, nothing, to
+from tests.support.tls_and_proxy import Handler, Wire, answer, door, nothing, to
 
 SECRET = "door-s3cret-canary"
 HTML = "Content-Type: text/html; charset=utf-8"
@@ -221,6 +222,32 @@ def handshakes(tls: ssl.SSLContext) -> Iterator[int]:
         yield listener.getsockname()[1]
         listener.shutdown(socket.SHUT_RDWR)
         thread.join()
+
+
+def test_a_certificate_is_shown_to_no_other_server(site: Site, authority: trustme.CA) -> None:
+    """One that would take any gets none where its table has none."""
+    shown: dict[int, set[bool]] = {}
+
+    def who(port: int) -> Handler:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            shown.setdefault(port, set()).add(bool(writer.get_extra_info("peercert")))
+            await to(port)(reader, writer)
+
+        return serve
+
+    tls = mutual(authority)
+    tls.verify_mode = ssl.CERT_OPTIONAL
+    site.jenkins.job("app").build()
+    jenkins, sei = site.jenkins_server.port, site.sei_server.port
+    with Wire(who(jenkins), tls) as front, Wire(who(sei), tls) as other:
+        ca_file = f'ca_file = "{site.directory}/ca.pem"\n'
+        configure(
+            site, f"https://localhost:{front.port}/", f"https://localhost:{other.port}/",
+            table=ca_file + certificate(site.directory),
+        )  # fmt: skip
+        site.config.write_text(site.config.read_text().replace("[sei]\n", f"[sei]\n{ca_file}"))
+        assert site.run("once").returncode == 0
+    assert shown == {jenkins: {True}, sei: {False}}
 
 
 @pytest.mark.parametrize("versions", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
