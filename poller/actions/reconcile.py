@@ -25,11 +25,13 @@ from poller.polling.send_again import send_again
 
 @dataclass
 class ReconcileResult:
-    """What a comparison found; ``repaired`` counts the builds collected or queued again."""
+    """What a comparison found; ``waiting`` counts the missing builds that are looked for again by
+    themselves, ``repaired`` those collected or queued again."""
 
     checked: int = 0
     jobs: int = 0
     missing: int = 0
+    waiting: int = 0
     differing: int = 0
     problems: list[str] = field(default_factory=list)
     errors: list[RemoteError] = field(default_factory=list)
@@ -90,7 +92,8 @@ def _note(done: ReconcileResult, checked: JobComparison) -> None:
     done.jobs += 1
     done.checked += checked.builds
     done.missing += checked.missing
-    done.differing += len(checked.differing)
+    done.waiting += checked.waiting
+    done.differing += checked.differing
     if checked.problem is not None:
         done.problems.append(checked.problem)
 
@@ -102,7 +105,7 @@ async def _repair(
         done.repaired += await collect_missing(controller, checked, since)
     except RemoteError as error:
         done.problems.append(str(error))
-    for entry in checked.differing:
+    for entry in checked.to_send_again:
         again = await send_again(controller, entry, all_sinks=True)
         done.repaired += again.queued
         if not again.queued:

@@ -156,6 +156,8 @@ def reconcile_lines(done: ReconcileResult) -> list[str]:
         lines.append(f"{done.repaired} repaired, {done.queued} still queued")
     elif done.missing or done.differing:
         lines.append("`sei-poller reconcile --repair` collects and sends them")
+    if done.waiting:
+        lines.append("`sei-poller now`, or `once --now`, asks at once for what is tried again")
     return lines
 
 

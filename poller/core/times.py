@@ -16,6 +16,9 @@ Stopping: TypeAlias = Callable[[], bool]
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 
+EARLIEST_MS = 1_000_000_000_000
+"""Of 2001, before there was any Jenkins: an earlier start is that of a clock that was not set."""
+
 UNITS_MS = {
     "ms": 1, "s": 1_000, "m": 60_000, "h": HOUR_MS, "d": DAY_MS, "w": 7 * DAY_MS,
 }  # fmt: skip
@@ -32,6 +35,11 @@ _SIZE = re.compile(r"(\d{1,9})\s?(B|KiB|MiB|GiB)")
 def now_ms() -> int:
     """The machine's clock, in epoch milliseconds."""
     return time.time_ns() // 1_000_000
+
+
+def is_before(timestamp: int, since: int) -> bool:
+    """Whether a build surely began before ``since`` (epoch ms)."""
+    return EARLIEST_MS <= timestamp < since
 
 
 def parse_span(text: str) -> int:

@@ -35,13 +35,21 @@ class BuildPage:
 async def newest_builds(client: JenkinsClient, full_name: str, count: int) -> BuildPage:
     """The ``count`` newest builds, at most 100 whatever is asked. Raises RemoteError where nothing
     of them can be had."""
-    return await _page(client, full_name, "builds", 0, count)
+    return await _page(_PageReader(client, full_name, "builds"), 0, count)
 
 
 async def builds_at(client: JenkinsClient, full_name: str, first: int, last: int) -> BuildPage:
     """The builds at the places ``first`` to ``last`` - 1 of the whole history, which Jenkins loads.
     Raises RemoteError where nothing of them can be had."""
-    return await _page(client, full_name, "allBuilds", first, last)
+    return await _page(_PageReader(client, full_name, "allBuilds"), first, last)
+
+
+async def summaries_at(
+    client: JenkinsClient, full_name: str, key: str, first: int, last: int
+) -> BuildPage:
+    """The builds at these places of the list ``key``, with the fewest fields. Raises RemoteError
+    where nothing of them can be had."""
+    return await _page(_PageReader(client, full_name, key, SUMMARY_TREE), first, last)
 
 
 async def one_build(client: JenkinsClient, full_name: str, number: int) -> BuildPage:
@@ -69,10 +77,7 @@ async def whole_build(client: JenkinsClient, full_name: str, number: int) -> Bui
     return build
 
 
-async def _page(
-    client: JenkinsClient, full_name: str, key: str, first: int, last: int
-) -> BuildPage:
-    reader = _PageReader(client, full_name, key)
+async def _page(reader: _PageReader, first: int, last: int) -> BuildPage:
     try:
         await reader.whole(first, last)
     except RemoteError as error:
@@ -87,8 +92,11 @@ async def _page(
 class _PageReader:
     """Puts a page together out of the list ``key``. ``failed`` requests had no use."""
 
-    def __init__(self, client: JenkinsClient, full_name: str, key: str) -> None:
+    def __init__(
+        self, client: JenkinsClient, full_name: str, key: str, tree: str = BUILD_TREE
+    ) -> None:
         self.failed = 0
+        self._tree = tree
         self._client = client
         self._full_name = full_name
         self._key = key
@@ -105,7 +113,7 @@ class _PageReader:
 
     async def whole(self, first: int, last: int) -> None:
         """All builds at these places."""
-        for read in await self._list(BUILD_TREE, first, last):
+        for read in await self._list(self._tree, first, last):
             if read is None:
                 self._nameless += 1
             else:
@@ -114,7 +122,7 @@ class _PageReader:
     async def known(self, first: int, last: int, error: RemoteError) -> list[ReadBuild]:
         """The builds at these places with the fewest fields, or their numbers alone. Raises
         ``error`` where not even those can be had: then it is the whole job."""
-        for tree in (SUMMARY_TREE, "number"):
+        for tree in [one for one in (SUMMARY_TREE, "number") if one != self._tree]:
             try:
                 found = await self._list(tree, first, last)
             except RemoteError as other:
@@ -162,7 +170,7 @@ class _PageReader:
         why = "not asked for by itself: too many builds of the job can't be had at once"
         if self.failed < MOST_FAILED:
             try:
-                self._keep(await self._by_number(number, BUILD_TREE))
+                self._keep(await self._by_number(number, self._tree))
                 return
             except RemoteError as error:
                 if not worth_splitting(error):
@@ -170,7 +178,7 @@ class _PageReader:
                 self.failed += 1
                 why = error.reason
         if known is None or known[1] is not None:
-            if self.failed >= 2 * MOST_FAILED:
+            if self.failed >= 2 * MOST_FAILED or self._tree == SUMMARY_TREE:
                 self._unreadable[number] = why
                 return
             try:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from msgspec import Struct
 
 from poller.core.build_key import BuildKey
-from poller.core.errors import BadAnswer, RemoteError
+from poller.core.errors import BadAnswer, NotFound, RemoteError
+from poller.core.times import is_before
 from poller.jenkins.answers import decode_if, worth_splitting
 from poller.jenkins.build import SUMMARY_TREE, Build, Millis, Number, QueueId, is_completed
+from poller.jenkins.build_pages import summaries_at
 from poller.jenkins.build_values import read_page
 from poller.jenkins.client import BUILDS_PER_PAGE, JenkinsClient
-from poller.jenkins.item import Item
 
 AT_ONCE = 100_000
 """Builds of a history that are asked for at once: some 18 MB, and up to 50 MB of memory."""
@@ -26,6 +29,8 @@ class Summary(Struct, frozen=True, gc=False):
     result: str | None
     building: bool | None = None
     inProgress: bool | None = None
+    unreadable: str = ""
+    """Why only its number is known."""
 
     @property
     def key(self) -> BuildKey:
@@ -47,29 +52,41 @@ OUTSIDE = 50
 """Builds in a row that began before ``since`` and end the walk: a clock may have been wrong."""
 
 
-async def summaries(client: JenkinsClient, item: Item, since: int) -> list[Summary]:
+async def summaries(
+    client: JenkinsClient, full_name: str, since: int, promised: int = 0
+) -> list[Summary]:
     """The builds of a job from the first one on that began at or after ``since`` (epoch ms), by
-    their numbers, newest first.
+    their numbers, newest first. ``promised`` is a number that was used: where no list shows it, it
+    is asked for by itself.
 
     The newest hundred cost Jenkins no more than that; only where they don't reach back, all of the
     history is asked for, and Jenkins loads it. Raises RemoteError; BadAnswer where a build has no
-    number.
+    number, or the list proves to be an old one.
     """
-    history = _History(client, item.full_name)
+    history = _History(client, full_name)
     found = await history.part("builds", 0, BUILDS_PER_PAGE)
     tail = found[-OUTSIDE:]
-    outside = len(tail) == OUTSIDE and all(0 < one.timestamp < since for one in tail)
-    if not outside and item.next_build_number > BUILDS_PER_PAGE + 1:
+    outside = len(tail) == OUTSIDE and all(is_before(one.timestamp, since) for one in tail)
+    if not outside and len(found) + history.nameless >= BUILDS_PER_PAGE:
         # One may have begun in between, and another been deleted.
         every = {one.number: one for one in await history.every()}
         every.update((one.number, one) for one in found)
         found = [every[number] for number in sorted(every, reverse=True)]
     if history.nameless:
         why = f"{history.nameless} builds without a number"
-        raise BadAnswer(client.where, item.full_name, why)
-    within = (one.number for one in found if not 0 < one.timestamp < since)
+        raise BadAnswer(client.where, full_name, why)
+    if promised > max((one.number for one in found), default=0):
+        await _check_newest(client, full_name, promised)
+    within = (one.number for one in found if not is_before(one.timestamp, since))
     first = min(within, default=0)
     return [one for one in found if one.number >= first] if first else []
+
+
+async def _check_newest(client: JenkinsClient, full_name: str, promised: int) -> None:
+    with contextlib.suppress(NotFound):
+        await client.build_key(full_name, promised)
+        why = f"the list of its builds does not show #{promised}, which is there"
+        raise BadAnswer(client.where, full_name, why)
 
 
 class _History:
@@ -100,6 +117,20 @@ class _History:
 
     async def part(self, key: str, first: int, last: int) -> list[Summary]:
         """The builds at these places."""
+        try:
+            return await self._whole(key, first, last)
+        except RemoteError as error:
+            if last - first > BUILDS_PER_PAGE or not worth_splitting(error):
+                raise
+        page = await summaries_at(self._client, self._full_name, key, first, last)
+        self.nameless += page.nameless
+        found = [_summary(build) for build in page.builds]
+        found += [
+            Summary(n, 0, None, 0, None, unreadable=why) for n, why in page.unreadable.items()
+        ]
+        return sorted(found, key=lambda one: one.number, reverse=True)
+
+    async def _whole(self, key: str, first: int, last: int) -> list[Summary]:
         where, what = self._client.where, self._full_name
         answer = await self._client.history(what, f"{key}[{SUMMARY_TREE}]{{{first},{last}}}")
         page = decode_if(answer, where, what, _Summaries)
@@ -111,4 +142,4 @@ class _History:
 
 
 def _summary(build: Build) -> Summary:
-    return Summary(*(getattr(build, field) for field in Summary.__struct_fields__))
+    return Summary(*(getattr(build, field) for field in Summary.__struct_fields__[:-1]))

@@ -128,6 +128,16 @@ class Builds:
                 ((job.id, job.generation, *start) for job, start in builds),
             )
 
+    def note_resumed(self, source: Predecessor, starts: Iterable[BuildKey]) -> None:
+        """Note the queue ids that the builds of a renamed job have now: a pipeline that resumes
+        gets another, and under its new name it is known by that alone."""
+        with self._file.write("note resumed builds") as conn:
+            conn.executemany(
+                "update build set queue_id = ?3 where job = ?4 and generation = ?5"
+                " and number = ?1 and timestamp = ?2 and queue_id <> ?3",
+                ((*start, source.job, source.generation) for start in starts if start.queue_id),
+            )
+
     def _known(self, query: str, *values: Any) -> list[KnownBuild]:
         with self._file.guarded("read builds"):
             return [_as_known(row) for row in self._file.conn.execute(query, values)]

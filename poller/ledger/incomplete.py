@@ -23,13 +23,14 @@ class IncompleteBuilds:
     def __init__(self, file: LedgerFile) -> None:
         self._file = file
 
-    def by_reason(self, controller: str) -> dict[str, int]:
-        """How many runs of the controller were sent without each of the reasons."""
+    def by_reason(self, controller: str, *, awaited: bool = False) -> dict[str, int]:
+        """How many runs of the controller were sent without each of the reasons; ``awaited`` only
+        those that are looked at again."""
         rows = self._file.rows(
             # SQLite would walk over every build: `cross` keeps the order.
             "select i.reasons, count(*) as n from incomplete i cross join build b on b.id = i.build"
             " join job j on j.id = b.job join controller c on c.id = j.controller"
-            " where c.name = ? group by 1",
+            f" where c.name = ?{' and i.retry_at is not null' if awaited else ''} group by 1",
             controller,
         )
         counts: dict[str, int] = {}

@@ -153,21 +153,24 @@ class Jobs:
                 conn.execute("update job set missing = 1 where id = ?", (job.id,))
             return closed
 
-    def shifted(self) -> list[str]:
-        """Jobs whose numbers at SEI go on after those of a generation that they continue: earlier
-        versions took a restart of Jenkins for a new job. No number of theirs was used twice."""
+    def shifted(self, job: int | None = None) -> list[str]:
+        """Jobs, or only that one, whose numbers at SEI go on after those of a generation that they
+        continue: earlier versions took a restart of Jenkins for a new job. No number of theirs was
+        used twice."""
         with self._file.guarded("read jobs"):
             return [
                 name
                 for (name,) in self._file.conn.execute(
                     "select full_name from job j where number_offset > 0 and generation > 0"
+                    " and (?1 is null or id = ?1)"
                     " and exists (select 1 from build b where b.job = j.id"
                     "  and b.generation = j.generation and b.number > (select max(o.number)"
                     "   from build o where o.job = j.id and o.generation < j.generation))"
                     " and not exists (select 1 from build b join build o on o.job = b.job"
                     "  and o.number = b.number and o.generation < b.generation"
                     "  where b.job = j.id and b.generation = j.generation)"
-                    " order by full_name"
+                    " order by full_name",
+                    (job,),
                 )
             ]
 

@@ -10,10 +10,17 @@ from poller.core.build_key import BuildKey
 from poller.ledger.file import LedgerFile
 from poller.ledger.records import JobState
 
+_ENTRY = (
+    "b.id, b.number, b.timestamp, b.queue_id, b.state, b.reason, b.result, b.duration,"
+    " iif(b.job = ?3, b.build_number - b.number, null),"
+    " (select group_concat(sink) from delivery d where d.build = b.id and d.state = 'queued')"
+)
+
 
 @dataclass(frozen=True)
 class LedgerEntry:
-    """One build as the ledger has it; ``queued`` are the sinks that it waits for."""
+    """One build as the ledger has it; ``queued`` are the sinks that it waits for. ``shift`` is what
+    its number at SEI is more than Jenkins', None where it was not sent under the job's name."""
 
     id: int
     key: BuildKey
@@ -22,10 +29,11 @@ class LedgerEntry:
     result: str | None
     duration: int
     queued: tuple[str, ...]
+    shift: int | None = None
 
 
 class Reconciliation:
-    """Reads the tables ``build`` and ``delivery``; keeps ``backfill``."""
+    """Reads the tables ``build`` and ``delivery``, reopens builds; keeps ``backfill``."""
 
     def __init__(self, file: LedgerFile) -> None:
         self._file = file
@@ -33,51 +41,57 @@ class Reconciliation:
     def entries(
         self, controller: int, job: JobState, starts: Iterable[BuildKey]
     ) -> list[LedgerEntry]:
-        """Those of ``starts`` that the ledger has, under whatever generation or name. A build that
-        Jenkins loaded broken (timestamp 0) is looked for by its number alone."""
+        """Those of ``starts`` that the ledger has, under whatever generation or name. A build whose
+        start Jenkins does not tell (0), or did not, is looked for by its number alone."""
         with self._file.guarded("read builds"):
             return [
                 LedgerEntry(
                     build, BuildKey(number, timestamp, queue_id or 0),
                     state, reason, result, duration,
-                    tuple(queued.split(",")) if queued else (),
+                    tuple(queued.split(",")) if queued else (), shift,
                 )
-                for build, number, timestamp, queue_id, state, reason, result, duration, queued
+                for build, number, timestamp, queue_id, state, reason, result, duration,
+                shift, queued
                 in self._file.conn.execute(
-                    "select b.id, b.number, b.timestamp, b.queue_id, b.state, b.reason, b.result,"
-                    " b.duration, (select group_concat(d.sink) from delivery d"
-                    "   where d.build = b.id and d.state = 'queued')"
-                    " from json_each(?1) s cross join build b indexed by build_started"
+                    f"select {_ENTRY} from json_each(?1) s"
+                    " cross join build b indexed by build_started"
                     " on b.timestamp = s.value ->> 1 and b.number = s.value ->> 0"
                     " cross join job j on j.id = b.job"
                     " where s.value ->> 1 > 0 and j.controller = ?2"
                     " and (b.job = ?3 or (b.queue_id > 0 and b.queue_id = s.value ->> 2))"
-                    " union all"
-                    " select b.id, b.number, 0, b.queue_id, b.state, b.reason, b.result,"
-                    " b.duration, null from json_each(?1) s cross join build b on b.job = ?3"
-                    " and b.generation = ?4 and b.number = s.value ->> 0"
-                    " where s.value ->> 1 = 0",
+                    f" union all select {_ENTRY} from json_each(?1) s"
+                    " cross join build b on b.job = ?3 and b.generation = ?4"
+                    " and b.number = s.value ->> 0 where 0 in (s.value ->> 1, b.timestamp)",
                     (json.dumps(list(starts)), controller, job.id, job.generation),
                 )
             ]  # fmt: skip
+
+    def reopen(self, builds: Iterable[int]) -> None:
+        """Look at skipped builds, by id, again: they are in flight until they are collected."""
+        with self._file.write("look at skipped builds again") as conn:
+            conn.executemany(
+                "update build set state = 'in_flight', reason = null"
+                " where id = ? and state = 'skipped'",
+                ((build,) for build in builds),
+            )
 
     def record_check(self, job: int, at: int) -> None:
         """Note that a job has been compared with Jenkins."""
         with self._file.write("note a check") as conn:
             conn.execute("update job set checked_at = ? where id = ?", (at, job))
 
-    def least_recently_checked(self, controller: int, count: int, now: int) -> Sequence[str]:
-        """Full names of the jobs to be compared next: those with builds since they were compared
-        last, and of these the one longest ago. What was compared after ``now``, by a clock that
-        was ahead, counts as never compared."""
+    def least_recently_checked(self, controller: int, now: int) -> Sequence[str]:
+        """Full names of all jobs, those to be compared next first: those with builds since they
+        were compared last, and of these the one longest ago. What was compared after ``now``, by a
+        clock that was ahead, counts as never compared."""
         with self._file.guarded("read jobs"):
             return [
                 name
                 for name, _ in self._file.conn.execute(
-                    "select full_name, iif(checked_at > ?3, 0, checked_at) as checked from job"
-                    " where controller = ?1 and next_build_number > 1"
-                    " order by coalesce(newest_timestamp, 0) < checked, checked, id limit ?2",
-                    (controller, count, now),
+                    "select full_name, iif(checked_at > ?2, 0, checked_at) as checked from job"
+                    " where controller = ?1"
+                    " order by coalesce(newest_timestamp, 0) < checked, checked, id",
+                    (controller, now),
                 )
             ]
 

@@ -193,7 +193,7 @@ async def _count(
     controller: Controller, row: ControllerRow, item: Item, job: JobState, window: Window
 ) -> int:
     """Builds of a job that would be collected."""
-    found = await summaries(controller.client, item, window.since)
+    found = await summaries(controller.client, item.full_name, window.since)
     due = {one.key for one in found if one.completed and one.timestamp < window.until}
     known = controller.ledger.builds.same(row.id, job, due)
     return len({key.number for key in due}.difference(o.key.number for o in known if o.settled))

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 
 from poller.core.build_key import BuildKey
 from poller.core.patterns import Globs
-from poller.core.times import backoff
+from poller.core.times import backoff, is_before
 from poller.jenkins.item import Item, ItemTree
 from poller.jenkins.running_builds import RunningAnswer, RunningBuilds
 from poller.ledger.controllers import ControllerRow
 from poller.ledger.records import JobProgress, JobState
 from poller.polling.pending import waiting
-from poller.polling.watermark import is_before
 
 FIRST_RETRY, LONGEST_RETRY = 30.0, 900.0
 """Seconds before a job whose answer was bad is asked again."""

@@ -85,6 +85,9 @@ async def read_history(
             covered = covered_number(item.next_build_number, before, keys)
             absence = Absence(covered, found=absence.found)
     if another or before.next_build_number is None:
+        if not another and job.number_offset and len(keys) >= BUILDS_PER_PAGE:
+            # It may have come back, with more builds under another name than were asked.
+            keys |= {head.number: head for head in await client.heads(item.full_name)}
         known = known_builds.same(scope.row.id, job, keys.values())
         job, source = start_generation(job, keys, known, scope.missing, another=another)
     begin = scope.begin(job, controller.clock())
@@ -97,6 +100,8 @@ async def read_history(
         keys = keys_of(page)
     if not reaches_back(keys, job.progress, begin, asked):
         keys |= {head.number: head for head in await client.heads(item.full_name)}
+    if source is not None and source.moved:
+        known_builds.note_resumed(source, keys.values())
     # What was skipped for a reason that may prove wrong, and is there after all.
     again = {one.key.number for one in own if one.reopened and one.generation == job.generation}
     progress = replace(job.progress, in_flight=job.progress.in_flight | again)

@@ -6,16 +6,18 @@ import dataclasses
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from itertools import pairwise
 
 from poller.core.errors import NotFound, RemoteError, is_away
 from poller.core.patterns import Globs
-from poller.core.times import iso
+from poller.core.times import is_before, iso
 from poller.http.throttle import RateLimit
 from poller.jenkins.history import Summary, summaries
 from poller.jenkins.item import Item
 from poller.ledger.controllers import ControllerRow
 from poller.ledger.reconciliation import LedgerEntry
 from poller.ledger.records import REOPENED, JobState, PendingKind
+from poller.polling.absence import promised_number
 from poller.polling.collect import collect
 from poller.polling.controller import Controller
 from poller.polling.history import Scope
@@ -47,27 +49,65 @@ class Difference:
 
 @dataclass
 class JobComparison:
-    """One job compared: how many of its completed builds, how many of them are ``missing``.
+    """One job compared: how many of its completed builds, how many of them are ``missing``, and
+    how many of those the polls look for again by themselves (``waiting``).
 
-    ``lowest_hole`` is the lowest number that has to be collected; ``differing`` are the ledger's
-    ids of builds that differ at Jenkins; ``problem`` is why the job could not be compared.
+    ``lowest_hole`` is the lowest number that has to be collected; ``differing`` builds differ at
+    Jenkins, and ``to_send_again`` are the ledger's ids of those for which that is some use, as
+    ``to_reopen`` are of the missing ones that it has; ``problem`` is why the job could not be
+    compared.
     """
 
     item: Item
     builds: int = 0
     missing: int = 0
+    waiting: int = 0
     lowest_hole: int | None = None
-    differing: list[int] = field(default_factory=list)
+    differing: int = 0
+    to_send_again: list[int] = field(default_factory=list)
+    to_reopen: list[int] = field(default_factory=list)
     problem: str | None = None
 
     def note(self, difference: Difference) -> None:
         """Count a difference."""
-        if difference.differs and difference.entry is not None:
-            self.differing.append(difference.entry)
+        if difference.differs:
+            self.differing += 1
+            if difference.entry is not None:
+                self.to_send_again.append(difference.entry)
             return
         self.missing += 1
+        self.waiting += difference.waits
         if not difference.why.startswith(QUEUED) and not difference.waits:
+            if difference.entry is not None:
+                self.to_reopen.append(difference.entry)
             self.lowest_hole = min(self.lowest_hole or difference.number, difference.number)
+
+
+class Shifts:
+    """Whether one job's builds are numbered at SEI as those of two: at the lowest of them, a list
+    that was old made it look created anew. Nothing can be sent again for it, as SEI keeps a run
+    under its first number."""
+
+    def __init__(self, job: str) -> None:
+        self._job = job
+        self._runs: list[tuple[int, int]] = []
+        """Newest first, of builds in a row with one shift: the lowest number, and the shift."""
+
+    def note(self, entries: Iterable[LedgerEntry]) -> None:
+        """More builds of the job, which are older."""
+        for entry in sorted(entries, key=lambda entry: -entry.key.number):
+            if entry.shift is not None:
+                if self._runs and self._runs[-1][1] == entry.shift:
+                    self._runs.pop()
+                self._runs.append((entry.key.number, entry.shift))
+
+    def difference(self) -> Difference | None:
+        """The first build that goes on after another job's, None where there is none."""
+        for (number, shift), (_, before) in reversed([*pairwise(self._runs)]):
+            if shift > before:
+                why = f"#{number + shift} at SEI, where it goes on as if its job were another one"
+                return Difference(self._job, number, why, differs=True)
+        return None
 
 
 QUEUED = "queued for "
@@ -88,41 +128,46 @@ async def reconcile(
     since = row.since if since is None else since
     await ensure_reachable(controller)
     tree = await verified_items(controller, row)
-    settled_before = await _settled_before(controller, row)
+    unseen = await _unseen(controller, row)
     for name in names(tree.items):
         item = tree.items.get(name)
-        if item is None or item.next_build_number <= 1:
-            continue
-        comparison = JobComparison(item)
         job = ledger.jobs.states(row.id, name).get(name, JobState(name))
+        promised = 0 if item is None else promised_number(job.progress, item.next_build_number)
+        if item is None or not promised:
+            continue
+        comparison, shifts = JobComparison(item), Shifts(name)
         try:
             await pace.wait()
-            found = await summaries(controller.client, item, since)
+            found = await summaries(controller.client, name, since, promised)
             for at in range(0, len(found), PART):
-                done = [one for one in found[at : at + PART] if is_due(one, settled_before)]
+                done = [one for one in found[at : at + PART] if is_due(one, unseen)]
                 entries = ledger.reconciliation.entries(row.id, job, [one.key for one in done])
+                shifts.note(entries)
                 comparison.builds += len(done)
-                for difference in compared(job, done, entries, controller.clock()):
+                for difference in compared(job, done, entries, controller.clock(), since):
                     comparison.note(difference)
                     on_difference(difference)
+            if (shifted := shifts.difference()) and ledger.jobs.shifted(job.id):
+                comparison.note(shifted)
+                on_difference(shifted)
         except NotFound:
             continue  # deleted since the tree was asked
         except RemoteError as error:
             if is_away(error):
                 raise
             comparison.problem = str(error)
-        else:
-            if job.id:
-                ledger.reconciliation.record_check(job.id, controller.clock())
+        if job.id:  # one that can't be compared has had its turn, too
+            ledger.reconciliation.record_check(job.id, controller.clock())
         yield comparison
 
 
-async def _settled_before(controller: Controller, row: ControllerRow) -> int:
-    """When a build has to have ended for the last poll to have seen it, by Jenkins' own clock, as
-    its starts are: no clock is compared with another."""
+async def _unseen(controller: Controller, row: ControllerRow) -> range:
+    """When a build has ended that the last poll may not have seen, by Jenkins' own clock, as its
+    starts are: no clock is compared with another."""
     now = controller.clock()
     jenkins_now = server_time(await controller.client.headers()) or now
-    return jenkins_now - max(0, now - (row.poll_began or now)) - SLACK_MS
+    polled = jenkins_now - max(0, now - (row.poll_began or now))
+    return range(polled - SLACK_MS + 1, jenkins_now + SLACK_MS)
 
 
 def server_time(headers: Mapping[str, str]) -> int | None:
@@ -133,9 +178,10 @@ def server_time(headers: Mapping[str, str]) -> int | None:
         return None
 
 
-def is_due(build: Summary, settled_before: int) -> bool:
-    """Whether the ledger has to have a build: it is completed, and was before the last poll."""
-    return build.completed and build.timestamp + max(0, build.duration) <= settled_before
+def is_due(build: Summary, unseen: range) -> bool:
+    """Whether the ledger has to have a build: it is completed, and did not end within ``unseen``.
+    One that seems to end in the future had a wrong clock, and has ended who knows when."""
+    return build.completed and build.timestamp + max(0, build.duration) not in unseen
 
 
 def selected(controller: Controller, globs: Globs) -> Callable[[dict[str, Item]], Sequence[str]]:
@@ -146,7 +192,11 @@ def selected(controller: Controller, globs: Globs) -> Callable[[dict[str, Item]]
 
 
 def compared(
-    job: JobState, builds: Iterable[Summary], entries: Iterable[LedgerEntry], now: int
+    job: JobState,
+    builds: Iterable[Summary],
+    entries: Iterable[LedgerEntry],
+    now: int,
+    since: int = 0,
 ) -> list[Difference]:
     """What is not settled of completed builds, and what Jenkins says otherwise. Pure."""
     by_number = {entry.key.number: entry for entry in entries}
@@ -161,6 +211,8 @@ def compared(
             why = f"{WAITS[pending.kind]}, tried again at {iso(pending.retry_at)}: {pending.why}"
         elif entry is None and now < job.retry_at:
             why = f"its job is put off until {iso(job.retry_at)}"
+        elif entry is None and is_before(build.timestamp, since):
+            why = "before `since` by its start, after it by its number"
         found = entry.id if entry is not None else None
         waits = pending is not None and not differs
         differences.append(Difference(job.full_name, build.number, why, differs, found, waits))
@@ -178,18 +230,27 @@ WAITS: Mapping[PendingKind, str] = {
 
 def _why(build: Summary, entry: LedgerEntry | None) -> tuple[str, bool]:
     if entry is None:
-        return "not in the ledger", False
+        return f"unreadable: {build.unreadable}" if build.unreadable else "not in the ledger", False
     if entry.state == "in_flight":
         return "in flight in the ledger", False
+    changed = _changed(build, entry)
     if entry.state == "skipped":
-        return (f"skipped: {entry.reason}", False) if entry.reason in REOPENED else ("", False)
+        if entry.reason in REOPENED:
+            return f"skipped: {entry.reason}", False
+        return (f"skipped: {entry.reason}; {changed}", False) if changed else ("", False)
     if entry.queued:
         return QUEUED + ", ".join(entry.queued), False
+    return changed, bool(changed)
+
+
+def _changed(build: Summary, entry: LedgerEntry) -> str:
+    if not build.timestamp:  # Jenkins could not load it whole by now
+        return ""
     if (entry.result or "") != (build.result or ""):
-        return f"result {build.result} at Jenkins, {entry.result} in the ledger", True
+        return f"result {build.result} at Jenkins, {entry.result} in the ledger"
     if entry.duration != build.duration:
-        return f"{build.duration} ms at Jenkins, {entry.duration} ms in the ledger", True
-    return "", False
+        return f"{build.duration} ms at Jenkins, {entry.duration} ms in the ledger"
+    return ""
 
 
 async def collect_missing(
@@ -203,6 +264,7 @@ async def collect_missing(
         return 0
     row, item, count = controller.row(), comparison.item, 0
     name = item.full_name
+    controller.ledger.reconciliation.reopen(comparison.to_reopen)
     job = controller.ledger.jobs.states(row.id, name).get(name, JobState(name))
     examined = min(job.progress.examined, lowest - 1)
     back = dataclasses.replace(job.progress, examined=examined, pending={})
@@ -212,6 +274,7 @@ async def collect_missing(
         if page.job.generation == job.generation:
             # The job's own progress stays where the polls have brought it, and what they counted.
             page.examined, page.gaps = None, 0
+            page.pending = {n: one for n, one in page.pending.items() if one.kind != "absent"}
         recorded = record(controller, item, page, row)
         count += recorded.collected
         if unfinished(page) or recorded.stale:

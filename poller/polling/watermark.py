@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from poller.core.build_key import BuildKey
+from poller.core.times import is_before
 from poller.ledger.records import JobProgress
 
 
@@ -33,14 +34,6 @@ def count_to_ask(progress: JobProgress, next_build_number: int, most: int) -> in
 
 OUTSIDE = 10
 """Builds in a row that began before ``since`` and end a walk: the clock of one may be wrong."""
-
-EARLIEST_MS = 1_000_000_000_000
-"""Of 2001, before there was any Jenkins: an earlier start is that of a clock that was not set."""
-
-
-def is_before(timestamp: int, since: int) -> bool:
-    """Whether a build surely began before ``since`` (epoch ms)."""
-    return EARLIEST_MS <= timestamp < since
 
 
 def due_numbers(

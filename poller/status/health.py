@@ -27,6 +27,8 @@ class Overdue:
         """One line."""
         when = "not polled yet" if self.since is None else f"no answer for {ago(now - self.since)}"
         alone = self.breaker.words(now)
+        if alone and self.breaker.next_try is not None:
+            alone += ", or at once by `sei-poller now`"
         return (
             f"{self.controller}: {when}"
             + (f"; {alone}" if alone else "")

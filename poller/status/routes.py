@@ -177,6 +177,11 @@ def overview(ledger: Ledger, state: Snapshot) -> bytes:
         problems=problems(state),
         well=all_well(state),
         controllers=state.controllers,
+        pending={one.name: ledger.pending.counts(one.name) for one in state.controllers},
+        incomplete={
+            one.name: ledger.incomplete.by_reason(one.name, awaited=True)
+            for one in state.controllers
+        },
         sinks=state.sinks,
         charts=[day_chart(hours, sink, now) for sink in sinks],
         week_since=week_since,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import time
@@ -170,6 +171,25 @@ def pending_state(site: Site) -> str:
     result = site.run("status", "--json")
     sinks = json.loads(result.stdout)["sinks"] if result.returncode == 0 else {}
     return str(sinks["sei"]["breaker"]["state"]) if "sei" in sinks else ""
+
+
+def test_a_long_queue_after_an_outage_says_how_long_it_takes(site: Site) -> None:
+    """And not what was wrong an hour ago."""
+    site.sei.fail("*/custom-cicd", status=503)
+    for _ in range(90):
+        site.jenkins.job("app").build()
+    assert site.run("once").returncode == 75
+    assert pending(site)["last_error"] == "sei: HTTP 503"
+    site.sei.clear_faults()
+    site.configure(request_rate=10)
+    with site.start("run") as process:
+        wait_for(lambda: len(site.sei.runs) >= 10)
+        told = pending(site)
+        assert re.fullmatch(r"catching up: \d+ queued, \d+ a second, about .+", told["catching_up"])
+        assert (told["last_error"], told["breaker"]["state"]) == (None, "closed")
+        process.kill()
+        process.communicate()
+    assert "sei: catching up: " in site.run("status").stdout
 
 
 def test_rejections_slow_the_sink_only_when_nothing_is_taken_between(

@@ -212,11 +212,10 @@ def history(bench: Workbench, body: bytes) -> None:
     """The summaries that a reconcile compares."""
     controller, _ = bench.controller(summaries=body)
     job = next(iter(bench.ledger.jobs.states(bench.row.id).values()), JobState("team/x"))
-    item = Item(job.full_name, PIPELINE_JOB, 200)
 
     async def work() -> None:
-        found = await summaries(controller.client, item, 0)
-        done = [one for one in found if is_due(one, FAR)]
+        found = await summaries(controller.client, job.full_name, 0)
+        done = [one for one in found if is_due(one, range(0))]
         entries = bench.ledger.reconciliation.entries(bench.row.id, job, [one.key for one in done])
         for finding in compared(job, done, entries, NOW):
             bench.tells(escape_line(reconcile_line("main", finding)))

@@ -11,12 +11,11 @@ from poller.core.errors import BadAnswer
 from poller.demo.jenkins.items import Jenkins
 from poller.jenkins.client import JenkinsClient
 from poller.jenkins.history import summaries
-from poller.jenkins.item import Item
 from tests.support.asking import Asking
+from tests.support.odd_answers import refuse_pages_with
 from tests.support.site import served
 
 JSON = {"Content-Type": "application/json;charset=utf-8"}
-ITEM = Item("app", "x", 301)
 
 
 @pytest.fixture
@@ -31,7 +30,7 @@ def asking() -> Iterator[Asking]:
 
 async def compared(api: JenkinsClient) -> list[int]:
     """The numbers of all summaries."""
-    return [one.number for one in await summaries(api, ITEM, 0)]
+    return [one.number for one in await summaries(api, "app", 0)]
 
 
 def odd(**values: object) -> str:
@@ -60,6 +59,17 @@ def test_one_odd_build_in_a_history(asking: Asking, values: dict[str, object]) -
     assert [key.number for key in keys] == [3, 2, 1]
     assert (keys[1].timestamp == 0) is ("timestamp" in values)
     assert asking.run(compared)[:3] == [3, 2, 1]
+
+
+def test_a_build_with_which_no_page_can_be_had(asking: Asking) -> None:
+    """It is had by its number; where that fails, too, its number is known, and why there is no more."""
+    refuse_pages_with(asking.jenkins, "app", 150, alone=True)
+    assert asking.run(compared) == list(range(300, 0, -1))
+    asking.jenkins.fail("/job/app/150/*", status=500)
+    found = {one.number: one.unreadable for one in asking.run(lambda api: summaries(api, "app", 0))}
+    assert sorted(found, reverse=True) == list(range(300, 0, -1))
+    assert [number for number, why in found.items() if why] == [150]
+    assert found[150] == "HTTP 500"
 
 
 @pytest.mark.parametrize("body", ["{}", '{"error":"rate limited"}', '{"allBuilds":null}'])

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poller.core.build_key import BuildKey
+from poller.jenkins.client import BUILDS_PER_PAGE
 from poller.ledger.records import JobProgress, Pending, PendingKind
 from poller.polling.absence import MOST_AWAITED, absent_numbers, newest_lost, promised_number
 from tests.support.jenkins_restore import backup, replica, restore
@@ -22,6 +23,22 @@ few = st.sets(number, max_size=8)
 def key(of: int) -> BuildKey:
     """A build's start, from its number."""
     return BuildKey(of, 1_000 + of, of)
+
+
+def test_a_job_that_comes_back_after_many_builds_keeps_its_numbers(site: Site) -> None:
+    """None of those that one answer shows was built under the name that it has again."""
+    collected(site, job="team/app")
+    site.jenkins.rename("team/app", "attic/app")
+    site.run("once")
+    for _ in range(BUILDS_PER_PAGE + 10):
+        site.jenkins.job("attic/app").build()
+    site.run("once")
+    site.jenkins.rename("attic/app", "team/app")
+    site.jenkins.job("team/app").build()
+    site.run("once")
+    last = 3 + BUILDS_PER_PAGE + 11
+    assert sorted(sent(site, "attic/app")) == list(range(4, last))
+    assert sorted(sent(site, "team/app")) == [1, 2, 3, last]
 
 
 @st.composite
@@ -215,6 +232,30 @@ def test_a_build_in_flight_of_a_job_that_is_gone_while_another_is_awaited(site: 
     site.jenkins.remove("app")
     site.look_again(8)
     assert (row(site)["in_flight"], row(site)["skipped_because"]) == (0, {"gone": 1})
+
+
+def test_builds_that_were_sent_and_resume_under_another_name(site: Site) -> None:
+    """After a restore they have other queue ids; SEI keeps the runs that it has, under the old
+    name."""
+    job, start = site.jenkins.job("web"), site.jenkins.clock() - 60_000
+    older = job.start(timestamp=start)
+    job.build(timestamp=start + 1)
+    newer = job.start(timestamp=start + 2)
+    saved = backup(site.jenkins)
+    for build in (older, newer):
+        build.finish("SUCCESS")
+    site.jenkins.job("app").build()
+    site.run("once")
+    assert (sorted(sent(site, "web")), sent(site)) == ([1, 2, 3], [1])
+    restore(site.jenkins, saved)
+    site.jenkins.rename("web", "app")
+    site.look_again(2)
+    for build in list(site.jenkins.running):
+        build.finish("FAILURE")
+    site.jenkins.job("app").build()
+    site.look_again(2)
+    assert (sorted(sent(site, "web")), sent(site)) == ([1, 2, 3], [1, 5])
+    assert row(site)["in_flight"] == 0
 
 
 @pytest.mark.parametrize("path", ["/api/json", "*"])

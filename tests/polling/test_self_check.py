@@ -87,3 +87,24 @@ def test_once_does_its_share(site: Site) -> None:
     site.configure(site.controller())
     site.run("once")
     assert [r.path for r in site.jenkins.requests if r.path.startswith("/job/")] == []
+
+
+def test_jobs_that_can_not_be_compared_hold_up_no_other(site: Site) -> None:
+    """Those that are gone, that fail, or that never had a build take the turn of none for long."""
+    names = [f"{kind}-{place}" for kind in ("gone", "bad") for place in range(3)]
+    for name in names:
+        build_old(site, 1, name)
+        site.jenkins.job(f"new-{name}")
+    site.run("once")
+    build_old(site, 3)  # the last that the ledger comes to know
+    site.run("once")
+    for name in names[:3]:
+        site.jenkins.remove(name)
+    lose(site, "number = 2")
+    site.sei.received.clear()
+    site.jenkins.fail("/job/bad-*", status=500)
+    site.configure(site.controller(every="1h"), more='[reconcile]\nevery = "1s"\njobs = 2\n')
+    with site.start("run") as service:
+        wait_for(lambda: [run["build_number"] for run in site.sei.received] == [2])
+        service.terminate()
+        service.communicate(timeout=30)

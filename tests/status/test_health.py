@@ -71,7 +71,8 @@ def test_what_is_left_alone_says_so() -> None:
     found = overdue(controller(every="60s"), 0, "HTTP 502", open_since, 4 * MINUTE)
     assert found is not None
     assert found.words(4 * MINUTE) == (
-        "main: no answer for 4 min; circuit open, tried again in 12 s: HTTP 502"
+        "main: no answer for 4 min; circuit open, tried again in 12 s, or at once by"
+        " `sei-poller now`: HTTP 502"
     )
 
 
@@ -92,3 +93,17 @@ def test_health_follows_jenkins(site: Site) -> None:
         assert "sei-poller check" in page
         site.jenkins.clear_faults()
         service.wait_polled()
+
+
+def test_what_is_asked_for_again_is_on_the_page(site: Site) -> None:
+    """By kind and by reason, as `status` has it; and how to have it asked at once."""
+    site.jenkins.job("app").build()
+    site.jenkins.job("lost").build()
+    site.jenkins.job("lost").next_build_number = 3
+    site.jenkins.fail("/job/app/1/wfapi/*", status=500)
+    site.run("once")
+    site.look_again(5)
+    site.jenkins.job("lost").next_build_number = 4
+    with serve(site) as service:
+        service.wait(lambda: "sei-poller now</code>: 1 absent<" in service.get("/").text)
+        assert "looked at again for a week: 1 stages<" in service.get("/").text

@@ -34,6 +34,7 @@ token_env = "JENKINS_TOKEN"
 instance_guid = "{guid}"
 since = "all"
 timeout = "5s"
+answer_limit = "1MiB"
 
 [sei]
 base_url = "{sei}sei/api/v1"

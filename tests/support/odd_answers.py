@@ -13,6 +13,7 @@ from poller.demo.faults import Answer, Fault, Request, matches
 from poller.demo.jenkins.items import Jenkins
 from tests.support.random_faults import plain
 
+OK = 200
 JSON = {"Content-Type": "application/json;charset=utf-8"}
 
 
@@ -22,6 +23,8 @@ def change_next(
     """The next answer is what ``change`` makes of the right one's JSON; ``times`` as in Fault."""
 
     def changed(usual: Answer) -> Answer:
+        if usual.status != OK:
+            return usual
         whole = plain(usual)
         body = json.dumps(change(json.loads(whole.body))).encode()
         return dataclasses.replace(whole, body=body)
@@ -32,6 +35,42 @@ def change_next(
 def answer_empty(jenkins: Jenkins, path_glob: str) -> None:
     """The next answer is ``{}``."""
     jenkins.fail(path_glob, status=200, body="{}", headers=JSON, times=1)
+
+
+def answer_too_large(jenkins: Jenkins, path_glob: str, limit: int) -> None:
+    """The next answer is larger than ``limit`` bytes."""
+    body = b'{"_class":"' + limit * b"x" + b'"}'
+    jenkins.fail(path_glob, status=200, body=body, headers=JSON, times=1)
+
+
+def with_wrong_type(key: str) -> Callable[[Any], Any]:
+    """An answer in which each value of that key is of a type that it never has."""
+
+    def change(value: Any) -> Any:
+        if isinstance(value, list):
+            return [change(one) for one in value]
+        if not isinstance(value, dict):
+            return value
+        return {name: {"odd": []} if name == key else change(one) for name, one in value.items()}
+
+    return change
+
+
+def refuse_pages_with(
+    jenkins: Jenkins, full_name: str, number: int, *, alone: bool = False
+) -> None:
+    """From now on each page of builds that has more than the number of this one is a 500; where it
+    is the only one, if ``alone``."""
+
+    def changed(usual: Answer) -> Answer:
+        answer = json.loads(plain(usual).body) if usual.status == OK else {}
+        builds = answer.get("builds") or answer.get("allBuilds") or []
+        bad = any(one["number"] == number and len(one) > 2 for one in builds)
+        bad = bad and (alone or len(builds) > 1)
+        return Answer(500, b"no", {"Content-Type": "text/html"}) if bad else usual
+
+    path = "".join(f"/job/{name}" for name in full_name.split("/"))
+    jenkins.faults.append(Fault(f"{path}/api/json?*uilds*", Answer(None, change=changed)))
 
 
 def without(number: int) -> Callable[[Any], Any]:

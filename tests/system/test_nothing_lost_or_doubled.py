@@ -22,6 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from poller.demo.faults import Answer
 from poller.demo.jenkins.builds import ABOUT_TO_END, BEGUN, NOT_BEGUN, Build
 from poller.demo.jenkins.items import Jenkins, Job
 from poller.demo.sei import Sei
@@ -30,7 +31,14 @@ from poller.polling.reconciliation import Difference
 from tests.support.accounting import Program, Stage, record_of
 from tests.support.campaign import sizes
 from tests.support.jenkins_restore import Backup, backup, replica, restart, restore
-from tests.support.odd_answers import AnswersOf, answer_empty
+from tests.support.odd_answers import (
+    AnswersOf,
+    answer_empty,
+    answer_too_large,
+    change_next,
+    refuse_pages_with,
+    with_wrong_type,
+)
 from tests.support.site import GUID
 
 # A crash leaves sockets behind, as crashes do.
@@ -47,6 +55,26 @@ LOOKS = 16
 """Polls within which all is to be at SEI, each of which finds what waits due: two reasons after one
 another to look at a build again, five looks each, and some for what a restart brings."""
 
+LIMIT = 1 << 20
+KEYS = (
+    "number",
+    "timestamp",
+    "duration",
+    "result",
+    "building",
+    "nextBuildNumber",
+    "actions",
+    "name",
+)
+NO_SUCCESS = (
+    (503, "Service Unavailable"),
+    (404, "default backend - 404"),
+    (200, '{"status": "ERROR"}'),
+    (200, "<html>log in</html>"),
+    (206, "{}"),
+)
+"""What comes instead of a success, of SEI or of an ingress before it."""
+
 ADDRESSES = ("/api/json*", "/job/*", "*/wfapi/*", "/computer/*")
 STAGE = Stage()
 
@@ -62,6 +90,22 @@ def stage() -> Iterator[Stage]:
         gc.collect()
 
 
+class Choosy(Sei):
+    """It never takes the runs of ``sick``, by their uid; ``refused`` are those that it got."""
+
+    def __init__(self, guids: set[str]) -> None:
+        super().__init__(guids=guids)
+        self.sick: set[str] = set()
+        self.refused: set[str] = set()
+
+    def _take(self, body: bytes) -> Answer:
+        which = uid(json.loads(body))
+        if which not in self.sick:
+            return super()._take(body)
+        self.refused.add(which)
+        return Answer(500, b"{}", {"Content-Type": "application/json"})
+
+
 class NothingLostOrDoubled(RuleBasedStateMachine):
     """Jenkins lives; the program polls, delivers and crashes; SEI is compared with Jenkins."""
 
@@ -72,11 +116,12 @@ class NothingLostOrDoubled(RuleBasedStateMachine):
         self.directory = tempfile.TemporaryDirectory()
         self.time = 1_690_000_000_000
         self.jenkins = STAGE.jenkins = Jenkins(clock=lambda: self.time)
-        self.sei = STAGE.sei = Sei(guids={GUID})
+        self.sei = STAGE.sei = Choosy(guids={GUID})
         self.program = self.program_class(STAGE, Path(self.directory.name))
         self.saved: Backup | None = None
         self.polls: list[Backup] = []
         self.poisoned: list[str] = []
+        self.bad_pages: list[tuple[str, int]] = []
         self.built = 0
         self.may_double = False
 
@@ -216,17 +261,20 @@ class NothingLostOrDoubled(RuleBasedStateMachine):
     @precondition(lambda self: self.jenkins.jobs)
     @rule(which=pick, place=pick)
     def poison(self, which: int, place: int) -> None:
-        """The stage tree of one build can't be had, ever."""
+        """The stage tree of one build can't be had, ever; nor a page of builds that has it."""
         job = self._job(which)
         if job.builds:
             number = sorted(job.builds)[place % len(job.builds)]
             path = "".join(f"/job/{name}" for name in job.full_name.split("/"))
             self.poisoned += [f"{path}/{number}/wfapi/*", f"{path}/wfapi/runs"]
+            self.bad_pages.append((job.full_name, number))
             self._poison()
 
     def _poison(self) -> None:
         for path in self.poisoned:
             self.jenkins.fail(path, status=500)
+        for full_name, number in self.bad_pages:
+            refuse_pages_with(self.jenkins, full_name, number)
 
     # -- the program, SEI, and the clock
 
@@ -260,10 +308,30 @@ class NothingLostOrDoubled(RuleBasedStateMachine):
         """As it was two polls ago."""
         self.jenkins.faults.append(AnswersOf(glob, replica(self.jenkins, self.polls[0])))
 
-    @rule()
-    def sei_is_down(self) -> None:
-        self.sei.fail(status=503)
+    @precondition(lambda self: self.polls)
+    @rule(glob=st.sampled_from(ADDRESSES), key=st.sampled_from(KEYS))
+    def one_wrong_type(self, glob: str, key: str) -> None:
+        change_next(self.jenkins, glob, with_wrong_type(key))
+
+    @rule(glob=st.sampled_from(ADDRESSES))
+    def one_too_large(self, glob: str) -> None:
+        answer_too_large(self.jenkins, glob, LIMIT)
+
+    @rule(answer=st.sampled_from(NO_SUCCESS))
+    def sei_is_down(self, answer: tuple[int, str]) -> None:
+        status, body = answer
+        self.sei.fail(status=status, body=body)
         self.program.deliver()
+
+    @precondition(lambda self: self.jenkins.jobs and len(self.sei.sick) < 2)
+    @rule(which=pick, place=pick)
+    def sei_never_takes(self, which: int, place: int) -> None:
+        """One run, whatever it takes of others; the next of its job wait for five tries."""
+        job = self._job(which)
+        if job.builds:
+            build = job.builds[sorted(job.builds)[place % len(job.builds)]]
+            if uid_of(build) not in {uid(run) for run in self.sei.received}:
+                self.sei.sick.add(uid_of(build))
 
     @rule()
     def sei_loses_answers(self) -> None:
@@ -310,7 +378,10 @@ class NothingLostOrDoubled(RuleBasedStateMachine):
             self.program.start().ledger.jobs.ask_now(None)
             cycle = self.program.poll()
             self.program.deliver()
-            if not cycle.problems and not cycle.error and self._in_flight() == self._live():
+            quiet = (
+                not cycle.problems and not cycle.error and self._queued() <= len(self.sei.refused)
+            )
+            if quiet and self._in_flight() == self._live():
                 break
         assert (cycle.error, cycle.problems) == (None, [])
 
@@ -325,11 +396,12 @@ class NothingLostOrDoubled(RuleBasedStateMachine):
         self._look_until_quiet()
         self.program.reconcile(fill=True)
         self._look_until_quiet()  # what was filled in may have reasons to wait, too
-        ending = self._about_to_end()
+        waiting = self._about_to_end() | self._never_taken()
         missing = self.program.reconcile(fill=False)
-        assert [one for one in missing if (one.job, one.number) not in ending] == []
+        assert [one for one in missing if (one.job, one.number) not in waiting] == []
         sent = Counter({uid(run): 1 for run in self.sei.received})
-        there = [b for job in self.jenkins.jobs.values() for b in job.builds.values()]
+        jobs = self.jenkins.jobs.values()
+        there = [b for j in jobs for b in j.builds.values() if uid_of(b) not in self.sei.sick]
         assert [uid_of(b) for b in there if final(b) and not sent[uid_of(b)]] == []
         results = {uid(run): run["result"] for run in self.sei.received}
         ended = [b for b in there if final(b) and uid_of(b) not in self._resumed_after_a_restore()]
@@ -362,10 +434,18 @@ class NothingLostOrDoubled(RuleBasedStateMachine):
             (b.job.full_name, b.number) for b in self.jenkins.running if b.state == ABOUT_TO_END
         }
 
+    def _never_taken(self) -> set[tuple[str, int]]:
+        jobs = self.jenkins.jobs.items()
+        there = [(name, b) for name, job in jobs for b in job.builds.values()]
+        return {(name, b.number) for name, b in there if uid_of(b) in self.sei.sick}
+
     def _in_flight(self) -> int:
         line = self.program.start()
         (row,) = line.ledger.controllers.all() or [{"tally": {}}]
         return int(row["tally"].get(("", "in_flight"), 0))
+
+    def _queued(self, sink: str = "sei") -> int:
+        return self.program.start().ledger.outbox.count(sink, "queued")
 
     def _live(self) -> int:
         return sum(
@@ -413,7 +493,7 @@ PLAYS = settings(
 )
 
 
-@pytest.mark.parametrize("plays", sizes(5, 60))
+@pytest.mark.parametrize("plays", sizes(5, 100))
 def test_nothing_is_lost_or_doubled_whatever_happens(plays: int) -> None:
     """Every event there is, in any order, with crashes at any await and answers lost."""
     run_state_machine_as_test(NothingLostOrDoubled, settings=settings(PLAYS, max_examples=plays))
