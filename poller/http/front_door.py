@@ -68,7 +68,7 @@ def redirect_hint(location: str) -> str:
     """What to do about a redirect: to a login, or to anywhere else. Pure."""
     if _LOGIN.search(location.partition("?")[0]):
         return LOGIN_HINT
-    return "set the url to the final address"
+    return "set the url to the final address, with its context path"
 
 
 def _is_foreign_page(headers: Mapping[str, str], body: bytes) -> bool:
