@@ -1,6 +1,13 @@
 """`python -m poller`, and the command `sei-poller`."""
+# ruff: noqa: E402
 
 from __future__ import annotations
+
+import signal
+
+BEFORE = signal.getsignal(signal.SIGINT)
+if BEFORE is signal.default_int_handler:  # Ctrl-C while all is loaded: the end, without a traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import gc
 import os
@@ -12,14 +19,13 @@ from typing import Annotated, Any
 
 import typer
 
-# isort: off
-from poller.cli import run, show, maintain, setup, executions  # in the order of --help
-
-# isort: on
+from poller.cli import executions, logs, maintain, run, setup, show
 from poller.cli.app import app
 from poller.core.errors import sanitize
 
-__all__ = ["app", "executions", "maintain", "run", "setup", "show"]
+signal.signal(signal.SIGINT, BEFORE)
+
+__all__ = ["app", "executions", "logs", "maintain", "run", "setup", "show"]
 
 CLICKS_USAGE = 2
 
@@ -51,6 +57,8 @@ def main(command: Callable[..., Any] = app) -> None:
         command(prog_name="sei-poller")
     except SystemExit as end:
         raise SystemExit(os.EX_USAGE if end.code == CLICKS_USAGE else end.code) from None
+    except KeyboardInterrupt:
+        raise SystemExit(128 + signal.SIGINT) from None
     except Exception as error:
         print(f"sei-poller: {of_a_bug(error)}", file=sys.stderr)
         print(f"  {REPORT}", file=sys.stderr)

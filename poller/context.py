@@ -28,6 +28,8 @@ from poller.core.errors import ConfigError
 from poller.core.events import NO_EVENTS, Events
 from poller.core.patterns import Globs
 from poller.core.times import Clock, now_ms, parse_when
+from poller.delivery.failed_logs.plugin_form import LogLimits
+from poller.delivery.failed_logs.sending import CIRCUIT, FailedLogs
 from poller.delivery.iacm_client import IacmClient
 from poller.delivery.iacm_sink import IacmSink
 from poller.delivery.instances import InstanceCheck
@@ -36,6 +38,7 @@ from poller.delivery.sei import SeiClient, SeiSink
 from poller.delivery.sender import Sender
 from poller.delivery.settlement import Settlement
 from poller.delivery.sink import Sink
+from poller.http.breaker import Breaker
 from poller.http.client import ANSWER_LIMIT, Connection
 from poller.http.throttle import RateLimit
 from poller.jenkins.client import JenkinsClient
@@ -48,6 +51,7 @@ from poller.mapping.names import SeiInstance
 from poller.mapping.redaction import Redactor
 from poller.polling.controller import Controller
 from poller.polling.extras.console_log import LogCollector
+from poller.polling.extras.failures import FailureCollector
 from poller.polling.extras.stage_trees import StageTrees
 from poller.polling.extras.upstream import UpstreamCauses
 
@@ -93,7 +97,8 @@ async def open_context(
         )  # fmt: skip
         for controller in settings.controllers:
             at_once = max(1, int(share * controller.max_connections))
-            ours = controller.model_copy(update={"max_connections": at_once})
+            logs = settings.logs_kept_of(controller)
+            ours = controller.model_copy(update={"max_connections": at_once, "logs": logs})
             one = controller_of_config(ours, common, environ)
             stack.push_async_callback(one.client.aclose)
             controllers.append(one)
@@ -103,7 +108,9 @@ async def open_context(
             client = sei_client(settings.sei, environ, events, common.trust)
             guids = {one.name: one.instance_guid or "" for one in settings.controllers}
             instances = InstanceCheck(client, ledger, clock, guids, settings.sei.wait_for_guid)
-            sinks.append(SeiSink(client, settings.sei.max_connections))
+            rate = RateLimit(settings.sei.request_rate, asyncio.get_running_loop().time)
+            with_logs = failed_logs(settings.sei, ledger, clock, rate)
+            sinks.append(SeiSink(client, settings.sei.max_connections, with_logs))
         iacm = None
         if settings.harness is not None:
             iacm = iacm_client(settings.harness, environ, events, common.trust)
@@ -115,8 +122,7 @@ async def open_context(
         settlement = Settlement(ledger)
         senders = tuple(Sender(sink, ledger, clock, events, settlement) for sink in sinks)
         if settings.sei is not None:
-            now = asyncio.get_running_loop().time
-            senders[0].rate = RateLimit(settings.sei.request_rate, now)
+            senders[0].rate = rate
         ledger.outbox.configure(settings.sink_names, clock())
         yield AppContext(
             settings, ledger, clock, tuple(controllers), senders, settlement, iacm, instances
@@ -179,12 +185,18 @@ def controller_of_config(
             instance_guid=controller.instance_guid or "",
             instance_url=controller.effective_instance_url,
             public_url=controller.instance_url is not None,
-            test_counts=controller.tests == "counts",
+            test_counts=controller.tests != "none",
             plugin_names=controller.job_full_name == "plugin",
         ),
         mapping=common.mapping,
         upstream=UpstreamCauses(client, clock=common.clock),
         logs=log_collector(controller, common),
+        failures=FailureCollector(
+            step_logs=controller.logs != "none",
+            keep=controller.log_limit,
+            timeout=controller.timeout / 1000,
+            tests=controller.tests == "cases",
+        ),
         stages=StageTrees(client, controller.stages, controller.name, common.ledger, common.clock),
     )
 
@@ -224,6 +236,14 @@ def sei_client(
     """SEI's API with the key of the config."""
     key = read_secret(sei, environ).get_secret_value()
     return SeiClient(connection_to(sei, environ, "sei", events, trust), key)
+
+
+def failed_logs(sei: SeiConfig, ledger: Ledger, clock: Clock, rate: RateLimit) -> FailedLogs | None:
+    """What sends the logs of failed builds, where the config asks for it."""
+    if sei.logs == "none":
+        ledger.breakers.keep("sink", CIRCUIT, Breaker())
+        return None
+    return FailedLogs(ledger, clock, LogLimits(sei.log_limit, sei.logs_limit), rate.wait)
 
 
 def iacm_client(

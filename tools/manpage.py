@@ -11,6 +11,7 @@ from poller import __version__
 from poller.__main__ import app
 
 FILES = (
+    ("~/.config/sei-poller/poller.toml", "The config of a user other than root."),
     ("/etc/sei-poller/poller.toml", "The config of sei-poller.service; see poller.example.toml."),
     ("/etc/sei-poller/NAME.toml", "The config of sei-poller@NAME.service."),
     ("/var/lib/sei-poller/ledger.db", "The ledger: what was seen, sent and refused."),
@@ -69,7 +70,8 @@ def page() -> str:
 
 
 def _commands(group: Any, context: Any, above: str) -> Iterator[str]:
-    for name, command in group.commands.items():
+    for name in group.list_commands(context):
+        command = group.commands[name]
         if hasattr(command, "commands"):
             yield from _commands(command, context, f"{above}{name} ")
             continue

@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from poller.config.load import load
+from poller.config.load import ETC, default_paths, load
 from poller.config.servers import BASES
 from poller.core.errors import ConfigError, UsageError
 from poller.core.urls import goes_in_clear
 
-ETC = Path("/etc/sei-poller")
 KINDS = ("env", "file", "credential")
 
 Answers = dict[str, str]
@@ -24,7 +23,7 @@ Answers = dict[str, str]
 def target(given: Path | None, environ: Mapping[str, str], *, root: bool) -> Path:
     """Where the config is written. Raises UsageError when something is there already."""
     named = environ.get("SEI_POLLER_CONFIG")
-    path = given or Path(named or (ETC / "poller.toml" if root else "config/poller.toml"))
+    path = given or (Path(named) if named else default_paths(environ, root=root)[0])
     if path.exists():
         raise UsageError(
             f"{path} is there already, and is not overwritten",
@@ -94,7 +93,7 @@ def write(path: Path, text: str) -> None:
     Everybody may read it: it holds no secret, and the service runs as a user of its own.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="utf-8") as file:
             file.write(text)
             file.flush()
@@ -117,6 +116,15 @@ def source(text: str) -> tuple[str, str]:
     return kind, str(Path(value).expanduser().absolute()) if kind == "file" else value
 
 
+def is_source(text: str) -> bool:
+    """Whether it says where a secret is, and is not one itself."""
+    try:
+        source(text)
+    except ConfigError:
+        return False
+    return True
+
+
 def secret_file(text: str, environ: Mapping[str, str]) -> Path | None:
     """The file that a source means; None for an environment variable, or nonsense."""
     kind, _, value = text.partition(" ")
@@ -131,12 +139,20 @@ def write_secret(path: Path, secret: str, *, anew: bool) -> None:
     ``anew``. Raises ConfigError."""
     flags = os.O_CREAT | os.O_WRONLY | (os.O_TRUNC if anew else os.O_EXCL)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         descriptor = os.open(path, flags, 0o600)
     except OSError as error:
         raise ConfigError([f"{path}: can't write it: {error.strerror}"]) from None
     with os.fdopen(descriptor, "w") as file:
         file.write(secret.strip() + "\n")
+
+
+def _make_folder(path: Path) -> None:
+    """The config's. Root's is for the service's user, too, whatever the umask is."""
+    if not path.exists():
+        path.mkdir(parents=True)
+        if os.geteuid() == 0:
+            path.chmod(0o755)
 
 
 def _without_none(table: dict[str, Any]) -> dict[str, Any]:

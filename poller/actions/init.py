@@ -17,15 +17,27 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ValidationError
 
 from poller.actions.check import jenkins, sei
-from poller.actions.check.finding import CONFIG_CODE, CheckResult, exit_code, unavailable, wrong
+from poller.actions.check.address import find_root, not_here, without_question
+from poller.actions.check.finding import (
+    CONFIG_CODE,
+    CheckResult,
+    exit_code,
+    ok,
+    unavailable,
+    warning,
+    wrong,
+)
 from poller.actions.check.network import reach
-from poller.actions.config_file import ETC, Answers, tables
+from poller.actions.config_file import Answers, is_source, tables
+from poller.config.error_lines import words_of
+from poller.config.load import ETC
 from poller.config.secrets import read_secret
 from poller.config.servers import BASES, ControllerConfig, SeiConfig
 from poller.context import connection_to
 from poller.core.errors import ConfigError, RemoteError, UsageError
 from poller.core.times import Clock
 from poller.jenkins.client import JenkinsClient
+from poller.jenkins.discovery import fetch_items
 
 M = TypeVar("M", bound=BaseModel)
 TryAnswer: TypeAlias = Callable[
@@ -36,6 +48,9 @@ NOT_YET: Answers = {
     "key": "env NOT_YET", "name": "main", "guid": "",
 }  # fmt: skip
 """In place of what is not answered yet."""
+
+BACK = "back"
+"""The answer that returns to the question before."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +66,11 @@ class Question:
     try_answer: TryAnswer | None = None
     default: str = ""
     optional: bool = False
+
+    @property
+    def is_secret(self) -> bool:
+        """It asks where a secret is; what is typed may be the secret itself."""
+        return self.key in ("token", "key")
 
 
 def questions(path: Path) -> list[Question]:
@@ -71,6 +91,24 @@ def questions(path: Path) -> list[Question]:
         Question("name", "--name NAME", "the controller's name at SEI", None, "main", True),
         Question("guid", "--instance-guid GUID", guid, _try_guid, optional=True),
     ]
+
+
+ITS_PLACE = (
+    "The config never holds it: it is in an environment variable, in a file, or in a systemd"
+    " credential, which by hand is a file beside the config. A file that is not there is made: then"
+    " the secret is asked for, and not shown."
+)
+HELP = {
+    "url": "What the browser shows on Jenkins' first page: https://ci.example.com/jenkins/",
+    "user": "Its id, as in the address of its page, /user/ID. It needs Overall/Read and Job/Read.",
+    "token": f"That user makes one in Jenkins: user menu, Security, API Token. {ITS_PLACE}",
+    "place": "SEI's page on custom CI/CD integrations says which one your Harness is; or the"
+    " address before /custom-cicd.",
+    "key": f"SEI makes one: Settings, API keys. {ITS_PLACE}",
+    "name": "What SEI calls this Jenkins. Commands take it as --controller.",
+    "guid": "SEI's id of this Jenkins. Without one, `sei-poller register` gets it.",
+}
+"""What `?` answers, by the key of the question."""
 
 
 def missing(asked: list[Question], given: Answers) -> list[str]:
@@ -100,38 +138,58 @@ def ask_all(
         )
     keys = {one.key for one in asked}
     answers = {key: value for key, value in given.items() if key not in keys}
-    given, together = dict(given), list[Question]()
-    for question in asked:
-        together.append(question)
+    given, place = dict(given), 0
+    while place < len(asked):
+        question = asked[place]
+        default = _default(question, answers)
+        if question.key in given:
+            answers[question.key] = given.pop(question.key)
+        else:
+            answer = default if ask is None else ask(question, default)
+            if answer == BACK:
+                place = max(0, place - 1)
+                continue
+            answers[question.key] = answer
+        place += 1
         if question.try_answer is None:
             continue
-        while True:
-            for one in together:
-                default = answers.get(one.key, one.default)
-                if one.key in given:
-                    answers[one.key] = given.pop(one.key)
-                else:
-                    answers[one.key] = default if ask is None else ask(one, default)
-            results = _tried(question.try_answer, answers, environ, clock())
-            for result in results:
-                show(result)
-            code = exit_code(results)
-            if not code:
-                break
+        results = _tried(question.try_answer, answers, environ, clock())
+        for result in results:
+            show(result)
+        if code := exit_code(results):
             if ask is None:
                 return code, answers
-        together = []
+            place -= 1
+            while place and asked[place - 1].try_answer is None:
+                place -= 1
     return 0, answers
+
+
+def _default(question: Question, answers: Answers) -> str:
+    """What was answered before. A secret that was typed where its place is asked for is never
+    offered, as that would show it."""
+    before = answers.get(question.key, question.default)
+    return question.default if question.is_secret and not is_source(before) else before
 
 
 def _tried(
     try_answer: TryAnswer, answers: Answers, environ: Mapping[str, str], now: int
 ) -> list[CheckResult]:
+    """Try it. Jenkins' address becomes its own, where that of a page was given."""
+
     async def trial() -> list[CheckResult]:
+        answers["url"] = without_question(answers["url"])
         controller, receiver = tables({**NOT_YET, **answers})
-        return await try_answer(
-            _valid(ControllerConfig, controller), _valid(SeiConfig, receiver), environ, now
-        )
+        jenkins_, sei_ = _valid(ControllerConfig, controller), _valid(SeiConfig, receiver)
+        told = []
+        if try_answer is _try_url and (root := await find_root(jenkins_, environ)) not in (
+            None,
+            jenkins_.url,
+        ):
+            told = [ok("Jenkins", f"{jenkins_.url} is a page; its own address is {root}")]
+            answers["url"] = str(root)
+            jenkins_ = jenkins_.model_copy(update={"url": root})
+        return told + await try_answer(jenkins_, sei_, environ, now)
 
     try:
         return asyncio.run(trial())
@@ -145,6 +203,8 @@ async def _try_url(
     controller: ControllerConfig, _sei: SeiConfig, environ: Mapping[str, str], now: int
 ) -> list[CheckResult]:
     reached = await reach("Jenkins", controller, environ, now)
+    if reached.status == jenkins.NOT_FOUND:
+        return [*reached.results, await not_here("Jenkins", controller, environ)]
     return reached.results + jenkins.answers("Jenkins", reached)
 
 
@@ -155,7 +215,10 @@ async def _try_token(
     connection = connection_to(controller, environ)
     client = JenkinsClient(controller.name, connection, controller.user, token)
     async with contextlib.aclosing(client):
-        return await jenkins.login(client, controller, token, environ)
+        results = await jenkins.login(client, controller, token, environ)
+        if not exit_code(results) and not (await fetch_items(client, None, first=False)).items:
+            results.append(warning(client.where, jenkins.NO_JOB, jenkins.NO_JOB_CURE))
+    return results
 
 
 async def _try_place(
@@ -182,8 +245,5 @@ def _valid(model: type[M], table: dict[str, Any]) -> M:
         return model.model_validate(table)
     except ValidationError as invalid:
         raise ConfigError(
-            [
-                f"{'.'.join(map(str, error['loc']))}: {error['msg'].removeprefix('Value error, ')}"
-                for error in invalid.errors()
-            ]
+            [f"{'.'.join(map(str, error['loc']))}: {words_of(error)}" for error in invalid.errors()]
         ) from None

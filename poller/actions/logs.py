@@ -1,11 +1,16 @@
-"""`sei-poller logs JOB NUMBER`: an archived console log. Nothing is printed here."""
+"""`sei-poller logs JOB NUMBER`: an archived log, of the build or of a failed step; what may have
+made it fail. Nothing is printed here."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from poller.actions.find_build import check_only_one
 from poller.core.errors import NoSuchBuild
 from poller.ledger import Ledger
 from poller.ledger.logs.archive import LogRow
+from poller.ledger.logs.failures import FirstCause
+from poller.ledger.logs.steps import StepLogRow
 
 
 def archived(
@@ -37,3 +42,54 @@ def last_lines(text: bytes, count: int | None) -> bytes:
         if at < 0:
             return text
     return text[at + 1 :]
+
+
+@dataclass(frozen=True)
+class KeptStepLog:
+    """The log of a failed step, and its text."""
+
+    row: StepLogRow
+    text: bytes
+
+
+def step_logs(
+    ledger: Ledger, build: int, what: str, stage: str | None, step: str | None
+) -> list[KeptStepLog]:
+    """The kept logs of a build's failed steps: of one stage by its name or id, of one step by its
+    id. ``build`` is its id in the ledger, ``what`` its name. Raises NoSuchBuild, which says
+    which logs are there; LedgerError."""
+    rows = ledger.step_logs.of_build(build)
+    found = [
+        row
+        for row in rows
+        if stage in (None, row.of.stage_name, row.of.stage) and step in (None, row.of.step)
+    ]
+    if not found:
+        names = [f"{row.of.stage_name} ({row.of.step or row.of.stage})" for row in rows]
+        there = f"kept are those of {', '.join(names)}" if rows else "none of its steps' logs is"
+        raise NoSuchBuild(f"no such step log of {what} is kept", there)
+    return [KeptStepLog(row, ledger.step_logs.text(build, row.place)) for row in found]
+
+
+def cause_of(ledger: Ledger, build: int, what: str) -> FirstCause:
+    """What may have made a build fail; see :func:`step_logs`."""
+    cause = ledger.failures.cause(build)
+    if cause is None:
+        raise NoSuchBuild(
+            f"of {what} no cause is known", 'did it fail? With `logs = "failed"` its log is kept'
+        )
+    return cause
+
+
+def find_recorded(ledger: Ledger, full_name: str, number: int, controller: str | None) -> int:
+    """The id of a build that the ledger has. Raises NoSuchBuild; UsageError where several
+    controllers have such a build; LedgerError."""
+    found = [
+        (name, build)
+        for name, build in ledger.failures.builds(full_name, number)
+        if controller in (None, name)
+    ]
+    if not found:
+        raise NoSuchBuild(f"{full_name} #{number} is not in the ledger")
+    check_only_one(sorted(name for name, _ in found), full_name, number)
+    return found[0][1]

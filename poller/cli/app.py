@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from collections.abc import Callable, Coroutine, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -22,8 +23,39 @@ if TYPE_CHECKING:
     from poller.context import AppContext
 
 
+GROUPS = {
+    "Set up": ("install", "init", "register", "check", "preview"),
+    "Run": ("once", "run", "status", "now"),
+    "History": ("backfill", "reconcile"),
+    "Look": ("logs", "executions", "config"),
+    "Send again": ("rejected", "retry", "resend", "skip"),
+}
+"""The commands in the order in which they are needed; those of no group come last."""
+
+
 class Commands(TyperGroup):
     """The commands: each returns its exit code, None for 0, or raises what went wrong."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Their names, in the order of the groups."""
+        there = super().list_commands(ctx)
+        grouped = [name for names in GROUPS.values() for name in names if name in there]
+        return [*grouped, *(name for name in there if name not in grouped)]
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """A section a group; of each command the first sentence, whole."""
+        names = self.list_commands(ctx)
+        width = max(map(len, names))
+        others = [name for name in names if all(name not in group for group in GROUPS.values())]
+        for title, group in {**GROUPS, "Others": others}.items():
+            rows = [
+                (name.ljust(width), first_sentence(str(self.commands[name].help)))
+                for name in group
+                if name in names
+            ]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
 
     def invoke(self, ctx: Any) -> None:
         """Run one; an error of ours is one line, with its cure and exit code."""
@@ -37,6 +69,11 @@ class Commands(TyperGroup):
         except KeyboardInterrupt:
             code = 130
         ctx.exit(code or 0)
+
+
+def first_sentence(text: str) -> str:
+    """Of a command's help, without its full stop."""
+    return re.split(r"\.(?: |$)", " ".join(text.split()), maxsplit=1)[0]
 
 
 app = typer.Typer(
@@ -87,7 +124,8 @@ def options(
         typer.Option(
             "--config",
             metavar="FILE",
-            help="Default: $SEI_POLLER_CONFIG, config/poller.toml, /etc/sei-poller/poller.toml.",
+            help="Default: $SEI_POLLER_CONFIG, else ~/.config/sei-poller/poller.toml (not for"
+            " root), else /etc/sei-poller/poller.toml.",
         ),
     ] = None,
     version: Annotated[
@@ -129,7 +167,8 @@ def config_path(ctx: typer.Context) -> Path:
     """The config file, absolute. By hand, its credentials are the files beside it."""
     from poller.config.load import find
 
-    path = find(ctx.find_root().obj, os.environ).absolute()
+    root = os.geteuid() == 0
+    path = find(ctx.find_root().obj, os.environ, root=root).absolute()
     os.environ.setdefault("CREDENTIALS_DIRECTORY", str(path.parent))
     return path
 

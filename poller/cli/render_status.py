@@ -1,4 +1,4 @@
-"""`status`, `logs` and `preview --explain` as text and JSON."""
+"""`status` as text and JSON."""
 
 from __future__ import annotations
 
@@ -12,24 +12,33 @@ from poller.ledger.executions import SINK as IACM
 from poller.status.stages import in_words
 
 if TYPE_CHECKING:
-    from poller.ledger.logs.archive import LogRow
-    from poller.ledger.logs.search import LogHit
     from poller.status.sinks import Deliveries
-    from poller.status.snapshot import ControllerState, IncompleteRuns, Snapshot
+    from poller.status.snapshot import ControllerState, FailureCounts, IncompleteRuns, Snapshot
 
 
 def status_json(
     state: Snapshot,
     incomplete: Mapping[str, IncompleteRuns],
     alone: Mapping[str, list[dict[str, Any]]],
+    failures: Mapping[str, FailureCounts],
 ) -> dict[str, Any]:
     """The object that `status --json` prints; its keys are a promise. Times are ISO 8601.
 
     ``lag_seconds`` is the time since the last poll that Jenkins answered; null before the first.
-    ``alone`` has by sink the first of the runs that fail while others are delivered.
+    ``alone`` has by sink the first of the runs that fail while others are delivered, ``failures``
+    by controller why builds of the last week failed.
     """
     return {
-        "controllers": [_controller(one, state, incomplete[one.name]) for one in state.controllers],
+        "controllers": [
+            {
+                **_controller(one, state, incomplete[one.name]),
+                "failures": {
+                    "by_category": failures[one.name].by_category,
+                    "newest": failures[one.name].newest,
+                },
+            }
+            for one in state.controllers
+        ],
         "sinks": {
             sink.name: {
                 "last_success": _time(sink.last_success),
@@ -40,6 +49,8 @@ def status_json(
                 "queued": sink.queued,
                 "catching_up": sink.catching_up or None,
                 "first_yes": sink.first_yes,
+                "without_logs": sink.without_logs,
+                "logs_breaker": _breaker(sink.logs_breaker),
                 "waiting_alone": {
                     "runs": sink.alone[0],
                     "jobs": sink.alone[1],
@@ -160,6 +171,7 @@ def status_lines(status: dict[str, Any]) -> list[str]:
             for one in row["incomplete"]["newest"]
             for why in one["why"].splitlines()
         ]
+        out += _failure_lines(row["failures"])
         for name, sink in row["sinks"].items():
             since = f" since {sink['oldest_queued']}" if sink["queued"] else ""
             out.append(
@@ -178,7 +190,22 @@ def status_lines(status: dict[str, Any]) -> list[str]:
                 f"{name}: not taking runs since {sink['last_error_at']}: {sink['last_error']}"
             )
         out += [f"{name}: {line}" for line in _open_circuit(sink["breaker"])]
+        out += _logs_lines(name, sink)
     return out
+
+
+def _failure_lines(failures: dict[str, Any]) -> list[str]:
+    """Why builds failed, in numbers, and the newest ones."""
+    if not failures["by_category"]:
+        return []
+    words = ", ".join(f"{count} {why}" for why, count in failures["by_category"].items())
+    return [
+        f"  what may have made builds fail in the last 7 days: {words}; the newest:",
+        *(
+            f"    {one['job']} #{one['number']}: {one['category']}: {one['cause']}"
+            for one in failures["newest"]
+        ),
+    ]
 
 
 def _queue_lines(name: str, sink: dict[str, Any]) -> list[str]:
@@ -200,6 +227,17 @@ def _queue_lines(name: str, sink: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _logs_lines(name: str, sink: dict[str, Any]) -> list[str]:
+    """What became of the logs of failed builds."""
+    lines, breaker = [], sink["logs_breaker"]
+    if sink["without_logs"]:
+        lines.append(f"{name}: {sink['without_logs']} failed builds went without their logs")
+    if breaker["state"] != BreakerState.CLOSED:
+        tried = f"tried again at {breaker['next_try']}"
+        lines.append(f"{name}: takes no logs since {breaker['since']}, {tried}: {breaker['why']}")
+    return lines
+
+
 def _open_circuit(breaker: dict[str, Any]) -> list[str]:
     """An open circuit as text."""
     if breaker["state"] == BreakerState.CLOSED:
@@ -213,48 +251,3 @@ def _open_circuit(breaker: dict[str, Any]) -> list[str]:
 def _reasons(row: dict[str, Any]) -> str:
     reasons = ", ".join(f"{why}: {count}" for why, count in row["skipped_because"].items())
     return f" ({reasons})" if reasons else ""
-
-
-def hit_lines(hits: list[LogHit]) -> list[str]:
-    """Two lines a hit."""
-    lines = []
-    for hit in hits:
-        log = hit.log
-        lines.append(
-            f"{log.controller}: {log.full_name} #{log.number}  {iso(log.timestamp)}  {log.result}"
-        )
-        lines.append(f"  {hit.line.number}: {hit.line.text.strip()}")
-    return lines
-
-
-def hits_json(hits: list[LogHit], more: bool) -> dict[str, Any]:
-    """The object that `logs --search --json` prints; its keys are a promise."""
-    return {
-        "hits": [
-            {**_log_json(hit.log), "line_number": hit.line.number, "line": hit.line.text}
-            for hit in hits
-        ],
-        "more": more,
-    }
-
-
-def archived_json(log: LogRow, text: bytes) -> dict[str, Any]:
-    """The object that `logs JOB NUMBER --json` prints; its keys are a promise."""
-    return {
-        **_log_json(log),
-        "read_at": iso(log.at),
-        "size": log.size,
-        "left_out": log.left_out,
-        "absent": log.read_error,
-        "text": text.decode(),
-    }
-
-
-def _log_json(log: LogRow) -> dict[str, Any]:
-    return {
-        "controller": log.controller,
-        "job": log.full_name,
-        "number": log.number,
-        "started_at": iso(log.timestamp),
-        "result": log.result,
-    }

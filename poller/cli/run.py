@@ -59,8 +59,8 @@ def once(
 
 @app.command()
 def now(ctx: typer.Context, controller: OneController = None, as_json: AsJson = False) -> int:
-    """Have the running service ask at once for all that waits for its time to be tried again: jobs
-    that were put off, controllers and sinks whose circuit is open."""
+    """Have the running service ask at once for all that waits to be tried again. That is jobs that
+    were put off, controllers and sinks whose circuit is open."""
     from poller.actions.now import ask_now
 
     settings = read_settings(ctx, secrets=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,17 +12,17 @@ import typer
 
 from poller.cli.app import AsJson, app, config_path, read_settings
 from poller.cli.output import emit, say
+from poller.core.errors import ConfigError
 from poller.core.times import now_ms
 
 if TYPE_CHECKING:
     from poller.actions.init import Question
 
 
-NEXT_STEPS = """\
-next:
-  sei-poller --config {path} register --satellite satellite.yml   # where there is no GUID yet
-  sei-poller --config {path} check
-  systemctl enable --now {unit}"""
+ABOUT = (
+    "Each answer is tried. `?` explains a question, `back` returns to the one before; Ctrl-D ends,"
+    " and nothing is written."
+)
 
 
 def _flag(name: str, metavar: str, text: str) -> typer.models.OptionInfo:
@@ -92,19 +93,44 @@ def _write_config(given: Path | None, flags: dict[str, str]) -> int:
     from poller.actions.config_file import ledger_for, target, text_of, write
     from poller.actions.init import ask_all, questions
 
-    path = target(given, os.environ, root=os.geteuid() == 0)
+    root = os.geteuid() == 0
+    path = target(given, os.environ, root=root)
     os.environ.setdefault("CREDENTIALS_DIRECTORY", str(path.parent))
-    code, answers = ask_all(
-        questions(path), flags, os.environ, now_ms,
-        _ask if sys.stdin.isatty() and sys.stderr.isatty() else None,
-        lambda result: say(result.text(), err=True),
-    )  # fmt: skip
+    asking = sys.stdin.isatty() and sys.stderr.isatty()
+    if asking:
+        say(ABOUT, err=True)
+    try:
+        code, answers = ask_all(
+            questions(path), flags, os.environ, now_ms, _ask if asking else None,
+            lambda result: say(result.text(), err=True),
+        )  # fmt: skip
+        if code == 0:
+            write(path, text_of(answers, ledger_for(path)))
+    except typer.Abort as end:
+        for secret in _made:
+            secret.unlink(missing_ok=True)
+        say("\nnothing was written", err=True)
+        return 130 if isinstance(end.__context__, KeyboardInterrupt) else 1
     if code == 0:
-        write(path, text_of(answers, ledger_for(path)))
         say(f"wrote {path}")
-        unit = "sei-poller" if path.stem == "poller" else f"sei-poller@{path.stem}"
-        say(NEXT_STEPS.format(path=path, unit=unit), err=True)
+        say(_next_steps(path, root=root, registered=bool(answers["guid"])), err=True)
     return code
+
+
+def _next_steps(path: Path, *, root: bool, registered: bool) -> str:
+    """The two commands to type next."""
+    from poller.config.load import ETC, default_paths
+
+    default = path in default_paths(os.environ, root=root)
+    command = "sei-poller" if default else f"sei-poller --config {shlex.quote(str(path))}"
+    unit = "sei-poller" if path.stem == "poller" else f"sei-poller@{path.stem}"
+    start = f"systemctl enable --now {unit}" if path.parent == ETC else f"{command} run"
+    steps = (
+        [f"{command} check", start]
+        if registered
+        else [f"{command} register --satellite satellite.yml", f"{command} check"]
+    )
+    return "\n  ".join(["next:", *steps])
 
 
 def _one_of(*, bare: bool = False, **flags: str | None) -> str | None:
@@ -121,24 +147,41 @@ _made: set[Path] = set()
 
 
 def _ask(question: Question, default: str) -> str:
-    """Ask on the terminal; a secret's file that is not there yet can be made here."""
-    from poller.actions.config_file import secret_file, write_secret
+    """Ask on the terminal. What may be a secret is not shown; its file can be made here."""
+    from poller.actions.config_file import is_source, secret_file, write_secret
+    from poller.actions.init import BACK, HELP
 
-    answer: str = typer.prompt(
-        question.text,
-        default=default if default or question.optional else None,
-        show_default=bool(default),
-        err=True,
-    )
-    answer = answer.strip()
-    path = secret_file(answer, os.environ) if question.key in ("token", "key") else None
-    if path is not None and (path in _made or not path.exists()):
-        secret = typer.prompt(
-            f"{path} is not there yet; paste the secret", hide_input=True, err=True
-        )
-        write_secret(path, secret, anew=path in _made)
+    while True:
+        answer: str = typer.prompt(
+            question.text,
+            default=default if default or question.optional else None,
+            show_default=bool(default),
+            hide_input=question.is_secret,
+            err=True,
+        ).strip()
+        if answer == "?":
+            say(f"  {HELP[question.key]}", err=True)
+            continue
+        if not question.is_secret or answer == BACK:
+            return answer
+        secret, source = None, answer
+        if not is_source(answer) and default.startswith("credential "):
+            secret, source = answer, default  # it was pasted here
+        elif is_source(answer):
+            say(f"  {answer}", err=True)
+        path = secret_file(source, os.environ)
+        if path is None or not (secret or path in _made or not path.exists()):
+            return source
+        if secret is None:
+            text = f"{path} is not there yet; paste the secret"
+            secret = typer.prompt(text, hide_input=True, err=True)
+        try:
+            write_secret(path, secret, anew=path in _made)
+        except ConfigError as error:
+            say(f"  {error}", err=True)
+            continue
         _made.add(path)
-    return answer
+        return source
 
 
 @app.command()

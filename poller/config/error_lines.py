@@ -1,4 +1,4 @@
-"""Where in the file a wrong key stands, and which key was meant."""
+"""Where in the file a wrong key stands, which key was meant, and what is wrong, in words."""
 
 from __future__ import annotations
 
@@ -26,15 +26,52 @@ def causes(errors: list[ErrorDetails]) -> list[ErrorDetails]:
 
 def findings_of(path: Path, text: str, error: ErrorDetails) -> str:
     """``FILE:LINE: controllers[0].urll: …``."""
-    location = error["loc"]
-    message = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        message = f"no such key{_nearest(location)}"
-    elif error["type"] == "missing":
-        message = "is missing"
+    location, message = error["loc"], words_of(error)
+    match error["type"]:
+        case "extra_forbidden":
+            message = f"no such key{_nearest(location)}"
+        case "string_pattern_mismatch":
+            fields = table_at(location[:-1]).model_fields
+            message = f"not of its form: {fields[str(location[-1])].description}"
+        case "twice":
+            first, location = (*location, error["ctx"]["first"], "name"), (
+                *location, error["ctx"]["second"], "name",
+            )  # fmt: skip
+            message += f"; the other is in line {line_of(text, first)}"
     line = line_of(text, location)
     key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
     return f"{path}:{line}: {key.lstrip('.') or 'the file'}: {message}"
+
+
+WORDS = {
+    "missing": "is missing",
+    "string_type": "a text, in quotes",
+    "string_too_short": "is empty",
+    "bool_type": "true or false, without quotes",
+    "int_type": "a whole number, without quotes",
+    "int_from_float": "a whole number",
+    "float_type": "a number, without quotes",
+    "tuple_type": "a list: [ … ]",
+    "dict_type": "a table",
+    "model_type": "a table",
+    "too_short": "at least 1 item",
+    "greater_than_equal": "at least {ge}",
+    "greater_than": "more than {gt}",
+    "less_than_equal": "at most {le}",
+}
+"""What pydantic's kinds of errors are called here."""
+
+
+def words_of(error: ErrorDetails) -> str:
+    """What is wrong with a value. It is not repeated: it may be a secret at a wrong place."""
+    if error["type"] == "literal_error":
+        expected = str(error["ctx"]["expected"]).replace("'", "")
+        known = expected.replace(" or ", ", ").split(", ")
+        same = [one for one in known if one.lower() == str(error["input"]).lower()]
+        return f"one of {expected}" + (f"; did you mean {same[0]}?" if same else "")
+    if words := WORDS.get(error["type"]):
+        return words.format(**error.get("ctx", {}))
+    return error["msg"].removeprefix("Value error, ")
 
 
 def _nearest(location: tuple[int | str, ...]) -> str:
@@ -64,17 +101,17 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 def line_of(text: str, location: tuple[int | str, ...]) -> int:
     """The line of a key, or of its table when it is not there; 1 when nothing is."""
     wanted = [str(part) for part in location if isinstance(part, str)]
-    index = next((part for part in location if isinstance(part, int)), 0)
+    index = next((part for part in location if isinstance(part, int)), None)
     table, seen, found = "", -1, 1
     for number, line in enumerate(text.splitlines(), 1):
         if header := re.match(r"\s*\[\[?\s*([\w.\-\"' ]+?)\s*\]\]?", line):
             table = header[1].replace('"', "").replace(" ", "")
             seen += wanted[:1] == [table] and "[[" in line
-            if _inside(table, wanted) and ("[[" not in line or seen == index):
+            if _inside(table, wanted) and ("[[" not in line or seen == (index or 0)):
                 found = number
         elif key := re.match(r"\s*[\"']?([\w.-]+)[\"']?\s*=", line):
             whole = [*table.split("."), key[1]] if table else [key[1]]
-            if whole == wanted[: len(whole)] and (len(location) < 3 or seen == index):
+            if whole == wanted[: len(whole)] and (index is None or seen == index):
                 found = number
     return found
 

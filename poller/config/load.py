@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,15 +12,17 @@ from pydantic import ValidationError
 
 from poller.config.error_lines import causes, findings_of
 from poller.config.secrets import front_door, read_secret
-from poller.config.servers import ServerConfig
+from poller.config.server import ServerConfig
 from poller.config.settings import Settings
 from poller.core.errors import ConfigError
+from poller.core.private_files import read_own
 
-DEFAULT_PATHS = (Path("config/poller.toml"), Path("/etc/sei-poller/poller.toml"))
+ETC = Path("/etc/sei-poller")
 
 
-def find(given: Path | None, environ: Mapping[str, str]) -> Path:
-    """The config file: as given, ``$SEI_POLLER_CONFIG``, or the first default that is there.
+def find(given: Path | None, environ: Mapping[str, str], *, root: bool) -> Path:
+    """The config file: as given, ``$SEI_POLLER_CONFIG``, or the first default that is there. None
+    is looked for in the current folder: its owner may be anybody.
 
     Raises ConfigError.
     """
@@ -27,14 +30,36 @@ def find(given: Path | None, environ: Mapping[str, str]) -> Path:
         return given
     if environ.get("SEI_POLLER_CONFIG"):
         return Path(environ["SEI_POLLER_CONFIG"])
-    for path in DEFAULT_PATHS:
-        if path.exists():
+    paths = default_paths(environ, root=root)
+    for path in paths:
+        if _is_there(path):
             return path
-    tried = ", ".join(str(path) for path in DEFAULT_PATHS)
+    tried = ", ".join(str(path) for path in paths)
     raise ConfigError(
         [f"no config file: neither --config, $SEI_POLLER_CONFIG, nor {tried}"],
         "make one with: sei-poller init",
     )
+
+
+def default_paths(environ: Mapping[str, str], *, root: bool) -> list[Path]:
+    """Where the config may be, in order: a user's own, then the service's. A ``root`` by `sudo` has
+    the user's environment, so root has only the latter."""
+    home = environ.get("XDG_CONFIG_HOME", "")
+    if not home.startswith("/"):  # as the XDG specification has it
+        home = os.path.expanduser("~/.config")
+    own = [] if root or not home.startswith("/") else [Path(home, "sei-poller/poller.toml")]
+    return [*own, ETC / "poller.toml"]
+
+
+def _is_there(path: Path) -> bool:
+    """Also where it can't be seen: to read it says why."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Settings:
@@ -43,7 +68,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
     ``environ`` says where the ledger lies when the file doesn't.
     """
     try:
-        text = path.read_text("utf-8")
+        text = read_own(path, secret=False).decode().removeprefix("\ufeff")
         document = tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"{path}: can't read it: {getattr(error, 'strerror', error)}"]) from None

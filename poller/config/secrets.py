@@ -9,10 +9,12 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from poller.config.servers import ControllerConfig, ServerConfig
+from poller.config.server import ServerConfig
+from poller.config.servers import ControllerConfig
 from poller.config.types import SecretSource
 from poller.core.errors import ConfigError
 from poller.core.known_secrets import remember
+from poller.core.private_files import read_own
 
 MOST_BYTES = 64 * 1024
 """Of a file that holds a secret."""
@@ -23,10 +25,7 @@ def read_secret(server: ServerConfig, environ: Mapping[str, str]) -> SecretStr:
 
     Raises ConfigError that names key and source.
     """
-    fields = ("secret_env", "secret_file", "secret_credential")
-    given = next(field for field in fields if getattr(server, field) is not None)
-    what = _what(server, type(server).model_fields[given].alias)
-    value, what = _read(server.secret, what, environ)
+    value, what = _read(server.secret, name_of(server), environ)
     if isinstance(server, ControllerConfig):
         remember(value, server.user)
     else:
@@ -72,6 +71,13 @@ def door_files(server: ServerConfig, environ: Mapping[str, str]) -> list[Path]:
     return [path for source in sources if (path := _file(source, environ)) is not None]
 
 
+def name_of(server: ServerConfig) -> str:
+    """Table and key of the secret, as in the file."""
+    fields = ("secret_env", "secret_file", "secret_credential")
+    given = next(one for one in fields if getattr(server, one) is not None)
+    return _what(server, type(server).model_fields[given].alias)
+
+
 def _file(source: SecretSource, environ: Mapping[str, str]) -> Path | None:
     if source.file is not None:
         return Path(source.file)
@@ -100,14 +106,16 @@ def _what(server: ServerConfig, key: str | None) -> str:
 def _read(source: SecretSource, what: str, environ: Mapping[str, str]) -> tuple[str, str]:
     """The secret, and what it is called in an error."""
     if source.env is not None:
-        value = environ.get(source.env, "")
-        if not value.strip():
+        value = environ.get(source.env)
+        if value is None:
             raise ConfigError([f"{what}: the variable {source.env} is not set"])
-        what = f"{what} {source.env}"
+        what = f"{what}: the variable {source.env}"
         return _one_line(value, what), what
     path = _path_of(source, what, environ)
     try:
-        raw = path.read_bytes()[:MOST_BYTES]
+        raw = read_own(path, secret=True, most=MOST_BYTES)
+    except ConfigError as error:
+        raise ConfigError([f"{what}: {why}" for why in error.findings]) from None
     except OSError as error:
         raise ConfigError([f"{what}: can't read {path}: {error.strerror}"]) from None
     what = f"{what}: {path}"
@@ -120,9 +128,9 @@ def _check_header(value: str, what: str, kind: str) -> None:
 
 
 def _one_line(text: str, what: str) -> str:
-    value = text.strip()
+    value = text.strip("\ufeff").strip()  # some editors put a mark at the beginning
     if not value:
-        raise ConfigError([f"{what}: it is empty"])
-    if not value.isprintable():
-        raise ConfigError([f"{what}: more than one line, or no text"])
+        raise ConfigError([f"{what} is empty"])
+    if not value.isprintable() or "\ufffd" in value:
+        raise ConfigError([f"{what} is not one line of UTF-8 text"])
     return value

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal, Self, TypeAlias
-from urllib.parse import urlsplit
 
-from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from poller.config.server import ServerConfig
 from poller.config.types import (
     Address,
     Flag,
     Guid,
-    HeaderName,
     Interval,
     Name,
-    Proxy,
-    SecretSource,
     Size,
     Table,
     exactly_one,
 )
 from poller.core.times import parse_when
-from poller.core.urls import goes_in_clear
 
 DEFAULT_RESULTS = {
     "SUCCESS": "SUCCESS",
@@ -63,82 +59,6 @@ BASES = {
 Jenkins plugin."""
 
 
-class ServerConfig(Table):
-    """How to reach a server, and where the secret is that it asks for.
-
-    In the file ``secret_env`` is called ``token_env``, or ``api_key_env``.
-    """
-
-    url: Address
-    secret_env: Name | None = Field(None, description="Environment variable that holds the secret.")
-    secret_file: Name | None = Field(None, description="File that holds the secret.")
-    secret_credential: Name | None = Field(None, description="systemd credential, the secret.")
-    timeout: Interval = Field(30_000, description="The longest wait for one whole answer.")
-    ca_file: Name | None = Field(None, description="CA bundle (PEM) to trust instead.")
-    client_cert: Name | None = Field(None, description="Client certificate (PEM) for mutual TLS.")
-    client_key: SecretSource | None = Field(None, description="Its key (PEM), without a password.")
-    headers: dict[HeaderName, SecretSource] = Field(
-        {}, description="Headers for what stands before the server; their values are secrets."
-    )
-    proxy: Proxy | None = Field(None, description="HTTP proxy; default: the environment's.")
-    allow_http: bool = Field(
-        False, validate_default=True, description="Send the secret over http://, in clear."
-    )
-
-    @property
-    def base(self) -> str:
-        """The URL that all paths begin with."""
-        return self.url
-
-    @field_validator("allow_http")
-    @classmethod
-    def _in_clear(cls, allowed: bool, others: ValidationInfo) -> bool:
-        """To this machine a secret may go, but not through a proxy, which may be anywhere."""
-        url = others.data.get("url") or "https:"
-        if allowed or urlsplit(url).scheme != "http":
-            return allowed
-        if goes_in_clear(url):
-            raise ValueError(
-                "over http:// everybody on the way can read the token or key: use https://, or"
-                " allow_http = true"
-            )
-        if others.data.get("proxy") is not None:
-            raise ValueError(
-                "the proxy can read the token or key for an http:// address: leave it out, or"
-                " allow_http = true"
-            )
-        return allowed
-
-    @field_validator("headers")
-    @classmethod
-    def _each_once(cls, headers: dict[str, SecretSource]) -> dict[str, SecretSource]:
-        if len({name.lower() for name in headers}) < len(headers):
-            raise ValueError("the same header twice; upper and lower case are the same")
-        return headers
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        exactly_one(self, ("secret_env", "secret_file", "secret_credential"))
-        return self
-
-    @model_validator(mode="after")
-    def _whole_certificate(self) -> Self:
-        if (self.client_cert is None) != (self.client_key is None):
-            raise ValueError("client_cert and client_key go together")
-        if self.client_key is not None and self.client_key.env is not None:
-            raise ValueError("client_key is a file or a credential: OpenSSL reads it from there")
-        if self.client_cert is not None and urlsplit(self.url or "https:").scheme == "http":
-            raise ValueError("client_cert is for https://")
-        return self
-
-    @property
-    def secret(self) -> SecretSource:
-        """Where the token or key is."""
-        return SecretSource(
-            env=self.secret_env, file=self.secret_file, credential=self.secret_credential
-        )
-
-
 class ControllerConfig(ServerConfig):
     """One Jenkins server."""
 
@@ -161,7 +81,9 @@ class ControllerConfig(ServerConfig):
     stages: Literal["auto", "wfapi", "graph-view", "blue-ocean", "none"] = Field(
         "auto", description="The plugin that gives stages; auto: the first that is there."
     )
-    logs: Literal["none", "failed", "all"] = Field("none", description="Console logs to keep.")
+    logs: Literal["none", "failed", "all"] = Field(
+        "none", description="Console logs to keep; default: none, or those that [sei] logs sends."
+    )
     log_limit: Size = Field(2**20, description="The most that is kept of a console log.")
     modules: bool = Field(
         False, description="Collect Maven modules and matrix configurations, each as a run."
@@ -169,8 +91,8 @@ class ControllerConfig(ServerConfig):
     answer_limit: Size = Field(
         32 * 2**20, ge=2**20, description="The largest answer that is read; larger: in parts."
     )
-    tests: Literal["none", "counts"] = Field(
-        "none", description="Test results to send as TEST_TOTAL, TEST_FAILED and TEST_SKIPPED."
+    tests: Literal["none", "counts", "cases"] = Field(
+        "none", description="Test results: TEST_TOTAL, TEST_FAILED, TEST_SKIPPED; failed cases too."
     )
     max_connections: int = Field(4, ge=1, le=32, description="Requests to Jenkins at once.")
     request_rate: float | None = Field(None, gt=0, description="Most requests a second.")
@@ -189,6 +111,15 @@ class ControllerConfig(ServerConfig):
     def effective_instance_url(self) -> str:
         """Where SEI's users find the controller."""
         return self.instance_url or self.url
+
+    @field_validator("url")
+    @classmethod
+    def _not_of_an_answer(cls, url: str) -> str:
+        """Below ``api/json`` Jenkins gives the same answer to every question."""
+        for answer in ("api/json", "api/xml", "api/python"):
+            if url.endswith(f"/{answer}/"):
+                raise ValueError(f"leave {answer} out: {url.removesuffix(f'{answer}/')}")
+        return url
 
     @field_validator("since")
     @classmethod
@@ -231,6 +162,12 @@ class SeiConfig(ServerConfig):
         DEFAULT_BODY_LIMIT, ge=10_000, description="Most characters of a payload."
     )
     max_connections: int = Field(4, ge=1, le=32, description="Requests to SEI at once.")
+    logs: Literal["none", "failed"] = Field(
+        "none",
+        description="failed: with their logs, as SEI's Jenkins plugin does; not documented by SEI.",
+    )
+    log_limit: Size = Field(2**20, description="The most that is sent of a log.")
+    logs_limit: Size = Field(10 * 2**20, description="The most that is sent of a build's logs.")
     wait_for_guid: bool = Field(
         True, description="Runs of an instance_guid that SEI does not know wait: it drops them."
     )
@@ -252,6 +189,13 @@ class SeiConfig(ServerConfig):
         """The URL before ``/custom-cicd``."""
         return self.url or BASES[self.environment or ""]
 
+    @field_validator("url")
+    @classmethod
+    def _without_endpoint(cls, url: str | None) -> str | None:
+        if url is not None and url.endswith("/custom-cicd/"):
+            raise ValueError(f"leave custom-cicd out: {url.removesuffix('custom-cicd/')}")
+        return url
+
     @field_validator("results")
     @classmethod
     def _over_the_defaults(cls, results: dict[str, str]) -> dict[str, str]:
@@ -271,6 +215,7 @@ class SeiConfig(ServerConfig):
 HARNESS = "https://app.harness.io/"
 """The public host, from Harness' API reference; a vanity URL is another."""
 
+CHARACTERS = "letters, digits, _, $ and -"
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9_$-]{1,128}$")]
 
 
@@ -280,9 +225,9 @@ class HarnessConfig(ServerConfig):
     model_config = ConfigDict(alias_generator=lambda name: name.replace("secret", "api_key"))
 
     url: Address = Field(HARNESS, description="Harness' host, or a vanity URL.")
-    account: Identifier = Field(description="Account ID, as in Harness' URLs.")
-    org: Identifier = Field(description="Identifier of the organization.")
-    project: Identifier = Field(description="Identifier of the project.")
+    account: Identifier = Field(description=f"Account ID, as in Harness' URLs: {CHARACTERS}.")
+    org: Identifier = Field(description=f"Identifier of the organization: {CHARACTERS}.")
+    project: Identifier = Field(description=f"Identifier of the project: {CHARACTERS}.")
 
     @property
     def max_connections(self) -> int:

@@ -5,9 +5,10 @@ Each field's description is its line in the JSON Schema.
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from poller.config.rules import Extract, Rule
 from poller.config.servers import ControllerConfig, HarnessConfig, JsonlConfig, SeiConfig
@@ -86,12 +87,29 @@ class Settings(Table):
         tables = {"sei": self.sei, "iacm": self.harness, "jsonl": self.jsonl}
         return tuple(name for name, table in tables.items() if table is not None)
 
+    def logs_kept_of(self, controller: ControllerConfig) -> Literal["none", "failed", "all"]:
+        """Its ``logs``; where it says nothing, those that SEI is sent."""
+        if self.sei is None or "logs" in controller.model_fields_set:
+            return controller.logs
+        return self.sei.logs
+
+    @field_validator("controllers")
+    @classmethod
+    def _names_differ(
+        cls, controllers: tuple[ControllerConfig, ...]
+    ) -> tuple[ControllerConfig, ...]:
+        names = [controller.name for controller in controllers]
+        for second, name in enumerate(names):
+            if (first := names.index(name)) < second:
+                raise PydanticCustomError(
+                    "twice",
+                    "controllers need names of their own; twice: {name}",
+                    {"name": name, "first": first, "second": second},
+                )
+        return controllers
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        names = [controller.name for controller in self.controllers]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"controllers need names of their own; twice: {', '.join(twice)}")
         if self.sei is None and self.jsonl is None:
             raise ValueError("[sei] is missing (or [jsonl]): where shall the runs go?")
         named = [rule.match for rule in self.rules if rule.iacm_workspace is not None]

@@ -29,6 +29,12 @@ class Events(Protocol):
     def went_without(self, controller: str, reason: str) -> None:
         """A run that is new in the outbox lacks something."""
 
+    def failure_explained(self, controller: str, category: str) -> None:
+        """Of a failed build that is new in the outbox the cause may be of that category."""
+
+    def step_log_kept(self, controller: str, source: str) -> None:
+        """The log of a failed step is new in the ledger; ``source`` is the key of who gave it."""
+
     def delivery_settled(self, sink: str, controller: str, outcome: str, waited_ms: int) -> None:
         """A run was ``delivered`` or ``rejected``, so long after its build had ended."""
 
@@ -52,6 +58,12 @@ class NoEvents:
         """Nothing."""
 
     def went_without(self, controller: str, reason: str) -> None:
+        """Nothing."""
+
+    def failure_explained(self, controller: str, category: str) -> None:
+        """Nothing."""
+
+    def step_log_kept(self, controller: str, source: str) -> None:
         """Nothing."""
 
     def delivery_settled(self, sink: str, controller: str, outcome: str, waited_ms: int) -> None:
@@ -93,6 +105,14 @@ class WakeOnCollected:
     def went_without(self, controller: str, reason: str) -> None:
         """Passed on."""
         self.events.went_without(controller, reason)
+
+    def failure_explained(self, controller: str, category: str) -> None:
+        """Passed on."""
+        self.events.failure_explained(controller, category)
+
+    def step_log_kept(self, controller: str, source: str) -> None:
+        """Passed on."""
+        self.events.step_log_kept(controller, source)
 
     def delivery_settled(self, sink: str, controller: str, outcome: str, waited_ms: int) -> None:
         """Passed on."""

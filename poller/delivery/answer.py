@@ -141,6 +141,12 @@ def names_error(value: Any) -> bool:
     """Whether decoded JSON says that something went wrong."""
     if isinstance(value, list):
         return any(names_error(one) for one in value if isinstance(one, dict))
+    inner = value.get("payload")  # SEI's generic requests answer with JSON in JSON
+    inner = _json(inner) if isinstance(inner, str) else inner
+    return _names_error(value) or (isinstance(inner, dict) and _names_error(inner))
+
+
+def _names_error(value: dict[Any, Any]) -> bool:
     found = {str(key).lower().replace("_", ""): one for key, one in value.items()}
     if any(_is_said(found.get(key)) for key in ("error", "errors", "exception", "fault")):
         return True

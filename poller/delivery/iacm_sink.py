@@ -10,6 +10,7 @@ from poller.delivery.iacm_client import WHERE, IacmClient, is_object, meaning
 from poller.delivery.sink import Receipt
 from poller.http.front_door import login_page
 from poller.http.retry import retry_after
+from poller.ledger.deliveries.queue import QueuedDelivery
 from poller.mapping.iacm_execution import NewExecution
 
 NAME = "iacm"
@@ -29,8 +30,9 @@ class IacmSink:
     def __init__(self, api: IacmClient) -> None:
         self._api = api
 
-    async def send(self, payload: bytes) -> Receipt:
+    async def send(self, delivery: QueuedDelivery) -> Receipt:
         """POST one execution. Raises BadAnswer for a 2xx that can't be the API's: a login page."""
+        payload = delivery.payload
         answer = await self._api.create(payload)
         if 200 <= answer.status < 300 and answer.body.strip() and not is_object(answer.body):
             page = login_page(answer.headers, answer.body)

@@ -32,6 +32,12 @@ def guid_state(answer: HttpResponse) -> GuidState:
     return "unknown" if answer.status == 404 and is_json else "unclear"
 
 
+async def can_tell(client: SeiClient) -> bool:
+    """Whether SEI has such an endpoint: a server says 404 to all that it does not have. Raises
+    RemoteError."""
+    return (await client.instances()).status not in (404, 501)
+
+
 @dataclass(frozen=True)
 class InstanceCheck:
     """Asks SEI for the GUIDs of ``guids`` (controller: GUID). ``wait``: what is queued of a
@@ -66,7 +72,7 @@ class InstanceCheck:
         try:
             answer = await self.client.instance(guid)
             state = guid_state(answer)
-            if state == "unknown" and (proven or await self._can_tell()):
+            if state == "unknown" and (proven or await can_tell(self.client)):
                 said = f"HTTP {answer.status}: {words_of(answer.body)}"
                 problem = f"SEI does not know the instance GUID {guid} ({said})"
         except RemoteError:
@@ -77,7 +83,3 @@ class InstanceCheck:
             name, guid, at, known=state == "known", problem=problem, waits=self.wait
         )
         return state == "known"
-
-    async def _can_tell(self) -> bool:
-        """Whether there is such an endpoint: a server says 404 to all that it does not have."""
-        return (await self.client.instances()).status not in (404, 501)

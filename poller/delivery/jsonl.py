@@ -11,6 +11,7 @@ from poller.core.errors import Unreachable
 from poller.core.private_files import open_private
 from poller.core.tasks import in_thread
 from poller.delivery.sink import Receipt
+from poller.ledger.deliveries.queue import QueuedDelivery
 
 CREATED = 201
 
@@ -31,8 +32,9 @@ class JsonlSink:
         self._writing: dict[bytes, asyncio.Future[None]] = {}
         """The lines whose end nobody waited for: each is written once."""
 
-    async def send(self, payload: bytes) -> Receipt:
+    async def send(self, delivery: QueuedDelivery) -> Receipt:
         """Append one line. Raises Unreachable when the file can't be written."""
+        payload = delivery.payload
         writing = self._writing.pop(payload, None)
         if writing is None:
             if any(not one.done() for one in self._writing.values()):

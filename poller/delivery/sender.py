@@ -162,7 +162,7 @@ class Sender:
         """Hand over one run; False when it stays queued."""
         receipt = None
         try:
-            receipt = await self.sink.send(delivery.payload)
+            receipt = await self.sink.send(delivery)
             meaning = meaning_of(receipt, knows_json=self._knows_json(receipt))
         except RemoteError as error:
             meaning = Meaning(ResponseKind.RETRY, str(error), error.hint)
@@ -227,7 +227,10 @@ class Sender:
     def _settle(self, delivery: QueuedDelivery, state: Outcome, receipt: Receipt, now: int) -> None:
         # It may repeat our headers. First masked, then cut: half a secret would not be known.
         answer = mask(decoded(receipt.body))[:ANSWER_KEPT] if state == "rejected" else None
-        self.settlement.settle(FinalAnswer(delivery.id, state, now, receipt.status, answer))
+        without_logs = mask(receipt.without_logs) if state == "delivered" else ""
+        self.settlement.settle(
+            FinalAnswer(delivery.id, state, now, receipt.status, answer, without_logs or None)
+        )
         waited = max(0, now - delivery.ended)
         self.events.delivery_settled(self.sink.name, delivery.controller, state, waited)
 

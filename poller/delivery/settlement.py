@@ -14,13 +14,15 @@ from poller.ledger.deliveries.outbox import Outcome
 
 @dataclass(frozen=True)
 class FinalAnswer:
-    """What a receiver said of a delivery, by its id; ``at`` is epoch milliseconds."""
+    """What a receiver said of a delivery, by its id; ``at`` is epoch milliseconds.
+    ``without_logs``: why it was delivered without the logs that there are."""
 
     delivery: int
     state: Outcome
     at: int
     status: int
     answer: str | None = None
+    without_logs: str | None = None
 
 
 class Settlement:
@@ -59,6 +61,8 @@ class Settlement:
         """Record what is kept. Raises LedgerUnwritable; what is not recorded yet stays."""
         while self._kept:
             first = self._kept[0]
+            if first.without_logs is not None:
+                self._ledger.outbox.note_without_logs(first.delivery, first.without_logs)
             self._ledger.outbox.settle(
                 first.delivery, first.state, first.at, first.status, first.answer
             )

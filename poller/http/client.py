@@ -22,11 +22,14 @@ from poller.core.events import NO_EVENTS, Events
 from poller.http.decompress import ACCEPTED, DecompressError, decompressor
 from poller.http.errors import (
     DNS_HINT,
+    NO_TLS_HINT,
     HttpResponse,
     refused_certificate,
+    tls_words,
     too_large,
     untrusted,
 )
+from poller.http.os_errors import os_words
 from poller.http.retry import RetryTransport
 from poller.http.transport import Transport
 
@@ -256,4 +259,8 @@ def reason_of(error: Exception) -> tuple[str, str]:
     hint = "is the url right, is it up, and reachable from here?"
     if isinstance(error, socket.gaierror):
         return f"the host's name does not resolve: {error.strerror}", DNS_HINT
+    if isinstance(error, ssl.SSLError):
+        return f"TLS: {tls_words(error)}", NO_TLS_HINT
+    if isinstance(error, OSError):
+        return os_words(error), hint
     return " ".join(str(error).split()) or type(error).__name__, hint

@@ -42,6 +42,12 @@ def refused_certificate(error: ssl.SSLError) -> tuple[str, str] | None:
     return None
 
 
+def tls_words(error: ssl.SSLError) -> str:
+    """OpenSSL's reason as words: ``wrong version number``."""
+    return (error.reason or str(error)).replace("_", " ").lower()
+
+
+NO_TLS_HINT = "does that port speak https? is a proxy in between that needs proxy = ?"
 DNS_HINT = "is the name right, and does this machine's DNS know it?"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from typing import Self
@@ -20,6 +21,9 @@ from yarl import URL
 
 LINE_LIMIT = 64 * 1024
 """Bytes of one header: proxies send policies of more than the usual 8 KiB."""
+
+AT_ONCE = 2**18
+"""Bytes of a request's body that go out as one."""
 
 IDLE_SECONDS = 15.0
 """How long a connection that nobody uses stays open."""
@@ -55,13 +59,15 @@ class Transport(httpx.AsyncBaseTransport):
         if self._session is None:
             self._session = self._open()
         seconds = request.extensions.get("timeout", {})
-        assert isinstance(request.stream, httpx.ByteStream)  # noqa: S101 - all that is sent is small
+        assert isinstance(request.stream, httpx.ByteStream)  # noqa: S101 - of our client
+        body = b"".join(request.stream)
         with _errors():
             response = await self._session.request(
                 request.method,
                 URL(str(request.url), encoded=True),
                 headers=request.headers.multi_items(),
-                data=b"".join(request.stream) or None,
+                # What is large goes bit by bit, as fast as it is taken.
+                data=io.BytesIO(body) if len(body) > AT_ONCE else body or None,
                 allow_redirects=False,
                 proxy=self._proxy,
                 timeout=aiohttp.ClientTimeout(

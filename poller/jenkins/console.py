@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -30,6 +30,46 @@ class LogPart(msgspec.Struct, frozen=True):
     complete: bool
     size: int | None
     more: bool
+
+
+@dataclass(frozen=True)
+class LogRequest:
+    """A question for a log; ``what`` names it in an error. ``params`` are those of its URL."""
+
+    what: str
+    path: str
+    params: dict[str, str] = field(default_factory=dict)
+
+
+async def read_log(
+    client: JenkinsClient,
+    request: LogRequest,
+    take: Callable[[bytes], None],
+    *,
+    limit: int,
+    seconds: float,
+) -> LogPart:
+    """Hand a log to ``take`` as it comes, at most about ``limit`` bytes in at most ``seconds``.
+    What was handed over stays right when an error is raised. Raises RemoteError."""
+    # Nothing is decompressed, so that no chunk is larger than it seems.
+    identity = {"Accept-Encoding": "identity"}
+    streamed = client.stream(
+        request.what, request.path, request.params, NO_LIMIT, seconds, identity
+    )
+    read, complete = 0, True
+    async with streamed as (answer, chunks):
+        raise_for_status(answer, client.where, request.what, denied_hint=DENIED)
+        refuse_other_text(answer, client.where, request.what)
+        async for chunk in chunks:
+            take(chunk)
+            read += len(chunk)
+            if read >= limit:
+                complete = False
+                break
+    size = answer.headers.get("X-Text-Size", "")
+    more = answer.headers.get("X-More-Data", "") == "true"
+    known = size.isdecimal() and len(size) <= MOST_DIGITS
+    return LogPart(read, complete, int(size) if known else None, more)
 
 
 @dataclass(frozen=True)
@@ -63,24 +103,8 @@ class ConsoleLog:
         path = f"{job_path(self.full_name)}{self.number}/"
         path += "consoleText" if start is None else "logText/progressiveText"
         params = {} if start is None else {"start": str(start)}
-        client, what = self.client, self._what
-        # Nothing is decompressed, so that no chunk is larger than it seems.
-        identity = {"Accept-Encoding": "identity"}
-        streamed = client.stream(what, path, params, NO_LIMIT, seconds, identity)
-        read, complete = 0, True
-        async with streamed as (answer, chunks):
-            raise_for_status(answer, client.where, what, denied_hint=DENIED)
-            refuse_other_text(answer, client.where, what)
-            async for chunk in chunks:
-                take(chunk)
-                read += len(chunk)
-                if read >= limit:
-                    complete = False
-                    break
-        size = answer.headers.get("X-Text-Size", "")
-        more = answer.headers.get("X-More-Data", "") == "true"
-        known = size.isdecimal() and len(size) <= MOST_DIGITS
-        return LogPart(read, complete, int(size) if known else None, more)
+        request = LogRequest(self._what, path, params)
+        return await read_log(self.client, request, take, limit=limit, seconds=seconds)
 
     async def read_in_parts(
         self, take: Callable[[bytes], None], *, limit: int, seconds: float

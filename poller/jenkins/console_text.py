@@ -7,6 +7,7 @@ far enough behind the cut for a secret across it to have been found.
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable
 
@@ -109,3 +110,23 @@ def clean_console(raw: bytes) -> bytes:
     if raw.isascii():
         return raw
     return _UNSEEN.sub("", raw.decode("utf-8", "replace")).encode()
+
+
+_TAG = re2.compile(r"</?[A-Za-z][^<>]*>")
+_KEY_BEGIN, _KEY_END = b"-----BEGIN ", re.compile(rb"-----END [^\n]*\n?")
+
+
+def html_text(page: str) -> str:
+    """The text of a log that was made HTML, with links and colours. A ``<`` of the log itself is
+    ``&lt;`` there; what is no tag stays as it is."""
+    return html.unescape(_TAG.sub("", page))
+
+
+def without_cut_start(tail: bytes) -> bytes:
+    """The end of a log that was cut anywhere, from its first whole line on. A private key that
+    begins before the cut is left out: nobody would know it for one."""
+    tail = tail[tail.find(b"\n") + 1 :] if b"\n" in tail else b""
+    end = _KEY_END.search(tail)
+    if end is not None and _KEY_BEGIN not in tail[: end.start()]:
+        tail = tail[end.end() :]
+    return tail

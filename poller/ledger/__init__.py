@@ -22,6 +22,8 @@ from poller.ledger.file import LONGEST_WAIT, LedgerFile
 from poller.ledger.incomplete import IncompleteBuilds
 from poller.ledger.jobs import Jobs
 from poller.ledger.logs.archive import Logs
+from poller.ledger.logs.failures import Failures
+from poller.ledger.logs.steps import StepLogs
 from poller.ledger.page_queries import PageQueries
 from poller.ledger.pending import PendingBuilds
 from poller.ledger.reconciliation import Reconciliation
@@ -53,6 +55,8 @@ class Ledger:
         self.queue = DeliveryQueue(self.file)
         self.executions = Executions(self.file)
         self.logs = Logs(self.file)
+        self.step_logs = StepLogs(self.file)
+        self.failures = Failures(self.file)
         self.page_queries = PageQueries(self.file)
         self.reconciliation = Reconciliation(self.file)
         self.breakers = Breakers(self.file)

@@ -13,6 +13,7 @@ from poller.ledger.executions import record_execution
 from poller.ledger.file import LedgerFile
 from poller.ledger.incomplete import record_incomplete
 from poller.ledger.logs.archive import keep_log
+from poller.ledger.logs.failures import keep_failure
 from poller.ledger.pending import record_pending
 from poller.ledger.queueing import Queueing, put_in_outbox
 from poller.ledger.records import (
@@ -110,6 +111,8 @@ class Builds:
                         record_incomplete(conn, row, build.incomplete, at)
                     if build.log is not None:
                         keep_log(conn, row, build.log, at)
+                    if build.failure is not None:
+                        keep_failure(conn, row, build.failure, at)
             count_trees(conn, controller, trees)
             record_pending(conn, job, batch.job.generation, batch.pending, batch.resolved)
             advance(conn, job)

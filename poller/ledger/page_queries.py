@@ -143,8 +143,9 @@ class PageQueries:
         if not rows:
             return None
         deliveries = self._file.rows(
-            "select sink, state, at, status, answer, tries, iif(state = 'queued', next_try, 0)"
-            " as next_try from delivery where build = ? order by sink",
+            "select sink, state, at, status, answer, without_logs, tries,"
+            " iif(state = 'queued', next_try, 0) as next_try from delivery where build = ?"
+            " order by sink",
             build,
         )
         return {**rows[0], "deliveries": deliveries}

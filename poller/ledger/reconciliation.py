@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from poller.core.build_key import BuildKey
 from poller.ledger.file import LedgerFile
-from poller.ledger.records import JobState
+from poller.ledger.records import REOPENED, JobState
 
 _ENTRY = (
     "b.id, b.number, b.timestamp, b.queue_id, b.state, b.reason, b.result, b.duration,"
@@ -67,12 +67,14 @@ class Reconciliation:
             ]  # fmt: skip
 
     def reopen(self, builds: Iterable[int]) -> None:
-        """Look at skipped builds, by id, again: they are in flight until they are collected."""
+        """Have builds, by id, looked at again that were skipped for what they were: they are in
+        flight until they are collected. What was lost or broken is looked at again anyway."""
         with self._file.write("look at skipped builds again") as conn:
-            conn.executemany(
-                "update build set state = 'in_flight', reason = null"
-                " where id = ? and state = 'skipped'",
-                ((build,) for build in builds),
+            conn.execute(
+                "update build set state = 'in_flight', reason = null where state = 'skipped'"
+                " and id in (select value from json_each(?))"
+                " and reason not in (select value from json_each(?))",
+                (json.dumps(list(builds)), json.dumps(REOPENED)),
             )
 
     def record_check(self, job: int, at: int) -> None:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from poller.core.build_key import BuildKey
 from poller.core.kept_log import KeptLog
+from poller.ledger.logs.failures import FailureFacts
 
 BuildState = Literal["in_flight", "collected", "skipped"]
 GONE = "gone"
@@ -53,7 +54,8 @@ class BuildRow:
     """One build to record; ``payload`` is the encoded job run of a collected one, ``build_number``
     the number that SEI has it under, ``incomplete`` what could not be had of it; ``log`` is what
     was read of its console log, where it was; ``execution`` what IaCM is sent of it, encoded, and
-    ``no_execution`` why it is sent nothing, both None where no rule asks for it.
+    ``no_execution`` why it is sent nothing, both None where no rule asks for it; ``failure`` is why
+    it failed, None where nothing is known of that.
     """
 
     key: BuildKey
@@ -69,6 +71,7 @@ class BuildRow:
     no_execution: str | None = None
     has_tree: bool | None = None
     depths: str | None = None
+    failure: FailureFacts | None = None
 
 
 @dataclass(frozen=True)

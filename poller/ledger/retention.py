@@ -1,4 +1,4 @@
-"""What the ledger forgets: payloads, console logs and counts that were kept for long enough."""
+"""What the ledger forgets: payloads, logs and counts that were kept for long enough."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ def apply_retention(ledger: Ledger, keep: LedgerConfig, clock: int) -> None:
     now = trusted_now(clock, ledger.builds.newest_start())
     ledger.outbox.forget_payloads(now - keep.keep_payloads)
     ledger.logs.forget(now - keep.keep_logs)
+    ledger.failures.forget(now - keep.keep_logs)
     ledger.page_queries.forget(now - COUNTS_KEPT_MS)
 
 

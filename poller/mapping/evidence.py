@@ -9,6 +9,7 @@ from typing import Any
 from poller.core.kept_log import KeptLog
 from poller.jenkins.build import Build
 from poller.jenkins.stage import StageTree
+from poller.ledger.logs.failures import FailureFacts
 from poller.mapping.extract import NOTHING_EXTRACTED, Extracted
 from poller.mapping.payload import Artifact
 from poller.mapping.redaction import Redactor
@@ -39,7 +40,7 @@ class Manifest:
 @dataclass(frozen=True)
 class Missing:
     """What a build has and could not be had or used. ``reason`` is a word: record, stages, causes,
-    manifest, log; ``why`` one line."""
+    manifest, log, tests; ``why`` one line."""
 
     reason: str
     why: str
@@ -50,7 +51,7 @@ class EnrichedBuild:
     """A completed build with all that mapping needs. ``redactor`` hides the build's own secrets,
     too. ``tree`` is None where there are no stages; ``upstream`` goes upwards, level by level;
     ``extracted`` is what ``[[extract]]`` found in its log; ``log`` is what is kept of it, None
-    where it was not asked for.
+    where it was not asked for; ``failure`` is why it failed, None where nothing is known of that.
 
     ``incomplete`` is what its run goes without.
     """
@@ -62,4 +63,5 @@ class EnrichedBuild:
     manifests: tuple[Manifest, ...] = ()
     extracted: Extracted = NOTHING_EXTRACTED
     log: KeptLog | None = None
+    failure: FailureFacts | None = None
     incomplete: tuple[Missing, ...] = ()

@@ -19,6 +19,7 @@ from poller.mapping.map_build import MappingConfig
 from poller.mapping.names import JobInfo, SeiInstance
 from poller.mapping.rules import JobRules, rules_of
 from poller.polling.extras.console_log import LogCollector
+from poller.polling.extras.failures import FailureCollector
 from poller.polling.extras.stage_trees import StageTrees
 from poller.polling.extras.upstream import UpstreamCauses
 
@@ -46,6 +47,7 @@ class Controller:
     upstream: UpstreamCauses
     logs: LogCollector
     stages: StageTrees
+    failures: FailureCollector
 
     def row(self) -> ControllerRow:
         """Its row in the ledger, made with ``since`` when it is new."""
@@ -73,7 +75,10 @@ class Controller:
     def for_rules_only(self) -> Controller:
         """The same, to read logs for the rules alone and to keep nothing."""
         return dataclasses.replace(
-            self, logs=self.logs.for_rules_only(), stages=self.stages.without_ledger
+            self,
+            logs=self.logs.for_rules_only(),
+            stages=self.stages.without_ledger,
+            failures=self.failures.for_rules_only(),
         )
 
     def job_info(self, item: str, state: JobState, *, multibranch: bool) -> JobInfo:

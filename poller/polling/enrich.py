@@ -1,5 +1,5 @@
 """What a completed build needs to be mapped: its stage tree, the causes of the builds above it, the
-artifact manifests that it archived, its log."""
+artifact manifests that it archived, its log, why it failed."""
 
 from __future__ import annotations
 
@@ -143,12 +143,15 @@ async def _with_evidence(
         archived.read,
         log.extracted if log is not None else NOTHING_EXTRACTED,
         log.kept if log is not None else None,
-        (
+        incomplete=(
             *([Missing("stages", tree)] if isinstance(tree, str) else []),
             *(Missing("manifest", wrong) for wrong in archived.wrong),
             *lacks,
             *([Missing("log", f"console log: {read_error}")] if read_error else []),
         ),
+    )
+    enriched = await controller.failures.read(
+        controller.client, controller.stages, full_name, enriched
     )
     if not lacks:
         return enriched

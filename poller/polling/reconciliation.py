@@ -244,7 +244,7 @@ def _why(build: Summary, entry: LedgerEntry | None) -> tuple[str, bool]:
 
 
 def _changed(build: Summary, entry: LedgerEntry) -> str:
-    if not build.timestamp:  # Jenkins could not load it whole by now
+    if not build.timestamp:  # it can't be read any more, or not whole
         return ""
     if (entry.result or "") != (build.result or ""):
         return f"result {build.result} at Jenkins, {entry.result} in the ledger"

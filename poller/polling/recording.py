@@ -49,6 +49,12 @@ def record(
         if tests is not None and enriched.build.number in recorded.numbers:
             counts = tests.total, tests.failed, tests.skipped
             controller.events.tests_counted(controller.name, *counts)
+    for build in rows.builds:
+        if build.failure is not None and build.key.number in recorded.numbers:
+            if build.failure.cause is not None:
+                controller.events.failure_explained(controller.name, build.failure.cause.category)
+            for log in build.failure.logs:
+                controller.events.step_log_kept(controller.name, log.source)
     return recorded
 
 
@@ -120,6 +126,7 @@ def mapped(controller: Controller, job: JobInfo, enriched: EnrichedBuild) -> Bui
     nested = tree is not None and left_out is None and any(one.depth for one in tree.stages)
     return dataclasses.replace(
         _row(build, "collected", log=enriched.log),
+        failure=enriched.failure,
         payload=payload,
         build_number=done.run.build_number,
         incomplete=lacks(enriched),

@@ -66,8 +66,8 @@ async def self_check(
 
     def names(items: dict[str, Item]) -> Sequence[str]:
         known = ledger.reconciliation.least_recently_checked(row.id, now)
-        names = dict.fromkeys([*anew, *sorted(items.keys() - set(known)), *known])
-        there = (name for name in names if name in items and controller.globs.selects(name))
+        order = dict.fromkeys([*anew, *sorted(items.keys() - set(known)), *known])
+        there = (name for name in order if name in items and controller.globs.selects(name))
         built = (name for name in there if items[name].next_build_number > 1)
         return list(islice(built, max(jobs, len(anew))))
 

@@ -13,6 +13,7 @@ from msgspec import UNSET, UnsetType
 from poller.ledger import Ledger
 from poller.mapping.payload import Param, RunStage, RunStages, RunStep, pretty
 from poller.status.chart import Span, span
+from poller.status.failure_view import FailureView, failure_view
 
 DEEPEST = 20
 """Stages in stages that the page shows as such."""
@@ -39,7 +40,8 @@ class StageBar:
 class BuildDetails:
     """``url`` is the build's page in Jenkins, empty where it is not known. ``stages`` is None where
     the payload is not kept any more or can't be read; ``payload`` is indented JSON, empty where
-    there is none; ``tests`` is what they came to, where that is sent."""
+    there is none; ``tests`` is what they came to, where that is sent;
+    ``failure`` is why it failed, None where nothing is known of that."""
 
     build: dict[str, Any]
     url: str
@@ -49,6 +51,7 @@ class BuildDetails:
     cut: bool
     characters: int
     tests: str = ""
+    failure: FailureView | None = None
 
 
 class _Kept(msgspec.Struct):
@@ -80,6 +83,7 @@ def build_page(ledger: Ledger, number: int) -> BuildDetails | None:
         cut=len(text) > SHOWN,
         characters=len(text),
         tests=test_results(kept.job_run_params if kept else ()),
+        failure=failure_view(ledger, number),
     )
 
 

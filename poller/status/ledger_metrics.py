@@ -13,6 +13,7 @@ from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from poller.delivery.failed_logs.sending import SEI
 from poller.http.breaker import Breaker, BreakerState
 from poller.status.snapshot import Snapshot
 
@@ -88,11 +89,15 @@ class LedgerMetrics(Collector):
     def _sinks(self) -> Iterator[Metric]:
         up = _gauge("sink_up", "Whether the sink takes builds, as far as is known.", "sink")
         alone = _gauge("failing_builds", "Builds that fail while others are delivered.", "sink")
+        without = _gauge("builds_without_logs", "Failed builds sent without their logs.", "sink")
         for sink in self._snapshot.sinks:
             up.add_metric([sink.name], 0 if sink.error else 1)
             alone.add_metric([sink.name], sink.alone[0])
-        yield from (up, alone)
+            without.add_metric([sink.name], sink.without_logs)
+        yield from (up, alone, without)
         yield _breakers("sink", {sink.name: sink.breaker for sink in self._snapshot.sinks})
+        logs = {sink.name: sink.logs_breaker for sink in self._snapshot.sinks if sink.name == SEI}
+        yield _breakers("sink", logs, of="logs")
 
     def _ledger(self) -> Iterator[Metric]:
         ledger = self._snapshot.ledger
@@ -111,9 +116,9 @@ class LedgerMetrics(Collector):
             yield gauge
 
 
-def _breakers(kind: str, breakers: Mapping[str, Breaker]) -> Metric:
+def _breakers(kind: str, breakers: Mapping[str, Breaker], of: str = "") -> Metric:
     gauge = _gauge(
-        f"{kind}_breaker_state",
+        f"{of or kind}_breaker_state",
         "0 closed, 1 half-open (tried with one request), 2 open (not asked).",
         kind,
     )

@@ -35,9 +35,13 @@ ENDPOINTS = (
     "allSteps",
     "nodes/",
     "steps/",
+    "/log",
+    "/log/",
     "logText/progressiveText",
+    "testReport/api/json",
     "api/json",
     "custom-cicd",
+    "generic-requests/multipart",
     "executions",
 )
 INSTANCES = "cicd/instances"
@@ -90,7 +94,7 @@ class Metrics(NoEvents):
         )
         self._incomplete = Counter(
             "sei_poller_incomplete_runs",
-            "Runs that went without something: record, stages, causes, manifest, log.",
+            "Runs that went without something: record, stages, causes, manifest, log, tests.",
             ["controller", "reason"],
             registry=registry,
         )
@@ -98,6 +102,18 @@ class Metrics(NoEvents):
             "sei_poller_tests",
             "Tests of the builds that were recorded to be sent: passed, failed, skipped.",
             [*where, "outcome"],
+            registry=registry,
+        )
+        self._explained = Counter(
+            "sei_poller_failures",
+            "Failed builds recorded, by the category of what may be the cause.",
+            [*where, "category"],
+            registry=registry,
+        )
+        self._step_logs = Counter(
+            "sei_poller_step_logs",
+            "Logs of failed steps that were recorded, by who gave them.",
+            [*where, "source"],
             registry=registry,
         )
         self._at_once = Gauge(
@@ -180,6 +196,14 @@ class Metrics(NoEvents):
     def went_without(self, controller: str, reason: str) -> None:
         """A run that is new in the outbox lacks something."""
         self._incomplete.labels(controller, reason).inc()
+
+    def failure_explained(self, controller: str, category: str) -> None:
+        """Of a failed build that is new in the outbox the cause may be of that category."""
+        self._explained.labels(controller, category).inc()
+
+    def step_log_kept(self, controller: str, source: str) -> None:
+        """The log of a failed step is new in the ledger."""
+        self._step_logs.labels(controller, source).inc()
 
     def delivery_settled(self, sink: str, controller: str, outcome: str, waited_ms: int) -> None:
         """A run has the sink's final answer, so long after its build had ended."""

@@ -90,6 +90,10 @@ def _of_sink(sink: SinkState, now: int) -> list[Problem]:
     if sink.alone[0]:
         text = f"{sink.name} takes others, but not {alone_words(sink)}; each is tried again."
         found.append(Problem("warn", text, cure="what it said", command="sei-poller rejected"))
+    if not sink.logs_breaker.closed:
+        text = f"{sink.name} takes no logs: failed builds go without, {sink.without_logs:,} so far."
+        cure = 'it is tried again by itself; or logs = "none" below [sei]'
+        found.append(Problem("warn", text, sink.logs_breaker.why, cure))
     if sink.rejected_lately:
         text = f"{sink.name} rejected {_builds(sink.rejected_lately)} in the last day."
         cure = "what it said is below; when the cause is gone"

@@ -21,6 +21,7 @@ from poller.core.times import DAY_MS
 from poller.ledger import Ledger
 from poller.status.build_page import build_page
 from poller.status.chart import day_chart
+from poller.status.failure_view import step_log
 from poller.status.guard import HostGuard
 from poller.status.html import HERE, render
 from poller.status.ledger_metrics import LedgerMetrics
@@ -113,6 +114,14 @@ class Handlers:
             raise HTTPException(404, "no console log of it is kept")
         return PlainTextResponse(text.encode("utf-8", "replace"))
 
+    async def step_log(self, request: Request) -> Response:
+        """The log of a failed step as it is kept."""
+        number, place = _id(request), min(int(request.path_params["place"]), LARGEST_ID)
+        text = await self._reader.ask(lambda ledger: step_log(ledger, number, place))
+        if text is None:
+            raise HTTPException(404, "no such log of a step is kept")
+        return PlainTextResponse(text.encode("utf-8", "replace"))
+
     async def search(self, request: Request) -> Response:
         """Jobs by name, a build by job and number, and text in archived logs."""
         now, text = self._clock(), request.query_params.get("q", "").strip()[:LONGEST_QUERY]
@@ -200,6 +209,7 @@ def application(handlers: Handlers, hosts: frozenset[str]) -> Starlette:
         "/builds/{id:int}": handlers.build,
         "/builds/{id:int}/payload.json": handlers.payload,
         "/builds/{id:int}/log.txt": handlers.log,
+        "/builds/{id:int}/steps/{place:int}.txt": handlers.step_log,
         "/jobs/{id:int}": handlers.job,
         "/search": handlers.search,
         "/metrics": handlers.metrics,

@@ -197,3 +197,13 @@ def split_listen(listen: str) -> tuple[str, int]:
     """``HOST:PORT`` or a port alone, which is on loopback."""
     host, _, port = listen.rpartition(":")
     return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def page_address(settings: Settings) -> str:
+    """Where the page is, as the config has it; empty without one, or where the system is to choose
+    the port."""
+    if settings.status.listen is None:
+        return ""
+    host, port = split_listen(settings.status.listen)
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - nothing listens here
+    return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}" if port else ""

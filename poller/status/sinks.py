@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from poller.core.times import DAY_MS, ago
+from poller.delivery.failed_logs.sending import CIRCUIT, SEI
 from poller.delivery.sender import CATCHING_UP
 from poller.http.breaker import Breaker
 from poller.ledger import Ledger
@@ -32,7 +33,9 @@ class SinkState:
     """One sink, now: counts over all controllers, and what it last said. Times are epoch ms.
     ``rejected_lately`` leaves out what was sent again since. ``alone`` are the runs, and their
     jobs, that fail while others are delivered; ``per_second`` is how many are delivered while a
-    long queue is sent, 0 otherwise; ``first_yes`` is what it answered to the first run it took."""
+    long queue is sent, 0 otherwise; ``first_yes`` is what it answered to the first run it took.
+    ``without_logs`` counts the runs that went without logs that there are, and ``logs_breaker`` is
+    that of runs with logs."""
 
     name: str
     queued: int
@@ -47,6 +50,8 @@ class SinkState:
     alone: tuple[int, int] = (0, 0)
     per_second: float = 0.0
     first_yes: str | None = None
+    without_logs: int = 0
+    logs_breaker: Breaker = field(default_factory=Breaker)
 
     @property
     def used(self) -> bool:
@@ -91,6 +96,8 @@ def sink_states(
                 alone=(row.get("alone_runs", 0), row.get("alone_jobs", 0)),
                 per_second=_per_second(row, found, breaker, now),
                 first_yes=row.get("first_yes"),
+                without_logs=row.get("without_logs", 0),
+                logs_breaker=breakers.get(CIRCUIT, Breaker()) if name == SEI else Breaker(),
             )
         )
     return states

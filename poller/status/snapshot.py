@@ -13,6 +13,7 @@ from typing import Any, Literal
 from poller.config.servers import ControllerConfig
 from poller.config.settings import Settings
 from poller.core.errors import LedgerError
+from poller.core.times import DAY_MS
 from poller.http.breaker import Breaker
 from poller.ledger import Ledger
 from poller.status.health import Overdue, every_words, interval, overdue
@@ -26,7 +27,10 @@ SHOWN = 10
 """Runs that fail while others are delivered, of a sink, that are named."""
 
 NEWEST = 3
-"""Incomplete runs that are named."""
+"""Incomplete runs, and failed ones, that are named."""
+
+
+WEEK_MS = 7 * DAY_MS
 
 
 @dataclass(frozen=True)
@@ -171,6 +175,27 @@ def incomplete(ledger: Ledger, settings: Settings) -> dict[str, IncompleteRuns]:
             ledger.incomplete.by_reason(one.name),
             ledger.pending.counts(one.name),
             ledger.pending.shown(one.name, NEWEST),
+        )
+        for one in settings.controllers
+    }
+
+
+@dataclass(frozen=True)
+class FailureCounts:
+    """Why builds of a controller failed in the last week: how many by category, and the last ones
+    recorded."""
+
+    by_category: dict[str, int]
+    newest: list[dict[str, Any]]
+
+
+def failures(ledger: Ledger, settings: Settings, now: int) -> dict[str, FailureCounts]:
+    """By controller of the config: a walk over a week of failures, so no part of a snapshot.
+    Raises LedgerError."""
+    since, kept = now - WEEK_MS, ledger.failures
+    return {
+        one.name: FailureCounts(
+            kept.by_category(one.name, since), kept.newest(one.name, since, NEWEST)
         )
         for one in settings.controllers
     }

@@ -196,12 +196,12 @@ def test_a_wrong_config_as_json(site: Site) -> None:
 
 
 def test_without_an_instance_guid(site: Site) -> None:
-    """The key is tried all the same; the cure is the command to type; exit 0."""
+    """The key is tried all the same; the cure is the command to type; exit 78, as of `run`."""
     site.jenkins.job("app").build()
     site.configure(site.controller(instance_guid=None))
     result = site.run("check")
-    assert result.returncode == 0
-    assert "key accepted; no instance_guid yet" in result.stdout
+    assert result.returncode == 78
+    assert "wrong   SEI for main: key accepted; no instance_guid yet" in result.stdout
     assert "sei-poller register --controller main" in result.stdout
     for command in (["run"], ["once"], ["preview", "app", "1"]):
         refused = site.run(*command)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from poller.actions.config_file import ETC, ledger_for, source, target, text_of, write
+from poller.actions.config_file import ledger_for, source, target, text_of, write
 from poller.actions.init import missing, questions
-from poller.config.load import load
+from poller.config.load import ETC, load
 from poller.core.errors import ConfigError, UsageError
 from tests.support.site import GUID, KEY, TOKEN, Site
 from tests.support.terminal import Terminal
@@ -51,7 +51,7 @@ def test_by_flags(empty: Site) -> None:
     assert TOKEN not in text
     assert KEY not in text
     assert oct(empty.config.stat().st_mode & 0o777) == "0o644"
-    assert empty.run("check").returncode == 0
+    assert empty.run("check").returncode == 78
     assert "sei-poller register" in empty.run("once").stderr
     line = empty.run("register", "--integration-id", "4711").stdout.strip()
     empty.config.write_text(
@@ -81,7 +81,7 @@ def test_a_credential_is_the_file_beside_the_config(empty: Site) -> None:
     given = flags(empty, token_env=None, token_credential="jenkins-token")
     assert empty.run("init", *given).returncode == 0
     assert 'token_credential = "jenkins-token"' in empty.config.read_text()
-    assert empty.run("check").returncode == 0
+    assert "user reader, token accepted" in empty.run("check").stdout
     elsewhere = empty.directory / "credentials"
     elsewhere.mkdir()
     empty.environ["CREDENTIALS_DIRECTORY"] = str(elsewhere)
@@ -163,7 +163,7 @@ def test_on_a_terminal(empty: Site) -> None:
     assert TOKEN not in terminal.shown
     assert "Traceback" not in terminal.shown
     assert 'name = "main"' in empty.config.read_text()
-    assert empty.run("check").returncode == 0
+    assert "no instance_guid yet" in empty.run("check").stdout
 
 
 def test_a_wrong_flag_is_asked_for_in_its_turn(empty: Site) -> None:
@@ -204,12 +204,13 @@ def test_a_secret_can_be_pasted(empty: Site) -> None:
 
 def test_ctrl_c_and_the_end_of_input(empty: Site) -> None:
     """Nothing is written, and no traceback."""
-    for end in (Terminal.interrupt, Terminal.end_input):
+    for end, code in ((Terminal.interrupt, 130), (Terminal.end_input, 1)):
         with Terminal(empty, "init") as terminal:
             terminal.expect("Jenkins' url")
             terminal.expect(": ")
             end(terminal)
-        assert terminal.code == 1
+        assert terminal.code == code
+        assert "nothing was written" in terminal.shown
         assert "Traceback" not in terminal.shown
     assert not empty.config.exists()
 
@@ -218,8 +219,8 @@ def test_check_and_register_on_a_terminal(empty: Site) -> None:
     """The same lines and codes as without one."""
     assert empty.run("init", *flags(empty)).returncode == 0
     with Terminal(empty, "check") as terminal:
-        terminal.expect("warning SEI for main: key accepted; no instance_guid yet")
-    assert terminal.code == 0
+        terminal.expect("wrong   SEI for main: key accepted; no instance_guid yet")
+    assert terminal.code == 78
     with Terminal(empty, "register", "--integration-id", "4711") as terminal:
         terminal.expect('instance_guid = "')
         terminal.expect("put it into the [[controllers]] table")
@@ -230,12 +231,13 @@ def test_check_and_register_on_a_terminal(empty: Site) -> None:
 
 
 def test_where_it_goes(tmp_path: Path) -> None:
-    """As given, as the variable says, /etc for root, else beside."""
+    """As given, as the variable says, /etc for root, else the user's own."""
     assert target(tmp_path / "x.toml", {}, root=True) == tmp_path / "x.toml"
     variable = {"SEI_POLLER_CONFIG": str(tmp_path / "y.toml")}
     assert target(None, variable, root=True) == tmp_path / "y.toml"
     assert target(tmp_path / "x.toml", variable, root=False) == tmp_path / "x.toml"
-    assert target(None, {}, root=False) == Path("config/poller.toml").absolute()
+    own = {"XDG_CONFIG_HOME": str(tmp_path)}
+    assert target(None, own, root=False) == tmp_path / "sei-poller" / "poller.toml"
     (tmp_path / "x.toml").touch()
     with pytest.raises(UsageError):
         target(tmp_path / "x.toml", {}, root=False)

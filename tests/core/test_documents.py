@@ -26,7 +26,7 @@ def anchors(document: str) -> set[str]:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_files_and_tests_are_there(document: str) -> None:
-    """Each `folder/file` but the config of a checkout, and each `tests/file.py::test_name`."""
+    """Each `folder/file` but the config that is no longer there, and each `tests/file.py::test_name`."""
     named = re.findall(rf"(?<![\w/.-])((?:{FOLDERS})/[\w./@-]*\w)/?(?:::(\w+))?", text(document))
     for path, test in named:
         assert path == "config/poller.toml" or (ROOT / path).exists(), f"{document}: no {path}"

@@ -17,7 +17,8 @@ PAGE = "<html>log in</html>"
 YES = [
     b"", b" \n", b"{}", b"[]", b"null", b'{"status":"ok"}', b'{"status":"SUCCESS","data":null}',
     b'{"errors":[],"error":null,"success":true,"code":200}', b'{"message":"<html> is fine here"}',
-    b'{"result":"FAILURE","state":"done"}', b'[{"id":1}]', "\ufeff{}".encode(),
+    b'{"payload":"{\\"run_ids\\":[\\"1\\"],\\"error\\":null}"}', b'{"payload":"{"}',
+    b'{"payload":"error"}', b'{"result":"FAILURE","state":"done"}', b'[{"id":1}]', "\ufeff{}".encode(),
 ]  # fmt: skip
 NO = [
     b'{"status":"ERROR","code":"INTERNAL"}', b'{"Status":"failure"}', b'{"status":500}',
@@ -26,7 +27,8 @@ NO = [
     b'[{"id":1},{"error":"x"}]', b'{"status":', b'{"a":1', b"[1,", b'"cut', PAGE.encode(),
     b"\xef\xbb\xbf<!doctype html><title>log in", PAGE.encode("utf-16"), PAGE.encode("utf-16-le"),
     PAGE.encode("utf-32"), b"/* x */ <HTML>log in", b"<?xml version='1.0'?>", b"  <a>",
-    b"[" * 5_000,
+    b"[" * 5_000, b'{"response_type":"X","payload":"{\\"run_ids\\":[],\\"error\\":\\"no instance\\"}"}',
+    b'{"payload":{"error":"x"}}',
 ]  # fmt: skip
 OTHER = [b"OK", b"Request blocked by policy 4711", b'"Unauthorized"', b"17", b"true", b"\0\1\2"]
 

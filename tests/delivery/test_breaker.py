@@ -12,6 +12,7 @@ from poller.delivery.settlement import Settlement
 from poller.delivery.sink import Receipt
 from poller.http.breaker import BreakerState
 from poller.ledger import Ledger
+from poller.ledger.deliveries.queue import QueuedDelivery
 from poller.ledger.records import Batch, BuildRow, JobState
 
 
@@ -24,10 +25,10 @@ class Picky:
         self.up = False
         self.asked = 0
 
-    async def send(self, payload: bytes) -> Receipt:
+    async def send(self, delivery: QueuedDelivery) -> Receipt:
         """One run."""
         self.asked += 1
-        return Receipt(202 if self.up and payload != b"poison" else 500)
+        return Receipt(202 if self.up and delivery.payload != b"poison" else 500)
 
     async def aclose(self) -> None:
         """Nothing."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
+import uuid
+import zipfile
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from poller.demo.sei import REQUIRED, Sei
+from poller.demo.sei import PLUGIN_NAMES, REQUIRED, Sei
 from tests.support.site import served
 
 GUID = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
@@ -70,6 +73,43 @@ def test_required(name: str, client: httpx.Client) -> None:
     without = {key: value for key, value in RUN.items() if key != name}
     answer = client.post("custom-cicd", json=without)
     assert (400, {"error": f"missing: {name}"}) == (answer.status_code, answer.json())
+
+
+def form(payload: dict[str, Any], *files: str, kind: str = "JenkinsPluginJobRunComplete") -> Any:
+    """As the plugin sends a run, with those members in the zip."""
+    names = {new: old for old, new in PLUGIN_NAMES.items()}
+    given = {names.get(name, name): value for name, value in payload.items()}
+    request = json.dumps({"request_type": kind, "payload": json.dumps(given)})
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name in files:
+            archive.writestr(name, "text")
+    return {"json": ("json", request), "file": ("logs.zip", packed.getvalue())}
+
+
+def test_a_run_as_the_plugin_sends_it(sei: Sei, client: httpx.Client) -> None:
+    """It is the same build whichever way it came."""
+    log = str(uuid.uuid4())
+    run = {**RUN, "job_run": {"stages": [{"steps": [{"log": log}]}]}}
+    answer = client.post("generic-requests/multipart", files=form(run, log))
+    assert (answer.status_code, sorted(answer.json())) == (200, ["payload", "response_type"])
+    assert len(json.loads(answer.json()["payload"])["run_ids"]) == 1
+    assert client.post("custom-cicd", json=RUN).status_code == 202
+    assert sei.runs == {(GUID, "team/a", 7): run}
+    assert sei.logs == {(GUID, "team/a", 7): {log: b"text"}}
+
+
+def test_no_run_of_the_plugin(sei: Sei, client: httpx.Client) -> None:
+    """A log that is not there, one that is no UUID, another request, no zip, no form."""
+    missing = {**RUN, "job_run": {"log": str(uuid.uuid4())}}
+    wrong = {**RUN, "job_run": {"log": "x"}}
+    for files in (
+        form(missing), form(wrong, "x"), form(RUN, kind="Heartbeat"), form({**RUN, "result": None}),
+        {**form(RUN), "file": ("logs.zip", b"PK")}, {"json": ("json", "{")}, {"other": ("x", "{}")},
+    ):  # fmt: skip
+        assert client.post("generic-requests/multipart", files=files).status_code == 400
+    assert client.post("generic-requests/multipart", json=RUN).status_code == 400
+    assert sei.received == []
 
 
 def test_instances(client: httpx.Client) -> None:

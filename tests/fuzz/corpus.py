@@ -80,6 +80,7 @@ since = "all"
 include = ["**", "team/*-?"]
 exclude = ["sandbox/**"]
 logs = "all"
+tests = "cases"
 log_limit = "64KiB"
 timeout = "2s"
 
@@ -146,6 +147,8 @@ def seeds(recordings: Path = RECORDINGS) -> Seeds:
     found["manifest"] = list(MANIFESTS)
     # The last of each kind is what the others get beside a hostile answer.
     found["console"] += [LOG, LOG.replace(PASSWORD.encode(), b"x")]
+    for kind in ("step_log", "test_report"):
+        found[kind].append(found[kind][-1].replace(PASSWORD.encode(), b"x"))
     found["progressive"] = [LOG]
     found["satellite"] = [SATELLITE]
     found["config"] = [CONFIG.encode(), Path("config/poller.example.toml").read_bytes()]
@@ -174,6 +177,12 @@ def _recorded(recordings: Path, patterns: tuple[str, ...]) -> list[bytes]:
     return [body for body in bodies if 2 < len(body) <= LARGEST]
 
 
+CASE = {
+    "className": "shop.CartTest", "name": f"token={PLANTED_SECRET}", "status": "FAILED",
+    "duration": 0.012, "errorDetails": f"expected {PASSWORD}", "errorStackTrace": "at x\n at y",
+}  # fmt: skip
+
+
 def rich(jenkins: Jenkins) -> None:
     """Builds that have of everything something."""
     jenkins.multibranch("team/mb")
@@ -186,7 +195,8 @@ def rich(jenkins: Jenkins) -> None:
                 stages=[
                     Stage("Build", (Step(parameter_description=f"deploy --token {PLANTED_SECRET}"),)),
                     Stage(
-                        "Terraform", (Step(parameter_description="terraform plan"),), status="FAILED",
+                        "Terraform",
+                        (Step(status="FAILURE", log=LOG.decode("latin-1")),), status="FAILED",
                         error={"message": f"bad password={PLANTED_SECRET}", "type": "x.Y"},
                     ),
                 ],
@@ -196,6 +206,7 @@ def rich(jenkins: Jenkins) -> None:
             build.archive("out/sei-artifacts.json", MANIFESTS[0])
             build.archive("target/app.jar", b"PK")
             build.log = LOG.decode("latin-1")
+            build.report_tests([{"name": "s", "cases": [CASE, CASE | {"status": "PASSED"}]}])
             build.finish("FAILURE", 60_000)
     jenkins.job("team/free", kind="freestyle").build(timestamp=NOW - 5_000_000)
     jenkins.job("team/app").start(timestamp=NOW - 1_000)
@@ -225,6 +236,7 @@ def _actions(upstream: int) -> list[dict[str, object]]:
         {"_class": "hudson.model.CauseAction", "causes": causes},
         {"_class": "hudson.model.ParametersAction", "parameters": parameters},
         {},
+        {"_class": "hudson.tasks.junit.TestResultAction", "failCount": 1, "totalCount": 2},
         build_data(f"https://bob:{PLANTED_SECRET}@git.test/app.git", "refs/remotes/origin/main", SHA),
     ]  # fmt: skip
 
@@ -276,6 +288,8 @@ QUESTIONS: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("build", APP + "1/api/json", {"tree": BUILD_TREE}),
     ("origin", APP + "1/api/json", {"tree": CAUSES_TREE}),
     ("describe", APP + "1/wfapi/describe", {"fullStages": "true"}),
+    ("step_log", APP + "1/execution/node/12/wfapi/log", {}),
+    ("test_report", APP + "1/testReport/api/json", {}),
     ("runs", APP + "wfapi/runs", {"fullStages": "true"}),
     ("graph_stages", APP + "1/stages/tree", {}),
     ("graph_steps", APP + "1/stages/allSteps", {}),

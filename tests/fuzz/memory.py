@@ -80,6 +80,8 @@ def kind_of(raw_path: str) -> str:
 ENDS = {
     "wfapi/runs": "runs",
     "wfapi/describe": "describe",
+    "wfapi/log": "step_log",
+    "/testReport/api/json": "test_report",
     "/stages/tree": "graph_stages",
     "/stages/allSteps": "graph_steps",
     "/organizations/": "organizations",

@@ -37,7 +37,7 @@ from poller.ledger import Ledger
 from poller.ledger.logs.search import parse_query, search_logs
 from poller.mapping.extract import Extraction
 from poller.status.build_page import build_page
-from poller.status.snapshot import incomplete, snapshot, waiting_alone
+from poller.status.snapshot import failures, incomplete, snapshot, waiting_alone
 from tests.fuzz.corpus import ENVIRON, NOW
 from tests.fuzz.targets import JENKINS, Target, headers_of
 from tests.fuzz.workbench import Workbench
@@ -150,7 +150,8 @@ def _read_all(bench: Workbench, opened: Ledger) -> None:
         update={"ledger": bench.settings.ledger.model_copy(update={"path": str(opened.path)})}
     )
     state = snapshot(opened, settings, NOW)
-    status_lines(status_json(state, incomplete(opened, settings), waiting_alone(opened, state)))
+    alone, why = waiting_alone(opened, state), failures(opened, settings, NOW)
+    status_lines(status_json(state, incomplete(opened, settings), alone, why))
     opened.jobs.states(1)
     opened.jobs.samples(1, 3)
     for job in opened.jobs.states(1).values():

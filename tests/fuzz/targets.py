@@ -10,7 +10,7 @@ from typing import TypeAlias
 import msgspec
 
 from poller.cli.render import reconcile_line
-from poller.cli.render_status import hit_lines
+from poller.cli.render_logs import hit_lines
 from poller.core.build_key import BuildKey
 from poller.core.errors import RemoteError
 from poller.core.escape import escape_line
@@ -41,9 +41,6 @@ from tests.fuzz.workbench import Workbench
 
 Target: TypeAlias = Callable[[Workbench, bytes], None]
 """Gives one answer to its parser and what follows. Raises PollerError where it is no good."""
-
-FAR = 10**15
-"""Epoch ms by which every build has ended."""
 
 
 def _name(body: bytes) -> str:
@@ -109,6 +106,16 @@ def describe(bench: Workbench, body: bytes) -> None:
     one = json.loads(bench.seeds["builds"][-2])
     one["builds"] = [b for b in one["builds"] if b["_class"] == PIPELINE_RUN][-1:]
     _collected(bench, body, builds=json.dumps(one).encode(), describe=body)
+
+
+def step_log(bench: Workbench, body: bytes) -> None:
+    """The log of a failed step, as a page."""
+    _collected(bench, body, builds=bench.seeds["builds"][-2], step_log=body)
+
+
+def junit_report(bench: Workbench, body: bytes) -> None:
+    """The tests of a build."""
+    _collected(bench, body, builds=bench.seeds["builds"][-2], test_report=body)
 
 
 def runs(bench: Workbench, body: bytes) -> None:
@@ -287,6 +294,8 @@ JENKINS: Mapping[str, tuple[Target, int]] = {
     "origin": (origin, 6),
     "describe": (describe, 12),
     "runs": (runs, 8),
+    "step_log": (step_log, 6),
+    "test_report": (junit_report, 6),
     "graph_stages": (graph_stages, 6),
     "graph_steps": (graph_steps, 4),
     "organizations": (organizations, 2),

@@ -18,6 +18,7 @@ from poller.context import AppContext, open_context
 from poller.core.escape import escape_line
 from poller.core.log_output import configure
 from poller.ledger import Ledger
+from poller.ledger.logs.failures import FailedTest
 from poller.ledger.records import Batch
 from poller.polling.controller import Controller
 from tests.fuzz.corpus import CONFIG, ENVIRON, NOW, SECRETS, Seeds
@@ -92,6 +93,11 @@ class Workbench:
             if row.log is not None:
                 packed = row.log.packed
                 self.shows("" if packed is None else zlib.decompress(packed).decode())
+            if (failure := row.failure) is not None:
+                self.tells(*((failure.cause.cause,) if failure.cause is not None else ()))
+                packs = [log.kept.packed for log in failure.logs]
+                self.shows(*(zlib.decompress(one).decode() for one in packs if one is not None))
+                self.shows(*(text for test in failure.tests for text in _texts(test)))
         self.ledger.builds.record(self.row.id, batch, self.settings.sink_names, NOW)
 
     def shows(self, *texts: str) -> None:
@@ -121,6 +127,10 @@ class Workbench:
 
 
 LONGEST_LINE = 8_192
+
+
+def _texts(test: FailedTest) -> tuple[str, ...]:
+    return test.suite, test.class_name, test.name, test.status, test.message, test.trace
 
 
 async def _made(answers: Answers) -> InMemory:

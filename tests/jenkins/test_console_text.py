@@ -14,6 +14,8 @@ from poller.jenkins.console_text import (
     RAW_LINE_LIMIT,
     ConsoleCleaner,
     clean_console,
+    html_text,
+    without_cut_start,
 )
 from poller.mapping.redaction import RedactingStream, Redactor
 
@@ -134,3 +136,23 @@ def test_a_line_of_100_mb_takes_no_memory() -> None:
 def test_clean_leaves_plain_text_alone() -> None:
     """It is the usual case."""
     assert clean_console(b"plain\ttext\n") == b"plain\ttext\n"
+
+
+def test_html_becomes_text() -> None:
+    """Links and colours go; what is no tag stays, and so does what was escaped."""
+    page = "<a href='https://h/?a=1&amp;b=2'>https://h/?a=1&amp;b=2</a> a &lt;b&gt; &amp;amp;\n"
+    assert html_text(page) == "https://h/?a=1&b=2 a <b> &amp;\n"
+    assert (
+        html_text('<span style="color: #CD0000;">red</span> 1 < 2 <unended') == "red 1 < 2 <unended"
+    )
+    assert html_text("<" * 100_000) == "<" * 100_000
+
+
+def test_a_tail_begins_with_a_whole_line() -> None:
+    """And not within a private key, which nobody would know for one."""
+    assert without_cut_start(b"half a secret\nline\n") == b"line\n"
+    assert without_cut_start(b"one line only") == b""
+    key = b"MIIE\nQUJD\n-----END RSA PRIVATE KEY-----\nafter\n"
+    assert without_cut_start(key) == b"after\n"
+    whole = b"x\n-----BEGIN RSA PRIVATE KEY-----\nQUJD\n-----END RSA PRIVATE KEY-----\n"
+    assert without_cut_start(whole) == whole[2:]

@@ -249,13 +249,15 @@ def test_one_that_is_named(jenkins: Jenkins, server: Server) -> None:
 
 
 def test_check_tells(site: Site) -> None:
-    """A plugin that is named and not there is wrong; what auto does not find is a warning."""
+    """A plugin that is named and not there is wrong, as is none at all where stages are wanted."""
     site.jenkins.job("app").build()
     assert "stage trees (wfapi)" in site.run("check").stdout
     site.jenkins.plugins = {}
     result = site.run("check")
-    assert result.returncode == 0
+    assert result.returncode == 1
     assert "install the plugin Pipeline Graph View" in result.stdout
+    site.configure(site.controller(stages="none"))
+    assert site.run("check").returncode == 0
     site.configure(site.controller(stages="blue-ocean"))
     result = site.run("check")
     assert result.returncode == 1

@@ -17,6 +17,7 @@ from poller.delivery.sender import Sender
 from poller.delivery.settlement import Settlement
 from poller.delivery.sink import Receipt
 from poller.ledger import Ledger
+from poller.ledger.deliveries.queue import QueuedDelivery
 from poller.service.delivery_loop import DeliveryLoop
 from poller.service.ledger_guard import LedgerGuard
 from poller.service.parts import ServiceParts, Stop
@@ -41,9 +42,9 @@ class Taking:
         self.taken: list[bytes] = []
         self._meanwhile = meanwhile
 
-    async def send(self, payload: bytes) -> Receipt:
+    async def send(self, delivery: QueuedDelivery) -> Receipt:
         """Take it."""
-        self.taken.append(payload)
+        self.taken.append(delivery.payload)
         self._meanwhile()
         return Receipt(200)
 

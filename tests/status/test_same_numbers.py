@@ -60,6 +60,7 @@ def fill(path: Path, now: int) -> None:
         alone = Breaker(BreakerState.OPEN, now - HOUR, 5, 2, now + MINUTE, "HTTP 502")
         ledger.breakers.keep("controller", "away", alone)
         ledger.breakers.keep("sink", "iacm", alone.half_opened())
+        ledger.breakers.keep("sink", "sei logs", alone)
 
 
 def builds(job: int, now: int) -> list[BuildRow]:
@@ -88,6 +89,8 @@ def settle(ledger: Ledger, now: int) -> None:
         waiting = queued(ledger, sink)
         for delivery in waiting[:delivered]:
             ledger.outbox.settle(delivery.id, "delivered", now - MINUTE, 202)
+        for delivery in waiting[:2] if sink == "sei" else ():
+            ledger.outbox.note_without_logs(delivery.id, "HTTP 404")
         for delivery in waiting[delivered : delivered + rejected]:
             ledger.outbox.settle(delivery.id, "rejected", now - 1, 422, "no")
     ledger.outbox.sink_failed("iacm", now, "iacm: HTTP 503")
@@ -247,8 +250,16 @@ def test_a_sink(answers: Answers, sink: str) -> None:
         of_config = sum(one["sinks"][sink][key] for one in answers.status["controllers"])
         assert int(row[label]) == of_config + FORMER[sink].get(key, 0)
     assert told["breaker"]["state"] == breaker(answers.metric, sink=sink)
+    without = 2 if sink == "sei" else 0
+    assert told["without_logs"] == answers.metric("builds_without_logs", sink=sink) == without
     up = answers.metric("sink_up", sink=sink)
     assert (told["last_error"] is None) == (row["State"] == "well") == up
+
+
+def test_logs_that_sei_does_not_take(answers: Answers) -> None:
+    """Everywhere the same."""
+    assert answers.status["sinks"]["sei"]["logs_breaker"]["state"] == "open"
+    assert answers.metric("logs_breaker_state", sink="sei") == 2
 
 
 def test_a_snapshot_walks_over_no_builds(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poller.core.times import HOUR_MS
+from poller.http.breaker import Breaker, BreakerState
 from poller.status.build_page import bars, read, web_address, whole_length
 from poller.status.chart import HEIGHT, day_chart, nice_top, span
 from poller.status.health import Overdue
@@ -91,6 +92,10 @@ def test_a_controller_in_words(change: dict[str, Any], expected: str) -> None:
             " none is lost.",
         ),
         ({"queued": 2, "oldest": NOW - 16 * MINUTE}, "sei lags: 2 builds queued, the oldest for 16 min."),
+        (
+            {"logs_breaker": Breaker(BreakerState.OPEN, why="HTTP 404"), "without_logs": 3},
+            "sei takes no logs: failed builds go without, 3 so far.",
+        ),
         ({"rejected_lately": 1}, "sei rejected 1 build in the last day."),
         (
             {"queued": 1200, "oldest": NOW - 60 * MINUTE, "per_second": 6.0},

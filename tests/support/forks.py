@@ -115,9 +115,11 @@ class Forks:
         self._ours.close()
         self._process.wait()
 
-    def start(self, arguments: list[str], environ: Mapping[str, str]) -> Command:
-        """Start the command and leave it running."""
-        asked = json.dumps([arguments, dict(environ), os.getcwd()]).encode()
+    def start(
+        self, arguments: list[str], environ: Mapping[str, str], user: int | None = None
+    ) -> Command:
+        """Start the command and leave it running; root can have it run as another ``user``."""
+        asked = json.dumps([arguments, dict(environ), os.getcwd(), user]).encode()
         pipes = [os.pipe() for _ in range(3)]
         with self._lock:
             socket.send_fds(self._ours, [asked], [theirs for _, theirs in pipes])
@@ -165,8 +167,12 @@ def _serve(place: socket.socket) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
-    arguments, environ, directory = json.loads(asked)
+    arguments, environ, directory, user = json.loads(asked)
     os.chdir(directory)
+    if user is not None:
+        os.setgroups([])
+        os.setgid(user)
+        os.setuid(user)
     os.environ.clear()
     os.environ.update(environ)
     time.tzset()

@@ -16,13 +16,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from poller.demo.jenkins.items import Jenkins
+from poller.demo.jenkins.items import API_TOKEN, Jenkins
 from poller.demo.sei import Sei
 from poller.demo.server import Server
 from tests.support.forks import Command, Forks
 
 GUID = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
-TOKEN = "reader-token"
+TOKEN = API_TOKEN
 KEY = "demo-key"
 
 

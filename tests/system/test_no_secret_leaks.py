@@ -61,8 +61,13 @@ STAGES = (
         (
             Step(parameter_description=f"cd live && terraform plan -var token={MARK}step"),
             Step(parameter_description=f"deploy.sh {PARAMETER}"),
-            Step(parameter_description=f"curl -u bob:{MARK}curl https://h/{quote(PARAMETER)}"),
+            Step(
+                status="FAILURE",
+                parameter_description=f"curl -u bob:{MARK}curl https://h/{quote(PARAMETER)}",
+                log="\n".join(LINES) + "\n",
+            ),
         ),
+        "FAILURE",
         error={"message": f"Authorization: Bearer {MARK}error", "type": "x"},
     ),
 )
@@ -133,7 +138,13 @@ class Nest:
     ) -> None:
         """The config with the servers at these addresses, or the simulated ones."""
         site = self.site
-        keys = {"logs": "all", "every": "1s", **({"url": jenkins} if jenkins else {}), **controller}
+        keys = {
+            "logs": "all",
+            "every": "1s",
+            "tests": "cases",
+            **({"url": jenkins} if jenkins else {}),
+            **controller,
+        }
         site.configure(
             site.controller(**keys) + 'headers.X-Door = { env = "DOOR" }\n',
             base_url=f"{sei or site.sei_server.url}sei/api/v1",
@@ -217,6 +228,9 @@ def nest(tmp_path: Path) -> Iterator[Nest]:
             actions=None,
         )
         build.log += "\n".join(LINES) + "\n"
+        told = {"errorDetails": "\n".join(LINES), "errorStackTrace": "\n".join(LINES[-3:])}
+        case = {"className": f"token={MARK}class", "name": PARAMETER, "status": "FAILED"}
+        build.report_tests([{"name": f"password={MARK}suite", "cases": [case | told]}])
         build.archive("sei-artifacts.json", json.dumps(MANIFEST).encode())
         build.finish("FAILURE")
         url = f"https://bob:{MARK}git@git.example.com/app.git?private_token={MARK}git"
@@ -231,7 +245,13 @@ GOOD: Mapping[str, Sequence[str]] = {
     "check": ["--json"],
     "preview": ["tf/network 1", "git 1 --explain"],
     "status": [""],
-    "logs": ["tf/network 1", "tf/network 1 --follow", f"--search {MARK}"],
+    "logs": [
+        "tf/network 1",
+        "tf/network 1 --step 9",
+        "tf/network 1 --follow",
+        "tf/network 1 --cause",
+        f"--search {MARK}",
+    ],
     "config show": [""],
     "config schema": [""],
     "reconcile": ["--json"],
@@ -264,7 +284,11 @@ def test_while_all_is_well(nest: Nest) -> None:
     for command, calls in GOOD.items():
         for arguments in calls:
             out = nest.run(*command.split(), *arguments.split())
-            if command == "logs" and arguments.startswith("tf/network"):
+            if (
+                command == "logs"
+                and arguments.startswith("tf/network 1")
+                and "cause" not in arguments
+            ):
                 assert out.count("****") > len(LINES)
                 assert not [secret for secret in HIDDEN if secret in out]
             if arguments.startswith("--search"):

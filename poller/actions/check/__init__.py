@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Mapping
 from pathlib import Path
 
-from poller.actions.check import files, iacm, jenkins, rules, sei
+from poller.actions.check import files, iacm, jenkins, rules, sei, service
 from poller.actions.check.finding import CONFIG, CheckResult, not_usable, ok
 from poller.config.load import load
 from poller.config.settings import Settings
@@ -29,6 +29,9 @@ def check_file(path: Path, environ: Mapping[str, str], clock: Clock) -> list[Che
     return [
         ok(CONFIG, f"{path}: {count} controller{'s' * (count > 1)}, sends to {sinks}"),
         *files.exposed(path, settings, environ),
+        *service.as_service(path, settings),
+        *service.foreign(Path(settings.ledger.path)),
+        *service.public_page(settings.status),
         *asyncio.run(check(settings, environ, clock())),
     ]
 

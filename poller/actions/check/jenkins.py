@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
+from poller.actions.check.address import not_here
 from poller.actions.check.finding import (
     UNAVAILABLE,
     WRONG,
@@ -22,7 +24,7 @@ from poller.actions.login import whoami
 from poller.config.secrets import read_secret
 from poller.config.servers import ControllerConfig
 from poller.context import connection_to
-from poller.core.errors import BadAnswer, RemoteError, Unauthorized
+from poller.core.errors import BadAnswer, NotFound, RemoteError, Unauthorized
 from poller.core.known_secrets import mask
 from poller.core.patterns import Globs, matches
 from poller.core.urls import is_loopback
@@ -36,8 +38,14 @@ from poller.jenkins.stage import StageTree
 from poller.jenkins.stages.graph_view import GraphView
 from poller.polling.extras.stage_trees import AUTO, TRIED, StageTrees
 
+API_TOKEN = re.compile(r"(11)?[0-9a-f]{32}")
+"""As Jenkins makes them; without the 11 before 2.129. A password works, too, until it is changed,
+and each request asks the directory of users."""
+
+NOT_FOUND = 404
 MOST_UNREAD = 5
 REFUSED = "make an API token for that user in Jenkins (user menu, Security) and put it there"
+NO_JOB, NO_JOB_CURE = "the user sees no job", "give the user Job/Read; is there a job at all?"
 SIGHT = "give the user Overall/Read"
 
 
@@ -52,6 +60,8 @@ async def controller(
     where = f"controller {settings.name}"
     token = read_secret(settings, environ).get_secret_value()
     reached = await reach(where, settings, environ, now)
+    if reached.status == NOT_FOUND:
+        return [*reached.results, await not_here(where, settings, environ)]
     results = reached.results + answers(where, reached)
     if exit_code(results):
         return results
@@ -109,7 +119,15 @@ async def login(
             return [unavailable(where, saw, "give the user Overall/Read and Job/Read")]
         saw = f"HTTP {error.status}: user {name} or its token is refused"
         return [unavailable(where, saw, REFUSED)]
-    return [ok(where, f"user {user}, token accepted, Overall/Read")]
+    except NotFound:
+        return [await not_here(where, settings, environ)]
+    results = [ok(where, f"user {user}, token accepted, Overall/Read")]
+    if user.casefold() != name.casefold():
+        results.append(warning(where, f"Jenkins takes {name} for {user}", "is it the right token?"))
+    if not API_TOKEN.fullmatch(token):
+        saw = "the token has not the form of an API token (34 digits and letters): a password?"
+        results.append(warning(where, saw, REFUSED))
+    return results
 
 
 def _jobs(settings: ControllerConfig, tree: ItemTree, selected: int) -> list[CheckResult]:
@@ -122,8 +140,7 @@ def _jobs(settings: ControllerConfig, tree: ItemTree, selected: int) -> list[Che
         cure = "do include and exclude leave any? they are globs over fullName"
         results = [wrong(where, saw, cure)]
     else:
-        cure = "give the user Job/Read; is there a job at all?"
-        results = [wrong(where, "the user sees no job", cure)]
+        results = [wrong(where, NO_JOB, NO_JOB_CURE)]
     for key, globs in (("include", settings.include), ("exclude", settings.exclude)):
         results += [
             warning(where, f"{key} {glob!r} matches no job", "is it as in fullName?")
@@ -209,10 +226,13 @@ async def _stages(
 
 
 def _no_stages(where: str, setting: str, trees: StageTrees, why: str) -> CheckResult:
-    """A setting that names a plugin is a promise; ``auto`` takes what is there."""
+    """Wrong where no build will have any: then ``stages = "none"`` says that this is meant."""
     saw = f"no stage trees ({why.removeprefix('stages: ')})"
+    if setting == AUTO and len(trees.absent) < len(trees.sources):
+        return warning(where, saw, "is it only this build?")
     if setting == AUTO:
-        return warning(where, saw, f"install the plugin {GraphView.plugin}; runs have no stages")
+        cure = f'install the plugin {GraphView.plugin}, or stages = "none": runs without stages'
+        return wrong(where, saw, cure)
     return wrong(where, saw, f"install the plugin {trees.sources[0].plugin}, or stages = {AUTO}")
 
 

@@ -23,8 +23,9 @@ from poller.core.errors import ConfigError
 from poller.core.times import DAY_MS
 from poller.core.urls import goes_in_clear, without_password
 from poller.http.client import Client, open_client
-from poller.http.errors import DNS_HINT, refused_certificate, untrusted
+from poller.http.errors import DNS_HINT, NO_TLS_HINT, refused_certificate, tls_words, untrusted
 from poller.http.front_door import LOOKED_AT
+from poller.http.os_errors import os_words
 
 SKEW_MS = 60_000
 RENEW_DAYS = 14
@@ -139,15 +140,15 @@ def _reason(error: Exception, server: AnyServer, *, proxy: bool) -> tuple[str, s
         if isinstance(cause, ssl.SSLError) and (refused := refused_certificate(cause)):
             return refused
         if isinstance(cause, ssl.SSLError):
-            saw = f"TLS: {cause.reason or cause}"
-            return saw, "does that port speak https? is a proxy in between that needs proxy = ?"
+            return f"TLS: {tls_words(cause)}", NO_TLS_HINT
     if isinstance(error, httpx.ProxyError):
         return f"the proxy refuses: {error}", "may it reach that host? its login goes into its URL"
     if any(isinstance(cause, TimeoutError | httpx.TimeoutException) for cause in causes):
         saw = f"no answer in {server.timeout / 1000:g} s"
         return saw, "is it up, and reachable from here? a firewall, or a proxy to be named?"
     end = "the proxy" if proxy else "it"
-    words = next((text for cause in reversed(causes) if (text := str(cause))), "no answer")
+    inner = next((cause for cause in reversed(causes) if str(cause)), None)
+    words = os_words(inner) if isinstance(inner, OSError) else str(inner or "no answer")
     return words, f"is the url right, is {end} up, and reachable from here?"
 
 

@@ -8,18 +8,21 @@ import uuid
 from collections.abc import Mapping
 
 from poller.actions.check.finding import (
+    CONFIG_CODE,
     UNAVAILABLE,
     CheckResult,
     exit_code,
     ok,
     unavailable,
     warning,
+    wrong,
 )
 from poller.actions.check.network import reach
 from poller.config.servers import ControllerConfig, SeiConfig
 from poller.context import sei_client
 from poller.core.errors import RemoteError
 from poller.core.known_secrets import mask
+from poller.delivery.instances import can_tell, guid_state
 from poller.delivery.sei import WHERE
 from poller.http.errors import HttpResponse, place_of
 from poller.http.front_door import login_page, redirect_hint
@@ -27,6 +30,7 @@ from poller.http.front_door import login_page, redirect_hint
 NOBODY = str(uuid.UUID(int=0))
 """A GUID that no controller has: to ask whether a key is accepted before there is one."""
 
+DROPPED = "SEI takes runs of a GUID it doesn't know and drops them: is it your integration's?"
 PLACE = "is the environment or base_url right?"
 KEY = "check the key, and that it belongs to this environment"
 
@@ -58,18 +62,27 @@ async def instance(
     settings: SeiConfig, controller: ControllerConfig, environ: Mapping[str, str]
 ) -> CheckResult:
     """Whether SEI takes the key and knows the controller's GUID. Raises ConfigError."""
-    where = f"{WHERE} for {controller.name}"
-    answer = await _ask(settings, controller.instance_guid or NOBODY, environ, where)
+    where, guid = f"{WHERE} for {controller.name}", controller.instance_guid
+    answer = await _ask(settings, guid or NOBODY, environ, where)
     if isinstance(answer, CheckResult):
         return answer
-    if controller.instance_guid is None:
+    if guid is None:
         cure = f"sei-poller register --controller {controller.name} --satellite satellite.yml"
-        return warning(where, "key accepted; no instance_guid yet", cure)
+        return wrong(where, "key accepted; no instance_guid yet", cure, CONFIG_CODE)
     if answer.status in (404, 405):
-        saw = f"HTTP {answer.status} for instance GUID {controller.instance_guid}"
-        cure = "SEI takes runs of a GUID it doesn't know and drops them: is it your integration's?"
-        return warning(where, saw, cure)
-    return ok(where, f"key accepted, instance GUID {controller.instance_guid} known")
+        saw, cure = f"HTTP {answer.status} for instance GUID {guid}", DROPPED
+        if guid_state(answer) == "unknown" and await _can_tell(settings, environ):
+            return wrong(where, f"{saw}: SEI does not know it", cure)
+        return warning(where, f"{saw}: this SEI can't say whether it knows it", cure)
+    return ok(where, f"key accepted, instance GUID {guid} known")
+
+
+async def _can_tell(settings: SeiConfig, environ: Mapping[str, str]) -> bool:
+    async with contextlib.aclosing(sei_client(settings, environ)) as client:
+        try:
+            return await can_tell(client)
+        except RemoteError:
+            return False
 
 
 async def _ask(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qs, unquote
 
 from poller.demo.faults import Answer, Receive, Request, Scope, Send, request_of, send_answer
-from poller.demo.jenkins import blue_ocean, graph_view
+from poller.demo.jenkins import blue_ocean, graph_view, step_logs
 from poller.demo.jenkins.build_exports import Asked
 from poller.demo.jenkins.builds import Build
 from poller.demo.jenkins.consoles import progressive, whole
@@ -107,7 +107,8 @@ class App:
             user, _, token = base64.b64decode(given, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
             return None
-        return user if token and self.jenkins.users.get(user) == token else None
+        good = (self.jenkins.users.get(user), self.jenkins.api_tokens.get(user))
+        return user if token and token in good else None
 
     def _answer(self, request: Request, user: str, params: dict[str, str], asked: Asked) -> Answer:
         segments = [segment for segment in request.path.split("/") if segment]
@@ -125,8 +126,7 @@ class App:
         if user == ANONYMOUS:
             return login_page(request, self.jenkins.version)
         if segments[:2] == ["blue", "rest"] and "blue-ocean" in self.jenkins.plugins:
-            told = blue_ocean.answer(self.jenkins, segments[2:], params)
-            return not_found() if told is None else _plugin_json(told)
+            return self._blue_ocean(segments[2:], params)
         if segments == ["computer", "api", "json"]:
             if not self.jenkins.can_see_computer:
                 return access_denied(user, "Overall/Read", self.jenkins.version)
@@ -196,6 +196,27 @@ class App:
                 return archived_file(build.archived, [unquote(part) for part in path])
             case Build() as build, ("consoleText",):
                 return self._console_text(build)
+        return self._of_failed(target, params, asked)
+
+    def _blue_ocean(self, segments: list[str], params: dict[str, str]) -> Answer:
+        if (log := step_logs.blue_ocean(self.jenkins, segments)) is not None:
+            return log
+        told = blue_ocean.answer(self.jenkins, segments, params)
+        return not_found() if told is None else _plugin_json(told)
+
+    def _of_failed(self, target: Target, params: dict[str, str], asked: Asked) -> Answer:
+        """Logs of steps, and test reports."""
+        plugins = self.jenkins.plugins if _is_pipeline(target.item) else {}
+        match target.build, target.rest:
+            case Build() as build, ("execution", "node", one, "wfapi", "log") if "wfapi" in plugins:
+                found = step_logs.wfapi(build, one, f"/{target.echo}")
+                return not_found() if found is None else _plugin_json(found)
+            case Build() as build, (path, "log") if (
+                path == graph_view.place(plugins.get("graph-view", 0)) and "graph-view" in plugins
+            ):
+                return step_logs.graph_view(build, params.get("nodeId", ""))
+            case Build() as build, ("testReport", "api", "json") if build.test_report is not None:
+                return self._export(build.test_report, params, asked)
         return not_found()
 
     def _exported(self, target: Target, params: dict[str, str], asked: Asked) -> Answer:

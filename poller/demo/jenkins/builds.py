@@ -24,6 +24,7 @@ RESTART = {
     "_class": PLUGIN_ACTIONS + "pipeline.modeldefinition.actions.RestartDeclarativePipelineAction"
 }
 FLOW_GRAPH = {"_class": PLUGIN_ACTIONS + "workflow.job.views.FlowGraphAction"}
+TEST_RESULT = "hudson.tasks.junit.Test"
 INTERRUPTED = "jenkins.model.InterruptedBuildAction"
 NO_CHANGES: Json = {"_class": "hudson.scm.EmptyChangeLogSet", "items": [], "kind": None}
 
@@ -64,6 +65,7 @@ class Build:
         self.artifacts: list[Json] = []
         self.archived: dict[str, bytes] = {}
         self.culprits: list[Json] = []
+        self.test_report: Json | None = None
         self.matrix_runs: list[Json] = []
         self.user = inputs.get("user", "alice")
         self.upstream = inputs.get("upstream")
@@ -153,6 +155,23 @@ class Build:
         name = path.rpartition("/")[2]
         self.artifacts.append({"displayPath": name, "fileName": name, "relativePath": path})
 
+    def report_tests(self, suites: Sequence[Json]) -> None:
+        """Tests ran in it: ``suites`` of the plugin JUnit, each with its ``cases``."""
+        self.test_report = {"_class": f"{TEST_RESULT}Result", "suites": list(suites)}
+
+    @staticmethod
+    def _test_counts(report: Json) -> Json:
+        cases = [case for suite in report["suites"] for case in suite["cases"]]
+        failed = sum(case["status"] in ("FAILED", "REGRESSION") for case in cases)
+        skipped = sum(case["status"] == "SKIPPED" for case in cases)
+        return {
+            "_class": f"{TEST_RESULT}ResultAction",
+            "failCount": failed,
+            "skipCount": skipped,
+            "totalCount": len(cases),
+            "urlName": "testReport",
+        }
+
     def usual_duration(self) -> int:
         """What its stages take, in milliseconds."""
         return duration_of(self.stages)
@@ -170,6 +189,8 @@ class Build:
                     "parameters": [_parameter(*item) for item in self.parameters.items()],
                 }
             )
+        if self.test_report is not None:
+            found.append(self._test_counts(self.test_report))
         if self.result == "ABORTED":
             by = {
                 "_class": "jenkins.model.CauseOfInterruption$UserInterruption",

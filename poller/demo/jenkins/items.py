@@ -152,6 +152,10 @@ class Job(Item):
         return sum(done) // len(done) if done else -1
 
 
+API_TOKEN = "11" + "5e1f0a9b" * 4
+"""The reader's, in the form that Jenkins gives them; "reader-token" is taken as a password is."""
+
+
 class Jenkins(Faulty):
     """One simulated controller. ``app`` is its ASGI app, for :class:`poller.demo.server.Server`.
 
@@ -171,6 +175,7 @@ class Jenkins(Faulty):
         self.lock = threading.RLock()
         self.clock = clock
         self.users = dict({"reader": "reader-token"} if users is None else users)
+        self.api_tokens = {} if users is not None else {"reader": API_TOKEN}
         self.version = version
         self.can_see_computer = can_see_computer
         self.executors: int = executors

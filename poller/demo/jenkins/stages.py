@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+from poller.demo.jenkins.consoles import Console
+
 QUEUED_MS = 2
 """A pipeline's start is some milliseconds after core's."""
 
@@ -17,13 +19,14 @@ Json: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True)
 class Step:
-    """One step; ``duration`` is in milliseconds, ``status`` core's word."""
+    """One step; ``duration`` is in milliseconds, ``status`` core's word, ``log`` what it wrote."""
 
     name: str = "Shell Script"
     status: str = "SUCCESS"
     duration: int = 100
     parameter_description: str | None = None
     error: Json | None = None
+    log: Console = ""
 
 
 @dataclass(frozen=True)

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from urllib.parse import quote
 
 from msgspec import Struct
 
-from poller.core.errors import BadAnswer, RemoteError, is_away
+from poller.core.errors import BadAnswer, NotFound, RemoteError, is_away
 from poller.core.tasks import together
 from poller.jenkins.build import Millis
 from poller.jenkins.client import FACTS_LIMIT, JenkinsClient
+from poller.jenkins.console import LogRequest, read_log
+from poller.jenkins.console_text import without_cut_start
 from poller.jenkins.discovery import in_multibranch
 from poller.jenkins.paths import MOST_DIGITS, is_name, job_path
 from poller.jenkins.stage import Stage, StageTree, Step, outcome
-from poller.jenkins.stages.source import MOST_ASKED, each
+from poller.jenkins.stages.source import EMPTY, MOST_ASKED, TAIL_LIMIT, NodeLog, each
 
 ALL = {"limit": "10000"}
 """Without it, a page has 100."""
+
+
+TAIL = 150 * 1024
+"""Bytes of a log, hidden notes included, that come where no other size is asked for."""
 
 
 class Organization(Struct, frozen=True):
@@ -69,6 +75,23 @@ class BlueOcean:
                 raise
             return dict.fromkeys(numbers, error)
         return await each(numbers, partial(self._tree, pipeline, full_name))
+
+    async def read_log(
+        self, place: str, of: NodeLog, take: Callable[[bytes], None], seconds: float
+    ) -> bool:
+        """See :class:`StageSource`. The last 150 KiB: all of it is put together in Jenkins'
+        memory."""
+        pipeline = await self._pipeline(place, of.full_name)
+        kind = "nodes" if of.step is None else "steps"
+        request = LogRequest(of.what, f"{pipeline}runs/{of.number}/{kind}/{of.node}/log/")
+        tail = bytearray()
+        part = await read_log(self._client, request, tail.extend, limit=TAIL_LIMIT, seconds=seconds)
+        if not tail:
+            raise NotFound(self._client.where, of.what, EMPTY)
+        # Of a long one the size comes too late for a header.
+        whole = part.size is not None and part.size <= TAIL
+        take(bytes(tail) if whole else without_cut_start(bytes(tail)))
+        return part.complete
 
     async def _tree(self, pipeline: str, full_name: str, number: int) -> StageTree:
         run = f"{pipeline}runs/{number}/"

@@ -4,7 +4,7 @@ and a flat list of steps."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -13,9 +13,10 @@ from msgspec import Struct
 from poller.core.errors import BadAnswer, NotFound, RemoteError
 from poller.jenkins.build import Millis
 from poller.jenkins.client import JenkinsClient
+from poller.jenkins.console import LogRequest, read_log
 from poller.jenkins.paths import job_path
 from poller.jenkins.stage import Stage, StageTree, Step, outcome
-from poller.jenkins.stages.source import each
+from poller.jenkins.stages.source import EMPTY, NodeLog, each
 
 T = TypeVar("T")
 
@@ -23,6 +24,12 @@ NO_STAGE = ("PARALLEL_BLOCK", "PIPELINE_START")
 """Types of what only holds stages."""
 
 NOT_RUN = ("skipped", "not_built")
+
+NO_LOGS = b"No logs found\n"
+"""What stands for a log that is not there."""
+
+MOST_READ = 64 * 2**20
+"""Bytes of a step's log: of a longer one, the end stands in the console log."""
 
 TOO_OLD = "too old: it gives durations as words; update the plugin to 439 or later"
 
@@ -91,6 +98,30 @@ class GraphView:
     ) -> dict[int, StageTree | RemoteError]:
         """See :class:`StageSource`: two requests a build."""
         return await each(numbers, partial(self._tree, place, full_name))
+
+    async def read_log(
+        self, place: str, of: NodeLog, take: Callable[[bytes], None], seconds: float
+    ) -> bool:
+        """See :class:`StageSource`. All of it; of a stage, that of each of its steps."""
+        path = f"{job_path(of.full_name)}{of.number}/{place}/log"
+        request = LogRequest(of.what, path, {"nodeId": of.node})
+        start = bytearray()
+
+        def after_start(chunk: bytes) -> None:
+            """Whether there is a log at all, its first bytes tell."""
+            if len(start) > len(NO_LOGS):
+                take(chunk)
+                return
+            start.extend(chunk)
+            if len(start) > len(NO_LOGS):
+                take(bytes(start))
+
+        part = await read_log(self._client, request, after_start, limit=MOST_READ, seconds=seconds)
+        if len(start) <= len(NO_LOGS):
+            if start in (b"", NO_LOGS):
+                raise NotFound(self._client.where, of.what, EMPTY)
+            take(bytes(start))
+        return part.complete
 
     async def _tree(self, place: str, full_name: str, number: int) -> StageTree:
         path = f"{job_path(full_name)}{number}/{place}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 from msgspec import Struct
@@ -10,9 +10,10 @@ from msgspec import Struct
 from poller.core.errors import BadAnswer, NotFound, RemoteError, is_away
 from poller.jenkins.build import Millis
 from poller.jenkins.client import JenkinsClient
+from poller.jenkins.console_text import html_text, without_cut_start
 from poller.jenkins.paths import MOST_DIGITS, job_path
 from poller.jenkins.stage import SKIPPED, Stage, StageTree, Step, outcome
-from poller.jenkins.stages.source import MOST_ASKED, each
+from poller.jenkins.stages.source import EMPTY, MOST_ASKED, TAIL_LIMIT, NodeLog, each
 
 NEWEST_RUNS = 10
 """``wfapi/runs`` always returns the ten newest (measured)."""
@@ -81,6 +82,13 @@ class WfapiRun(Struct, frozen=True, gc=False):
         )
 
 
+class WfapiLog(Struct, frozen=True, gc=False):
+    """``job/…/N/execution/node/ID/wfapi/log``: HTML. ``hasMore``: it begins later than the log."""
+
+    text: str | None = None
+    hasMore: bool = False
+
+
 class Wfapi:
     """The plugin on one controller."""
 
@@ -119,6 +127,20 @@ class Wfapi:
             self._old = True
             return found | await self.trees(place, full_name, bare, newest)
         return found | await each(bare, lambda n: self._step_by_step(full_name, n, runs[n]))
+
+    async def read_log(
+        self, _place: str, of: NodeLog, take: Callable[[bytes], None], _seconds: float
+    ) -> bool:
+        """See :class:`StageSource`. The last 10 KiB; of a stage it has none (measured)."""
+        if of.step is None:
+            raise NotFound(self._client.where, of.what, "wfapi has logs of steps alone")
+        path = f"{job_path(of.full_name)}{of.number}/execution/node/{of.node}/wfapi/log"
+        log = await self._client.get_json(of.what, path, {}, WfapiLog, TAIL_LIMIT)
+        if not log.text:
+            raise NotFound(self._client.where, of.what, EMPTY)
+        text = html_text(log.text).encode("utf-8", "replace")
+        take(without_cut_start(text) if log.hasMore else text)
+        return True
 
     async def _newest_trees(self, full_name: str) -> dict[int, StageTree]:
         """The ten newest: ten flow graphs for Jenkins to read."""

@@ -65,6 +65,11 @@ class Outbox:
                 (sink, at),
             )
 
+    def note_without_logs(self, delivery: int, why: str) -> None:
+        """Record that the delivery went without logs that there are."""
+        with self._file.write("note logs that were not sent") as conn:
+            conn.execute("update delivery set without_logs = ? where id = ?", (why, delivery))
+
     def rejected(self) -> list[dict[str, Any]]:
         """What the receivers refused, oldest first: controller, job, number, sink, ``at``, status
         and answer; ``build`` is its id."""
@@ -198,12 +203,14 @@ class Outbox:
 
     def sinks(self) -> list[dict[str, Any]]:
         """What is known of each sink: its row, and how many runs of how many jobs fail while
-        others are delivered (``alone_runs``, ``alone_jobs``)."""
+        others are delivered (``alone_runs``, ``alone_jobs``), and how many went without their
+        logs."""
         alone = f"from delivery d{{}} where d.sink = sink.name and {ALONE}"
         return self._file.rows(
             f"select *, (select count(*) {alone.format('')}) as alone_runs, (select"
             f" count(distinct b.job) {alone.format(' join build b on b.id = d.build')})"
-            " as alone_jobs from sink"
+            " as alone_jobs, (select count(*) from delivery d where d.sink = sink.name"
+            " and d.without_logs is not null) as without_logs from sink"
         )
 
     def sink(self, name: str) -> dict[str, Any]:

@@ -45,7 +45,7 @@ class Lane(NamedTuple):
 @dataclass(frozen=True)
 class QueuedDelivery:
     """A delivery that waits, with what is to be sent. ``ended``: its build, and ``failing_since``,
-    epoch milliseconds."""
+    epoch milliseconds. ``build`` is its id, ``result`` Jenkins' own."""
 
     id: int
     controller: str
@@ -53,6 +53,8 @@ class QueuedDelivery:
     full_name: str
     number: int
     ended: int
+    build: int
+    result: str | None
     payload: bytes
     tries: int = 0
     failing_since: int | None = None
@@ -151,16 +153,16 @@ class DeliveryQueue:
         with self._file.guarded("read the queue"):
             row = self._file.conn.execute(
                 "select d.id, c.name, b.job, j.full_name, b.number, b.timestamp + b.duration,"
-                " p.body, d.tries, d.failing_since from delivery d join build b on b.id = d.build"
-                " join job j on j.id = b.job join controller c on c.id = d.controller"
+                " b.id, b.result, p.body, d.tries, d.failing_since"
+                " from delivery d join build b on b.id = d.build join job j on j.id = b.job"
+                " join controller c on c.id = d.controller"
                 f" join {bodies} p on p.build = b.id where d.id = ? and d.state = 'queued'",
                 (delivery,),
             ).fetchone()
             if row is None:
                 return None
-            found, controller, job, name, number, ended, body, *tried = row
-            payload = _unpacked(body)
-            return QueuedDelivery(found, controller, job, name, number, ended, payload, *tried)
+            *found, body, tries, failing_since = row
+            return QueuedDelivery(*(*found, _unpacked(body), tries, failing_since))
 
     def failed(self, failure: FailedTry) -> None:
         """Note that a delivery was tried and is still queued."""

@@ -12,6 +12,7 @@ from poller.ledger.executions import record_execution
 from poller.ledger.incomplete import complete_now, record_incomplete
 from poller.ledger.jobs import take_watermark_back
 from poller.ledger.logs.archive import keep_log
+from poller.ledger.logs.failures import keep_failure
 from poller.ledger.queueing import packed
 from poller.ledger.records import BuildRow
 from poller.ledger.stage_sources import keep_depths
@@ -43,6 +44,8 @@ def map_anew(conn: sqlite3.Connection, build: int, new: BuildRow, at: int) -> No
     record_execution(conn, build, new.execution, new.no_execution)
     if new.log is not None:
         keep_log(conn, build, new.log, at)
+    if new.failure is not None:
+        keep_failure(conn, build, new.failure, at)
     if new.incomplete is None:
         complete_now(conn, build)
     else:
@@ -64,7 +67,7 @@ def queue_again(
     no_execution = new is not None and new.execution is None
     conn.execute(
         "update delivery set state = 'queued', at = ?, status = null, answer = null,"
-        " tries = 0, next_try = 0, failing_since = null"
+        " tries = 0, next_try = 0, failing_since = null, without_logs = null"
         f" where build = ? and iif(sink = ?, {REFUSED} and not ?,"
         f" {REFUSED} or sink in (select value from json_each(?)))",
         (at, build, IACM, no_execution, json.dumps(list(sinks))),

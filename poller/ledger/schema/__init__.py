@@ -8,6 +8,7 @@ from sqlite_utils import Database, Migrations
 
 from poller.ledger.schema.counts import STATEMENTS as COUNTS
 from poller.ledger.schema.delivery import STATEMENTS as DELIVERY
+from poller.ledger.schema.failures import STATEMENTS as FAILURES
 from poller.ledger.schema.first import STATEMENTS as FIRST
 from poller.ledger.schema.iacm import STATEMENTS as IACM
 from poller.ledger.schema.lineage import STATEMENTS as LINEAGE
@@ -63,6 +64,11 @@ _BREAKERS = (
 _STANDARD_NAMES = (
     "alter table lacking rename to incomplete",
     "alter table job rename column base to number_offset",
+)
+
+_WITHOUT_LOGS = (
+    "alter table delivery add column without_logs text",  # why it went without logs that there are
+    "create index delivery_without_logs on delivery (sink) where without_logs is not null",
 )
 
 
@@ -135,3 +141,15 @@ def m010_delivery(db: Database) -> None:
 def m011_stages(db: Database) -> None:
     """Who gives the stage trees of a controller; how stages are nested."""
     _run(db, STAGES)
+
+
+@migrations()
+def m012_failures(db: Database) -> None:
+    """Logs of failed steps, the first cause of a failure, failed tests."""
+    _run(db, FAILURES)
+
+
+@migrations()
+def m013_without_logs(db: Database) -> None:
+    """Deliveries that went without the logs of their build."""
+    _run(db, _WITHOUT_LOGS)

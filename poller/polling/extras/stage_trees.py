@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property
 
 from poller.core.errors import BadAnswer, NotFound, RemoteError, Unauthorized, is_away
@@ -13,7 +13,7 @@ from poller.jenkins.client import JenkinsClient
 from poller.jenkins.stage import PIPELINE_RUN, StageTree
 from poller.jenkins.stages.blue_ocean import BlueOcean
 from poller.jenkins.stages.graph_view import GraphView
-from poller.jenkins.stages.source import StageSource
+from poller.jenkins.stages.source import NodeLog, StageSource
 from poller.jenkins.stages.wfapi import Wfapi
 from poller.ledger import Ledger
 
@@ -101,6 +101,17 @@ class StageTrees:
         if len(self.absent) == len(self.sources):
             self._note("", self._setting)
         return found | {number: f"stages: {'; '.join(why[number])}" for number in left}
+
+    async def read_log(
+        self, tree: StageTree, of: NodeLog, take: Callable[[bytes], None], seconds: float
+    ) -> tuple[str, bool]:
+        """Hand the log of a step of the tree to ``take``; see :class:`StageSource`. The key of
+        whoever gave it, and whether it is all. Raises NotFound where nobody has it; RemoteError."""
+        for source in self.sources:
+            place = self._places.get(source.key)
+            if source.name == tree.source and place is not None:
+                return source.key, await source.read_log(place, of, take, seconds)
+        raise NotFound(self._client.where, of.what, "no plugin has it")
 
     async def _ask(
         self, source: StageSource, full_name: str, numbers: Sequence[int], newest: Collection[int]

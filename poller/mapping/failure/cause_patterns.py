@@ -1,0 +1,115 @@
+"""What lines look like that explain a failure, by category: the usual tools, and Jenkins itself.
+
+In order: what is sure of itself comes first. Of the patterns of a row, the first line that any of
+them matches counts. They are of RE2; each stands for a whole line, without what comes before it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_JVM_FILE = r"\S+\.(?:java|kts?|scala|groovy)"
+_GIT_SAYS = (
+    "could not read|unable to access|repository|Authentication failed|couldn't find remote"
+    "|not a git repository|[Rr]emote branch|reference is not|Could not read from"
+)
+
+
+@dataclass(frozen=True)
+class CauseRow:
+    """A row of the table. ``anywhere``: also where another step than the failed one wrote it."""
+
+    category: str
+    patterns: tuple[str, ...]
+    anywhere: bool = False
+
+
+TABLE = (
+    CauseRow("memory", (
+        r".*java\.lang\.OutOfMemoryError.*", r".*JavaScript heap out of memory.*",
+        r".*\bOOMKilled\b.*", r".*\bCannot allocate memory\b.*", r".*\b[Oo]ut of memory: [Kk]ill.*",
+        r"MemoryError\b.*", r".*: fatal error: Killed signal terminated.*",
+        r".*\bstd::bad_alloc\b.*", r".*\bscript returned exit code 137\b.*",
+    ), anywhere=True),
+    CauseRow("disk", (
+        r".*\bNo space left on device\b.*", r".*\bDisk quota exceeded\b.*",
+    ), anywhere=True),
+    CauseRow("agent", (
+        r".*\bAgent \S+ was (?:deleted|removed)\b.*", r"Agent was removed\b.*",
+        r".*\b[Aa]gent went offline during the build\b.*", r"Cannot contact [^:\n]+: .+",
+        r".*\bhudson\.remoting\.\w*(?:Channel|RequestAbort)\w*Exception\b.*",
+        r".*\bNode is being removed\b.*", r".*\bUnable to create live FilePath for .+",
+        r".*wrapper script does not seem to be touching the log file.*",
+    ), anywhere=True),
+    CauseRow("timeout", (
+        r"Build timed out \(after .+", r"Cancelling nested steps due to timeout",
+        r"Timeout has been exceeded", r".*\bBody did not finish within grace period\b.*",
+    ), anywhere=True),
+    CauseRow("aborted", (
+        r"Aborted by .+", r"Rejected by .+", r"Superseded by .+", r"Build was aborted",
+    ), anywhere=True),
+    CauseRow("jenkinsfile", (
+        r"WorkflowScript: \d+: .+", r".*\bNo such DSL method '.+",
+        r"Scripts not permitted to use .+", r".*\bRejectedAccessException: .+",
+        r".*\bgroovy\.lang\.Missing(?:Property|Method)Exception: .+",
+    ), anywhere=True),
+    CauseRow("git", (
+        r"ERROR: Error (?:cloning|fetching) remote repo.*", r"ERROR: Couldn't find any revision.*",
+        rf".*\bfatal: (?:{_GIT_SAYS}).*", r"CONFLICT \(.+", r"error: pathspec .+",
+        r"error: failed to push some refs to .+",
+    ), anywhere=True),
+    CauseRow("compiler", (
+        r"\S+[:(]\d+(?:[:,]\d+)?\)?(?: ?[:-])? (?:fatal )?error(?: ?[A-Z]+\d+)?:.*",
+        rf"\[(?:ERROR|error)\] {_JVM_FILE}:(?:\[\d+,\d+\]|\d+).*", r"e: \S+\.kts?\b.*",
+        r"error\[E\d{4}\]: .+", r"\S+\.go:\d+:\d+: .+", r".*\bundefined reference to .+",
+        r"(?:\S*/)?ld(?:\.\w+)?: (?:error|cannot find).*", r"ERROR in \S.*",
+        r"MSBUILD : error .+", r"make(?:\[\d+\])?: \*\*\* No rule to make target .+",
+    )),
+    CauseRow("tests", (
+        r"FAILED \S+\.py(?:::.+| - .+)", r"ERROR \S+\.py(?:::.+| - .+)?",
+        r"\[ERROR\] +\w[\w.$]*\.\w+:\d+.*", r".+ > .+ FAILED", r"--- FAIL: .+", r" *● .+ › .+",
+        r"test \S+ \.\.\. FAILED", r"rspec \./\S+:\d+ .*", r" *\d+\) [A-Z]\S*Test::.+",
+    )),
+    CauseRow("tests", (
+        r".*Tests run: \d+, Failures: (?:[1-9]\d*, Errors: \d+|\d+, Errors: [1-9]).*",
+    )),
+    CauseRow("terraform", (
+        r"[│|] Error: .+", r"Error: (?:Error acquiring the state lock|Failed to install provider"
+        r"|Invalid provider|Backend initialization|Unsupported Terraform).*",
+    )),
+    CauseRow("docker", (
+        r".*\bfailed to solve: .+", r"The command '.+' returned a non-zero code: \d+",
+        r".*\bError response from daemon: .+", r".*\bCannot connect to the Docker daemon\b.*",
+        r"(?:denied|unauthorized): .+",
+    )),
+    CauseRow("maven", (
+        r"\[ERROR\] +Failed to execute goal .+", r"\[ERROR\] +Could not .+",
+        r"\[ERROR\] +Non-resolvable .+",
+    )),
+    CauseRow("maven", (r"\[(?:ERROR|FATAL)\] +[^\s\[\]].+",)),
+    CauseRow("gradle", (r"\* What went wrong:\n(.+)",)),
+    CauseRow("npm", (
+        r"npm (?:ERR!|error) (?:Missing script.*|404 .+|notarget .+|Could not .+|.*\bnot found.*)",
+    )),
+    CauseRow("npm", (
+        r"npm (?:ERR!|error) \S.*", r"\s*ELIFECYCLE +.+", r"error Command failed .+",
+    )),
+    CauseRow("shell", (
+        r".+: (?:command )?not found", r".* is not recognized as an internal or external command.*",
+    )),
+    CauseRow("exception", (
+        r"Exception in thread .+", r"(?:[a-z_]\w*\.)*[A-Z]\w*(?:Error|Exception): .+", r"panic: .+",
+    )),
+)  # fmt: skip
+
+EXIT_CODE = CauseRow("exit_code", (
+    r".*\bscript returned exit code -?\d+.*",
+    r".*\bexit(?:ed)? (?:with )?(?:code|status):? [1-9].*",
+    r"make(?:\[\d+\])?: \*\*\* .+ Error \d+.*", r"Build step '.+' marked build as failure",
+))  # fmt: skip
+"""It says that a step failed, and not why: what is looked at last."""
+
+TESTS, ERROR, UNKNOWN = "tests", "error", "unknown"
+CATEGORIES = (
+    *dict.fromkeys(row.category for row in TABLE), ERROR, EXIT_CODE.category, UNKNOWN,
+)  # fmt: skip
