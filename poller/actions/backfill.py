@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -12,7 +11,7 @@ from poller.context import AppContext
 from poller.core.errors import RemoteError
 from poller.core.events import WakeOnCollected
 from poller.core.patterns import Globs
-from poller.core.tasks import together
+from poller.core.tasks import stop_on_signals, together
 from poller.delivery.flush import flush_while
 from poller.delivery.outcome import PassResult
 from poller.polling.backfill import BackfillResult, Estimate, Window, backfill, estimate
@@ -67,9 +66,7 @@ async def backfill_all(
 ) -> BackfillAllResult:
     """Backfill and deliver side by side. SIGINT and SIGTERM end it where it can be gone on with."""
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop_on_signals(stop)
     done = BackfillAllResult()
 
     async def one(controller: Controller) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -153,7 +153,8 @@ def ask_all(
         place += 1
         if question.try_answer is None:
             continue
-        results = _tried(question.try_answer, answers, environ, clock())
+        later = {one.key for one in asked[place:]}
+        results = _tried(question.try_answer, answers, later, environ, clock())
         for result in results:
             show(result)
         if code := exit_code(results):
@@ -173,21 +174,26 @@ def _default(question: Question, answers: Answers) -> str:
 
 
 def _tried(
-    try_answer: TryAnswer, answers: Answers, environ: Mapping[str, str], now: int
+    try_answer: TryAnswer,
+    answers: Answers,
+    later: Collection[str],
+    environ: Mapping[str, str],
+    now: int,
 ) -> list[CheckResult]:
-    """Try it. Jenkins' address becomes its own, where that of a page was given."""
+    """Try it, without what was answered to ``later`` questions before somebody went back. Jenkins'
+    address becomes its own, where that of a page was given."""
 
     async def trial() -> list[CheckResult]:
         answers["url"] = without_question(answers["url"])
-        controller, receiver = tables({**NOT_YET, **answers})
+        so_far = {key: answer for key, answer in answers.items() if key not in later}
+        controller, receiver = tables({**NOT_YET, **so_far})
         jenkins_, sei_ = _valid(ControllerConfig, controller), _valid(SeiConfig, receiver)
-        told = []
-        if try_answer is _try_url and (root := await find_root(jenkins_, environ)) not in (
-            None,
-            jenkins_.url,
-        ):
+        root, told = None, list[CheckResult]()
+        if try_answer is _try_url:
+            root = await find_root(jenkins_, environ)
+        if root is not None and root != jenkins_.url:
             told = [ok("Jenkins", f"{jenkins_.url} is a page; its own address is {root}")]
-            answers["url"] = str(root)
+            answers["url"] = root
             jenkins_ = jenkins_.model_copy(update={"url": root})
         return told + await try_answer(jenkins_, sei_, environ, now)
 

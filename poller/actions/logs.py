@@ -53,11 +53,16 @@ class KeptStepLog:
 
 
 def step_logs(
-    ledger: Ledger, build: int, what: str, stage: str | None, step: str | None
+    ledger: Ledger,
+    build: int,
+    what: str,
+    part: tuple[str | None, str | None],
+    tail: int | None = None,
 ) -> list[KeptStepLog]:
-    """The kept logs of a build's failed steps: of one stage by its name or id, of one step by its
-    id. ``build`` is its id in the ledger, ``what`` its name. Raises NoSuchBuild, which says
-    which logs are there; LedgerError."""
+    """The kept logs of a build's failed steps, or the last ``tail`` lines of each: of one stage by
+    its name or id, of one step by its id (``part``: None for any). ``build`` is its id in the
+    ledger, ``what`` its name. Raises NoSuchBuild, which says which logs are there; LedgerError."""
+    stage, step = part
     rows = ledger.step_logs.of_build(build)
     found = [
         row
@@ -68,7 +73,9 @@ def step_logs(
         names = [f"{row.of.stage_name} ({row.of.step or row.of.stage})" for row in rows]
         there = f"kept are those of {', '.join(names)}" if rows else "none of its steps' logs is"
         raise NoSuchBuild(f"no such step log of {what} is kept", there)
-    return [KeptStepLog(row, ledger.step_logs.text(build, row.place)) for row in found]
+    return [
+        KeptStepLog(row, last_lines(ledger.step_logs.text(build, row.place), tail)) for row in found
+    ]
 
 
 def cause_of(ledger: Ledger, build: int, what: str) -> FirstCause:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from poller.context import AppContext
 from poller.core.errors import RemoteError
 from poller.core.events import WakeOnCollected
 from poller.core.patterns import Globs
-from poller.core.tasks import together
+from poller.core.tasks import stop_on_signals, together
 from poller.core.times import Stopping
 from poller.delivery.flush import flush_while
 from poller.delivery.outcome import PassResult
@@ -77,9 +76,7 @@ async def resend(
     queued by then is sent, now or with the next command. ``on_problem`` gets a line a build that
     was not queued. Raises LedgerError."""
     stop, done = asyncio.Event(), ResendResult()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop_on_signals(stop)
 
     def note(one: SentAgain) -> None:
         if one.queued:

@@ -73,7 +73,7 @@ def logs(
         if cause:
             emit(_cause(ledger, of, as_json=as_json))
         elif of_steps:
-            emit(_steps(ledger, of, (stage, step), as_json=as_json))
+            _steps(ledger, of, (stage, step), tail, as_json=as_json)
         else:
             _console(ledger, of, tail, as_json=as_json)
 
@@ -128,14 +128,22 @@ def _steps(
     ledger: Ledger,
     of: tuple[str, int, str | None],
     part: tuple[str | None, str | None],
+    tail: int | None,
     *,
     as_json: bool,
-) -> dict[str, Any] | list[str]:
+) -> None:
     from poller.actions.logs import find_recorded, step_logs
-    from poller.cli.render_logs import step_logs_json, step_logs_lines
+    from poller.cli.render_logs import step_logs_json, step_logs_text, step_words
 
-    kept = step_logs(ledger, find_recorded(ledger, *of), f"{of[0]} #{of[1]}", *part)
-    return step_logs_json(kept) if as_json else step_logs_lines(kept)
+    kept = step_logs(ledger, find_recorded(ledger, *of), f"{of[0]} #{of[1]}", part, tail)
+    if as_json:
+        emit(step_logs_json(kept))
+        return
+    write(step_logs_text([one for one in kept if one.text]))
+    for one in kept:
+        if one.row.read_error is not None:
+            words = step_words(one.row.of)
+            say(f"the log of {words} could not be read: {one.row.read_error}", err=True)
 
 
 def _follow(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from poller.core.escape import escape_line
 from poller.core.times import iso
 
 if TYPE_CHECKING:
@@ -44,14 +45,13 @@ def hits_json(hits: list[LogHit], more: bool, site: str = "") -> dict[str, Any]:
     }
 
 
-def step_logs_lines(logs: list[KeptStepLog]) -> list[str]:
-    """The text; a line before each that says which, where there are several, as `tail` has it."""
-    lines: list[str] = []
-    for one in logs:
-        if len(logs) > 1:
-            lines.append(f"==> {step_words(one.row.of)} <==")
-        lines += one.text.decode("utf-8", "replace").rstrip("\n").split("\n")
-    return lines
+def step_logs_text(logs: list[KeptStepLog]) -> bytes:
+    """A line before each says which, where there are several, as `tail` has it."""
+    if len(logs) == 1:
+        return logs[0].text
+    return b"".join(
+        escape_line(f"==> {step_words(one.row.of)} <==").encode() + b"\n" + one.text for one in logs
+    )
 
 
 def step_logs_json(logs: list[KeptStepLog]) -> dict[str, Any]:

@@ -22,11 +22,12 @@ def open_private(path: Path, flags: int) -> int:
     """
     make_folder(path.parent)
     flags |= os.O_CREAT | os.O_CLOEXEC
+    if os.geteuid() != 0:
+        return os.open(path, flags, 0o600)
     with _opened_folder(path.parent) as (folder, owner):
-        if owner is None:
-            return os.open(path.name, flags, 0o600, dir_fd=folder)
-        # The owner could have put a link to a file of root's there.
-        file = os.open(path.name, flags | os.O_NOFOLLOW, 0o600, dir_fd=folder)
+        if owner.st_uid != 0:  # who could have put a link to a file of root's there
+            flags |= os.O_NOFOLLOW
+        file = os.open(path.name, flags, 0o600, dir_fd=folder)
         _give(file, owner)
         return file
 
@@ -36,29 +37,31 @@ def make_folder(path: Path) -> None:
     if path.exists():
         return
     make_folder(path.parent)
+    if os.geteuid() != 0:
+        path.mkdir(mode=0o700, exist_ok=True)
+        return
     with _opened_folder(path.parent) as (above, owner), contextlib.suppress(FileExistsError):
         os.mkdir(path.name, 0o700, dir_fd=above)
-        if owner is not None:
-            made = os.open(path.name, os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=above)
-            _give(made, owner)
-            os.close(made)
+        made = os.open(path.name, os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=above)
+        _give(made, owner)
+        os.close(made)
 
 
 @contextlib.contextmanager
-def _opened_folder(path: Path) -> Iterator[tuple[int, os.stat_result | None]]:
-    """Its descriptor, and whose it is where we are root and it is not root's."""
+def _opened_folder(path: Path) -> Iterator[tuple[int, os.stat_result]]:
+    """Its descriptor, and whose it is."""
     folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        found = os.fstat(folder)
-        yield folder, found if os.geteuid() == 0 and found.st_uid != 0 else None
+        yield folder, os.fstat(folder)
     finally:
         os.close(folder)
 
 
 def _give(file: int, owner: os.stat_result) -> None:
+    """What is root's becomes the folder's owner's, unless it is a file with a second name: that
+    could be any."""
     found = os.fstat(file)
-    # A file of root's with a second name could be any.
-    if found.st_uid == 0 and (found.st_nlink == 1 or stat.S_ISDIR(found.st_mode)):
+    if found.st_uid == 0 != owner.st_uid and (found.st_nlink == 1 or stat.S_ISDIR(found.st_mode)):
         os.fchown(file, owner.st_uid, owner.st_gid)
 
 

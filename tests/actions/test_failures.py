@@ -49,6 +49,8 @@ def test_the_cause(failed: Site) -> None:
 def test_logs_of_a_stage_and_of_a_step(failed: Site) -> None:
     """Several with a line before each."""
     assert failed.run("logs", "team/app", "1", "--step", "9").stdout == TEXT
+    last = failed.run("logs", "team/app", "1", "--step", "9", "--tail", "1").stdout
+    assert last == TEXT.split("\n")[-2] + "\n"
     both = failed.run("logs", "team/app", "1", "--stage", "Build").stdout
     assert both == (
         f"==> stage Build, step Shell Script (9) <==\n{TEXT}"
@@ -70,6 +72,21 @@ def test_what_there_is_no_log_of(failed: Site) -> None:
     assert failed.run("logs", "team/app", "3", "--cause").returncode == 65
     assert failed.run("logs", "team/app", "1", "--cause", "--follow").returncode == 64
     assert failed.run("logs", "--search", "x", "--cause").returncode == 64
+
+
+def test_a_log_that_could_not_be_read_says_why(site: Site) -> None:
+    """As a console log does."""
+    site.configure(site.controller(logs="failed"))
+    branches = [Stage(f"t{n}", [Step(status="FAILURE", log="x\n")], "FAILURE") for n in range(2)]
+    build = site.jenkins.job("app").start(stages=[Stage("T", inner=branches, parallel=True)])
+    build.log += "[Pipeline] parallel\n"
+    build.finish("FAILURE", 300)
+    site.jenkins.fail("*/wfapi/log", status=500)
+    site.run("once")
+    shown = site.run("logs", "app", "1", "--stage", "t1")
+    assert shown.stdout.strip() == ""
+    assert "the log of stage t1, step Shell Script (" in shown.stderr
+    assert "could not be read: not asked for" in shown.stderr
 
 
 def test_status_counts_causes(failed: Site) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -61,6 +62,21 @@ def test_ctrl_c_ends_with_130(site: Site, command: list[str]) -> None:
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "Traceback" not in out + err
+
+
+def test_a_second_ctrl_c_does_not_wait(site: Site) -> None:
+    """A backfill waits at the first one for what is under way."""
+    site.jenkins.job("app").build()
+    site.jenkins.fail("/api/json*", status=None, delay=60)
+    site.configure(site.controller(timeout="1m"))
+    with site.start("backfill", "--since", "1d") as process:
+        wait_for(lambda: any("api/json" in one.path for one in site.jenkins.requests))
+        while process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.2)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
 
 
 @pytest.mark.parametrize("command", ["config schema", "--help", "status", "check"])

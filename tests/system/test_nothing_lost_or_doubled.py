@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 from poller.demo.faults import Answer
 from poller.demo.jenkins.builds import ABOUT_TO_END, BEGUN, NOT_BEGUN, Build
 from poller.demo.jenkins.items import Jenkins, Job
-from poller.demo.sei import Sei
+from poller.demo.sei import Sei, form_parts
 from poller.polling.cycle import PollResult
 from poller.polling.reconciliation import Difference
 from tests.support.accounting import Program, Stage, record_of
@@ -103,6 +103,12 @@ class Choosy(Sei):
         if which not in self.sick:
             return super()._take(body)
         self.refused.add(which)
+        return Answer(500, b"{}", {"Content-Type": "application/json"})
+
+    def _take_form(self, content_type: str, body: bytes) -> Answer:
+        request = json.loads(form_parts(content_type, body)["json"])
+        if uid(json.loads(request["payload"])) not in self.sick:
+            return super()._take_form(content_type, body)
         return Answer(500, b"{}", {"Content-Type": "application/json"})
 
 

@@ -10,11 +10,13 @@ from pathlib import Path
 
 from poller.actions.check.finding import CONFIG, CONFIG_CODE, LEDGER, CheckResult, warning, wrong
 from poller.actions.check.unit import FOLDERS, Unit, allowed, find_unit
-from poller.config.load import load, owners
+from poller.config.load import ETC, load, owners
 from poller.config.secrets import name_of
 from poller.config.settings import Settings, StatusConfig
 from poller.core.private_files import user_name
 from poller.core.urls import is_loopback
+
+CREDENTIAL = "name a credential instead: systemd reads it as root, for the unit alone"
 
 
 def as_service(
@@ -24,14 +26,13 @@ def as_service(
     where it is not root who asks."""
     if os.geteuid() != 0 or (unit := find_unit(config, folders)) is None:
         return []
-    results = unreadable(unit, "the config", config)
+    results = unreadable(unit, "", config)
     for owner in owners(settings):
         if owner.secret_env is not None and owner.secret_env not in unit.variables():
             saw = f"{name_of(owner)}: {unit.name} sets no variable {owner.secret_env}"
-            cure = "take a credential instead: systemd reads it as root"
-            results.append(wrong(CONFIG, saw, cure, CONFIG_CODE))
+            results.append(wrong(CONFIG, saw, CREDENTIAL, CONFIG_CODE))
         if owner.secret_file is not None:
-            results += unreadable(unit, name_of(owner), Path(owner.secret_file))
+            results += unreadable(unit, name_of(owner), Path(owner.secret_file), CREDENTIAL)
         if owner.ca_file is not None:
             results += unreadable(unit, "ca_file", Path(owner.ca_file))
     by_hand = settings.ledger.path
@@ -42,21 +43,21 @@ def as_service(
     return results + unwritable(unit, Path(own))
 
 
-def unreadable(unit: Unit, what: str, path: Path) -> list[CheckResult]:
-    """That the unit's user can't read a file that is there, and the cure."""
+def unreadable(unit: Unit, what: str, path: Path, cure: str = "") -> list[CheckResult]:
+    """That the unit's user can't read a file that is there, and the cure: by default, the right to.
+    ``what`` names its key, where it is not the config itself."""
+    what += ": " if what else ""
     if unit.hides(path):
-        saw = f"{what}: {unit.name} can't see {path}: ProtectHome= hides it"
-        return [wrong(CONFIG, saw, "move it to /etc/sei-poller", CONFIG_CODE)]
+        saw = f"{what}{unit.name} can't see {path}: ProtectHome= hides it"
+        return [wrong(CONFIG, saw, cure or f"move it to {ETC}", CONFIG_CODE)]
     above = [(folder, os.X_OK) for folder in reversed(path.absolute().parents)]
     wanted = [*above, (path, os.R_OK)]
     for (place, mode), may in zip(wanted, allowed(unit.user, wanted), strict=True):
         if not may and place.exists():
             change = "a+r" if mode == os.R_OK else "a+x"
-            saw = f"{what}: the user of {unit.name} can't read {path}"
-            cure = f"chmod {change} {shlex.quote(str(place))}"
-            if what != "the config":
-                cure += ", or a credential instead: systemd reads it as root"
-            return [wrong(CONFIG, saw, cure, CONFIG_CODE)]
+            saw = f"{what}the user of {unit.name} can't read {path}"
+            command = f"chmod {change} {shlex.quote(str(place))}"
+            return [wrong(CONFIG, saw, cure or command, CONFIG_CODE)]
     return []
 
 

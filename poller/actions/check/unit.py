@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import grp
 import os
 import pwd
 import shlex
@@ -30,14 +32,18 @@ class Unit:
     settings: Mapping[str, Sequence[str]]
 
     @property
-    def user(self) -> tuple[int, int]:
-        """The ids of its user and group."""
+    def user(self) -> tuple[int, list[int]]:
+        """The ids of its user and groups."""
         name = (self.settings.get("User") or ["root"])[-1]
         try:
             found = pwd.getpwnam(name)
+            uid, groups = found.pw_uid, os.getgrouplist(name, found.pw_gid)
         except KeyError:
-            return ANY_DYNAMIC, ANY_DYNAMIC
-        return found.pw_uid, found.pw_gid
+            uid, groups = ANY_DYNAMIC, [ANY_DYNAMIC]
+        for group in (*self.words("Group"), *self.words("SupplementaryGroups")):
+            with contextlib.suppress(KeyError):
+                groups.append(grp.getgrnam(group).gr_gid)
+        return uid, groups
 
     @property
     def state(self) -> list[Path]:
@@ -46,8 +52,14 @@ class Unit:
         return [Path("/var/lib", above, name) for name in names for above in ("", "private")]
 
     def words(self, key: str) -> list[str]:
-        """All words of a setting."""
-        return [word for value in self.settings.get(key, ()) for word in shlex.split(value)]
+        """All words of a setting; those of a line with an open quote as they stand."""
+        found: list[str] = []
+        for value in self.settings.get(key, ()):
+            try:
+                found += shlex.split(value)
+            except ValueError:
+                found += value.split()
+        return found
 
     def says(self, key: str, *values: str) -> bool:
         """Whether a setting has one of the values."""
@@ -117,15 +129,15 @@ def _below(path: Path, folders: Iterable[Path]) -> bool:
     return any(place.is_relative_to(folder) for place in places for folder in folders)
 
 
-def allowed(user: tuple[int, int], wanted: Sequence[tuple[Path, int]]) -> list[bool]:
+def allowed(user: tuple[int, list[int]], wanted: Sequence[tuple[Path, int]]) -> list[bool]:
     """What another user may do: for each path, whether ``os.access`` would say yes. For root only;
-    a process of its own asks, as that user."""
+    a process of its own asks, as that user, with these groups."""
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
         try:
-            os.setgroups([])
-            os.setgid(user[1])
+            os.setgroups(user[1])
+            os.setgid(user[1][0])
             os.setuid(user[0])
             os.write(writing, bytes(os.access(path, mode) for path, mode in wanted))
         finally:

@@ -209,7 +209,7 @@ class App:
         plugins = self.jenkins.plugins if _is_pipeline(target.item) else {}
         match target.build, target.rest:
             case Build() as build, ("execution", "node", one, "wfapi", "log") if "wfapi" in plugins:
-                found = step_logs.wfapi(build, one, f"/{target.echo}")
+                found = step_logs.wfapi(build, one, f"/{target.echo}{build.number}/")
                 return not_found() if found is None else _plugin_json(found)
             case Build() as build, (path, "log") if (
                 path == graph_view.place(plugins.get("graph-view", 0)) and "graph-view" in plugins

@@ -12,8 +12,8 @@ from poller.ledger.file import LedgerFile
 
 @dataclass(frozen=True)
 class StepRef:
-    """A step, or a stage without steps: ``step`` is None then. ``stage`` and ``step`` are Jenkins'
-    ids, ``result`` is SEI's word."""
+    """A step, or a stage in which no step failed: ``step`` is None then. ``stage`` and
+    ``step`` are Jenkins' ids, ``result`` is SEI's word."""
 
     stage: str
     stage_name: str

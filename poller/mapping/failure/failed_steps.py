@@ -29,9 +29,9 @@ _STAMP = b"[YYYY-MM-DDTHH:MM:SS.mmmZ] "
 
 @dataclass(frozen=True)
 class FailedStep:
-    """A step that failed, or a stage without steps. ``start`` and ``end`` are epoch milliseconds,
-    0 where they are not known; ``message`` is what its stage says of the error, where that is
-    known. Names and message are masked."""
+    """A step that failed, or a stage in which none did. ``start`` and ``end`` are epoch
+    milliseconds, 0 where they are not known; ``message`` is what its stage says of the error, where
+    that is known. Names and message are masked."""
 
     of: StepRef
     start: int
@@ -57,10 +57,11 @@ def _failed(tree: StageTree) -> Iterator[tuple[tuple[bool, int, int], Stage, Ste
                 spans.append((start, end))
                 yield (caught, FAILED.index(step.result), end), stage, step
     for stage in tree.stages:
-        if not has_failed(stage) or stage.steps:
+        if not has_failed(stage) or any(map(has_failed, stage.steps)):
             continue
         start, end = _span(stage)
-        # One that only holds stages failed because of a step in them.
+        # It failed between its steps, or in one that Jenkins does not list. One that only holds
+        # stages failed because of a step in them.
         if not any(start <= first and last <= end for first, last in spans[:MOST_COMPARED]):
             yield (False, FAILED.index(stage.result), end), stage, None
 

@@ -1,7 +1,7 @@
 """The one line that explains why a build failed: a hint with its place, no verdict. Pure.
 
-A log is looked at from its end, as far back as :data:`LOOKED_AT`. What its step wrote
-counts more than what stands elsewhere, and an exit code less than all else.
+A log is looked at from its end, as far back as :data:`LOOKED_AT`. What the failed step wrote counts
+more than what stands elsewhere, and an exit code less than all else.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ class CauseText:
 @dataclass(frozen=True)
 class Failed:
     """A build that failed: the logs of its failed steps, what failed first first; the messages that
-    the stage tree has; its console log, empty where none is kept;
-    how many of its tests failed, and how many it ran."""
+    the stage tree has; its console log, empty where none is kept; how many of its tests failed, and
+    how many it ran."""
 
     result: str
     logs: Sequence[CauseText] = ()

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from poller.core.errors import BadAnswer, RemoteError, Unreachable, is_away
 from poller.core.escape import NAME, clip
 from poller.core.kept_log import HeadAndTail, KeptLog, pack, unpack
+from poller.jenkins.build import Build
 from poller.jenkins.client import JenkinsClient
 from poller.jenkins.stages.source import EMPTY, NodeLog
-from poller.ledger.logs.failures import FailedTest, FailureFacts
+from poller.ledger.logs.failures import FailedTest, FailureFacts, FirstCause
 from poller.ledger.logs.steps import StepLog
 from poller.mapping.evidence import EnrichedBuild, Missing
 from poller.mapping.failure.failed_steps import (
@@ -84,25 +85,24 @@ class FailureCollector:
         if self.step_logs:
             reader = _StepReader(self, stages, full_name, enriched)
             logs = [one for step in steps if (one := await reader.read(step, console))]
-        counts = (build.tests.failed, build.tests.total) if build.tests is not None else (0, 0)
-        cause = first_cause(
-            Failed(
-                build.result or "",
-                [
-                    CauseText(unpack(log.kept.packed), log.of, place)
-                    for place, log in enumerate(logs)
-                    if log.kept.packed is not None
-                ],
-                [
-                    CauseText(step.message.encode(), step.of, is_log=False)
-                    for step in steps
-                    if step.message
-                ],
-                console,
-                counts,
-            )
+        return _with(
+            enriched, FailureFacts(logs, _cause(build, steps, logs, console), tests), lacks
         )
-        return _with(enriched, FailureFacts(logs, cause, tests), lacks)
+
+
+def _cause(
+    build: Build, steps: Sequence[FailedStep], logs: Sequence[StepLog], console: bytes
+) -> FirstCause | None:
+    texts = [
+        CauseText(unpack(log.kept.packed), log.of, place)
+        for place, log in enumerate(logs)
+        if log.kept.packed is not None
+    ]
+    messages = [
+        CauseText(step.message.encode(), step.of, is_log=False) for step in steps if step.message
+    ]
+    counts = (build.tests.failed, build.tests.total) if build.tests is not None else (0, 0)
+    return first_cause(Failed(build.result or "", texts, messages, console, counts))
 
 
 def _with(

@@ -3,6 +3,7 @@ it."""
 
 from __future__ import annotations
 
+import grp
 import os
 import shutil
 import subprocess
@@ -88,6 +89,18 @@ def test_a_config_that_only_root_can_read(site: Site, machine: Path) -> None:
         assert looked_at(machine, config) == []
 
 
+def test_a_group_of_the_unit(site: Site, machine: Path) -> None:
+    """Reads what is its group's."""
+    config = configured(site, machine)
+    os.chown(config, 0, grp.getgrnam("man").gr_gid)
+    config.chmod(0o640)
+    assert len(looked_at(machine, config)) == 1
+    added = machine / "units" / "sei-poller.service.d"
+    added.mkdir()
+    (added / "group.conf").write_text("[Service]\nSupplementaryGroups=man\n")
+    assert looked_at(machine, config) == []
+
+
 def test_a_secret_that_the_unit_can_not_have(site: Site, machine: Path) -> None:
     """A file of root's, one in root's home, a variable of the shell's; a variable of the unit's is
     fine."""
@@ -152,7 +165,7 @@ def test_a_config_that_root_writes_is_for_the_service(machine: Path) -> None:
     finally:
         os.umask(before)
     wanted = [(config, os.R_OK), (config.parent / "jenkins-token", os.R_OK)]
-    assert allowed((NOBODY, NOBODY), wanted) == [True, False]
+    assert allowed((NOBODY, [NOBODY]), wanted) == [True, False]
 
 
 def test_what_root_makes_is_the_folders_owners(site: Site, machine: Path) -> None:

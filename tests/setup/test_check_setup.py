@@ -46,6 +46,17 @@ def test_a_context_path_that_is_called_api(site: Site) -> None:
     assert site.run("config", "show").returncode == 0
 
 
+def test_a_token_of_somebody_else(site: Site) -> None:
+    """Where Jenkins says so: a proxy may log somebody else in."""
+    site.jenkins.job("app").build()
+    site.jenkins.fail("/me/api/json*", status=200, body='{"id": "Reader"}')
+    assert site.run("check").returncode == 0
+    assert "takes reader for" not in site.run("check").stdout
+    site.jenkins.clear_faults()
+    site.jenkins.fail("/me/api/json*", status=200, body='{"id": "other"}')
+    assert found(site, "Jenkins takes reader for other")["state"] == "warning"
+
+
 def test_a_password_in_place_of_a_token(site: Site) -> None:
     """Jenkins takes it: a warning, by its form."""
     site.jenkins.job("app").build()
