@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from poller.config.network import Trust, proxy_of, trust
-from poller.config.secrets import read_secret
+from poller.config.secrets import front_door, read_secret
 from poller.config.servers import (
     DEFAULT_BODY_LIMIT,
     DEFAULT_CAUSES,
@@ -166,7 +166,7 @@ def controller_of_config(
         every=controller.every / 1000,
         clock=common.clock,
     )
-    connection = connection_to(controller, controller.name, common.events, common.trust)
+    connection = connection_to(controller, environ, controller.name, common.events, common.trust)
     client = JenkinsClient(controller.name, connection, controller.user, token, limiter)
     return Controller(
         name=controller.name,
@@ -235,7 +235,7 @@ def sei_client(
 ) -> SeiClient:
     """SEI's API with the key of the config."""
     key = read_secret(sei, environ).get_secret_value()
-    return SeiClient(connection_to(sei, "sei", events, trust), key)
+    return SeiClient(connection_to(sei, environ, "sei", events, trust), key)
 
 
 def failed_logs(sei: SeiConfig, ledger: Ledger, clock: Clock, rate: RateLimit) -> FailedLogs | None:
@@ -254,29 +254,37 @@ def iacm_client(
 ) -> IacmClient:
     """The Harness API with the key of the config."""
     key = read_secret(harness, environ).get_secret_value()
-    connection = connection_to(harness, "iacm", events, trust)
+    connection = connection_to(harness, environ, "iacm", events, trust)
     return IacmClient(connection, harness.account, harness.org, harness.project, key)
 
 
 def connection_to(
-    server: AnyServer, name: str = "", events: Events = NO_EVENTS, trust: Trust = trust
+    server: AnyServer,
+    environ: Mapping[str, str],
+    name: str = "",
+    events: Events = NO_EVENTS,
+    trust: Trust = trust,
 ) -> Connection:
     """How to reach a server, from its table of the config; ``name`` is what it is in ``events``.
-    Raises ConfigError for an address whose host no URL can have, and for a CA bundle or proxy that
-    can't be used."""
+    Raises ConfigError for an address whose host no URL can have, and for headers, a CA bundle, a
+    client certificate or a proxy that can't be used."""
     try:
         httpx.URL(server.base)
     except httpx.InvalidURL as error:
         raise ConfigError([f"{server.base}: no web address: {error}"]) from None
     proxy = proxy_of(server.base, server.proxy)
+    door = front_door(server, environ)
     encrypted = "https" in (urlsplit(server.base).scheme, urlsplit(proxy or "").scheme)
     return Connection(
         url=server.base,
         timeout=server.timeout,
         max_connections=server.max_connections,
-        ssl_context=trust(server.ca_file) if encrypted or server.ca_file else None,
+        ssl_context=(
+            trust(server.ca_file, door.client_cert) if encrypted or server.ca_file else None
+        ),
         proxy=proxy,
         server=name,
         events=events,
         answer_limit=getattr(server, "answer_limit", ANSWER_LIMIT),
+        headers=door.headers,
     )

@@ -188,7 +188,9 @@ def _tried(
         so_far = {key: answer for key, answer in answers.items() if key not in later}
         controller, receiver = tables({**NOT_YET, **so_far})
         jenkins_, sei_ = _valid(ControllerConfig, controller), _valid(SeiConfig, receiver)
-        root, told = await find_root(jenkins_) if try_answer is _try_url else None, []
+        root, told = None, list[CheckResult]()
+        if try_answer is _try_url:
+            root = await find_root(jenkins_, environ)
         if root is not None and root != jenkins_.url:
             told = [ok("Jenkins", f"{jenkins_.url} is a page; its own address is {root}")]
             answers["url"] = root
@@ -204,11 +206,11 @@ def _tried(
 
 
 async def _try_url(
-    controller: ControllerConfig, _sei: SeiConfig, _environ: Mapping[str, str], now: int
+    controller: ControllerConfig, _sei: SeiConfig, environ: Mapping[str, str], now: int
 ) -> list[CheckResult]:
-    reached = await reach("Jenkins", controller, now)
+    reached = await reach("Jenkins", controller, environ, now)
     if reached.status == jenkins.NOT_FOUND:
-        return [*reached.results, await not_here("Jenkins", controller)]
+        return [*reached.results, await not_here("Jenkins", controller, environ)]
     return reached.results + jenkins.answers("Jenkins", reached)
 
 
@@ -216,18 +218,19 @@ async def _try_token(
     controller: ControllerConfig, _sei: SeiConfig, environ: Mapping[str, str], _now: int
 ) -> list[CheckResult]:
     token = read_secret(controller, environ).get_secret_value()
-    client = JenkinsClient(controller.name, connection_to(controller), controller.user, token)
+    connection = connection_to(controller, environ)
+    client = JenkinsClient(controller.name, connection, controller.user, token)
     async with contextlib.aclosing(client):
-        results = await jenkins.login(client, controller, token)
+        results = await jenkins.login(client, controller, token, environ)
         if not exit_code(results) and not (await fetch_items(client, None, first=False)).items:
             results.append(warning(client.where, jenkins.NO_JOB, jenkins.NO_JOB_CURE))
     return results
 
 
 async def _try_place(
-    _controller: ControllerConfig, receiver: SeiConfig, _environ: Mapping[str, str], now: int
+    _controller: ControllerConfig, receiver: SeiConfig, environ: Mapping[str, str], now: int
 ) -> list[CheckResult]:
-    return (await reach("SEI", receiver, now)).results
+    return (await reach("SEI", receiver, environ, now)).results
 
 
 async def _try_key(

@@ -18,6 +18,7 @@ from urllib3.exceptions import TimeoutError as TimedOut
 from poller.core.errors import BadAnswer, Unreachable
 from poller.http.client import USER_AGENT, Connection, reason_of
 from poller.http.errors import HttpResponse, raise_for_status
+from poller.http.front_door import login_page
 from poller.jenkins.client import DENIED, FACTS_LIMIT
 
 WHAT = "user"
@@ -54,7 +55,7 @@ class _Server(jenkins.Jenkins):  # type: ignore[misc]
         self._deadline = time.monotonic() + seconds
         self._session = requests.Session()
         self._session.trust_env = False
-        self._session.headers["User-Agent"] = USER_AGENT
+        self._session.headers.update({"User-Agent": USER_AGENT, **connection.headers})
         self._session.proxies = {scheme: proxy} if proxy else {}
         self._session.hooks["response"] = [self._take]
         self._session.mount(f"{scheme}://", _Trust(connection.ssl_context))
@@ -65,17 +66,21 @@ class _Server(jenkins.Jenkins):  # type: ignore[misc]
 
     def _take(self, response: requests.Response, **_: Any) -> None:
         """Read it, before requests does so without limits or follows it. Raises RemoteError."""
-        head = HttpResponse(response.status_code, response.headers, b"")
-        body = b""
+        body, good = b"", 200 <= response.status_code < 300
         with response:
-            raise_for_status(head, self._where, WHAT, denied_hint=DENIED)
             while part := response.raw.read1(FACTS_LIMIT, decode_content=True):
                 body += part
+                if len(body) > FACTS_LIMIT and not good:
+                    break
                 if len(body) > FACTS_LIMIT:
                     saw = f"the answer is larger than {FACTS_LIMIT} bytes"
                     raise BadAnswer(self._where, WHAT, saw)
                 if time.monotonic() > self._deadline:
                     raise requests.Timeout
+        answer = HttpResponse(response.status_code, response.headers, body)
+        raise_for_status(answer, self._where, WHAT, denied_hint=DENIED)
+        if page := login_page(answer.headers, body):
+            raise BadAnswer(self._where, WHAT, f"{page.saw} where JSON is due", page.hint)
         response.raw, response.encoding = io.BytesIO(body), "utf-8"
 
 

@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from poller.config.error_lines import causes, findings_of
-from poller.config.secrets import read_secret
-from poller.config.servers import ServerConfig
+from poller.config.secrets import front_door, read_secret
+from poller.config.server import ServerConfig
 from poller.config.settings import Settings
 from poller.core.errors import ConfigError
 from poller.core.private_files import read_own
@@ -105,10 +105,11 @@ def check_secrets(settings: Settings, environ: Mapping[str, str]) -> list[str]:
     """Every secret that can't be read, one line each."""
     findings: list[str] = []
     for owner in owners(settings):
-        try:
-            read_secret(owner, environ)
-        except ConfigError as error:
-            findings += error.findings
+        for read in (read_secret, front_door):
+            try:
+                read(owner, environ)
+            except ConfigError as error:
+                findings += error.findings
     return findings
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
 
@@ -49,19 +50,43 @@ def environment_proxy(url: str) -> str | None:
     raise ConfigError([f"{parts.scheme}_proxy of the environment: {shown} is no proxy"], PROXY_FORM)
 
 
-Trust: TypeAlias = Callable[[str | None], ssl.SSLContext]
-"""Gives the context for ``ca_file``; clients of one program share those they can."""
+Trust: TypeAlias = Callable[[str | None, tuple[str, str] | None], ssl.SSLContext]
+"""Gives the context for ``ca_file`` and a client certificate; clients of one program share those
+they can."""
 
 CA_FILE_FORM = "ca_file is a readable file of certificates in PEM form"
 
 
-def trust(ca_file: str | None) -> ssl.SSLContext:
-    """Whom to believe to be the server: some 25 ms of CPU and 0.8 MiB, for the system's bundle.
+CLIENT_CERT_FORM = (
+    "client_cert is a certificate and client_key its key, files in PEM form without a password"
+)
 
-    Raises ConfigError for a CA bundle that can't be used.
+
+def trust(ca_file: str | None, client_cert: tuple[str, str] | None = None) -> ssl.SSLContext:
+    """Whom to believe to be the server: some 25 ms of CPU and 0.8 MiB, for the system's bundle.
+    And who we are, where the server asks: the files of ``client_cert`` and its key.
+
+    Raises ConfigError for files that can't be used.
     """
     try:
-        return ssl.create_default_context(cafile=ca_file)
+        context = ssl.create_default_context(cafile=ca_file)
     except OSError as error:  # ssl.SSLError is one
         reason = error.strerror or str(error)
         raise ConfigError([f"ca_file: can't use {ca_file}: {reason}"], CA_FILE_FORM) from None
+    if client_cert is not None:
+        try:
+            for path in client_cert:
+                Path(path).open("rb").close()  # OpenSSL does not say which of them it can't read
+            context.load_cert_chain(*client_cert, password=_no_password)
+        except OSError as error:
+            files = " with ".join(client_cert)
+            reason = error.strerror or str(error)
+            raise ConfigError(
+                [f"client_cert: can't use {error.filename or files}: {reason}"], CLIENT_CERT_FORM
+            ) from None
+    return context
+
+
+def _no_password() -> str:
+    """Instead of a prompt."""
+    raise ConfigError(["client_key: it is encrypted"], CLIENT_CERT_FORM)

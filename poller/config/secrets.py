@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import SecretStr
 
-from poller.config.servers import ControllerConfig, ServerConfig
+from poller.config.server import ServerConfig
+from poller.config.servers import ControllerConfig
+from poller.config.types import SecretSource
 from poller.core.errors import ConfigError
 from poller.core.known_secrets import remember
 from poller.core.private_files import read_own
@@ -24,57 +28,108 @@ def read_secret(server: ServerConfig, environ: Mapping[str, str]) -> SecretStr:
 
     Raises ConfigError that names key and source.
     """
-    what = name_of(server)
-    if server.secret_env is not None:
-        value = environ.get(server.secret_env)
-        if value is None:
-            raise ConfigError([f"{what}: the variable {server.secret_env} is not set"])
-        return _kept(server, value, f"{what}: the variable {server.secret_env}")
-    path = file_of(server, environ)
+    value, what = _read(server.secret, name_of(server), environ)
+    if isinstance(server, ControllerConfig):
+        remember(value, server.user)
+    else:
+        _check_header(value, what, "an API key")
+        remember(value)
+    return SecretStr(value)
+
+
+@dataclass(frozen=True)
+class FrontDoor:
+    """What stands before a server lets through: ``headers``, and a ``client_cert``: the files of
+    the certificate and of its key."""
+
+    headers: Mapping[str, str] = field(repr=False)
+    client_cert: tuple[str, str] | None
+
+
+def front_door(server: ServerConfig, environ: Mapping[str, str]) -> FrontDoor:
+    """What the table says of the door before its server. Raises ConfigError."""
+    headers = {}
+    for name, source in server.headers.items():
+        value, what = _read(source, _what(server, f"headers.{name}"), environ)
+        _check_header(value, what, "a header")
+        for part in (value, *re.split(r"[\s;,]+", value)):
+            remember(part)  # of `Bearer TOKEN` the token alone, too
+            remember(part.partition("=")[2])
+        headers[name] = value
+    if server.client_cert is None or server.client_key is None:
+        return FrontDoor(headers, None)
+    key = _path_of(server.client_key, _what(server, "client_key"), environ)
+    return FrontDoor(headers, (server.client_cert, str(key)))
+
+
+def file_of(server: ServerConfig, environ: Mapping[str, str]) -> Path | None:
+    """The file that holds the token or key; None for an environment variable, or a credential where
+    nothing says in which directory it is."""
+    return _file(server.secret, environ)
+
+
+def door_files(server: ServerConfig, environ: Mapping[str, str]) -> list[Path]:
+    """The files that hold what is for the door before the server, and is secret."""
+    sources = [*server.headers.values(), *([server.client_key] if server.client_key else [])]
+    return [path for source in sources if (path := _file(source, environ)) is not None]
+
+
+def name_of(server: ServerConfig) -> str:
+    """Table and key of the secret, as in the file."""
+    fields = ("secret_env", "secret_file", "secret_credential")
+    given = next(one for one in fields if getattr(server, one) is not None)
+    return _what(server, type(server).model_fields[given].alias)
+
+
+def _file(source: SecretSource, environ: Mapping[str, str]) -> Path | None:
+    if source.file is not None:
+        return Path(source.file)
+    directory = environ.get("CREDENTIALS_DIRECTORY")
+    credential = source.credential
+    return Path(directory, credential) if credential is not None and directory else None
+
+
+def _path_of(source: SecretSource, what: str, environ: Mapping[str, str]) -> Path:
+    path = _file(source, environ)
     if path is None:
         raise ConfigError(
             [f"{what}: $CREDENTIALS_DIRECTORY is not set; systemd sets it,"
              " with LoadCredential= in the unit"]
         )  # fmt: skip
+    return path
+
+
+def _what(server: ServerConfig, key: str | None) -> str:
+    """Table and key, as in the file."""
+    name = type(server).__name__.removesuffix("Config").lower()
+    table = f'controller "{server.name}"' if isinstance(server, ControllerConfig) else f"[{name}]"
+    return f"{table}: {key}"
+
+
+def _read(source: SecretSource, what: str, environ: Mapping[str, str]) -> tuple[str, str]:
+    """The secret, and what it is called in an error."""
+    if source.env is not None:
+        value = environ.get(source.env)
+        if value is None:
+            raise ConfigError([f"{what}: the variable {source.env} is not set"])
+        what = f"{what}: the variable {source.env}"
+        return _one_line(value, what), what
+    path = _path_of(source, what, environ)
     try:
         raw = read_own(path, secret=True, most=MOST_BYTES)
     except ConfigError as error:
         raise ConfigError([f"{what}: {why}" for why in error.findings]) from None
     except OSError as error:
         raise ConfigError([f"{what}: can't read {path}: {error.strerror}"]) from None
-    if server.secret_credential is not None and not raw.strip():
-        raise ConfigError([f"{what}: {LACKING.format(server.secret_credential)}"])
-    return _kept(server, raw.decode("utf-8", "replace"), f"{what}: {path}")
+    if source.credential is not None and not raw.strip():
+        raise ConfigError([f"{what}: {LACKING.format(source.credential)}"])
+    what = f"{what}: {path}"
+    return _one_line(raw.decode("utf-8", "replace"), what), what
 
 
-def file_of(server: ServerConfig, environ: Mapping[str, str]) -> Path | None:
-    """The file that holds the secret; None for an environment variable, or a credential where
-    nothing says in which directory it is."""
-    if server.secret_file is not None:
-        return Path(server.secret_file)
-    directory = environ.get("CREDENTIALS_DIRECTORY")
-    credential = server.secret_credential
-    return Path(directory, credential) if credential is not None and directory else None
-
-
-def name_of(server: ServerConfig) -> str:
-    """Table and key of the secret, as in the file."""
-    fields = ("secret_env", "secret_file", "secret_credential")
-    field = next(one for one in fields if getattr(server, one) is not None)
-    name = type(server).__name__.removesuffix("Config").lower()
-    table = f'controller "{server.name}"' if isinstance(server, ControllerConfig) else f"[{name}]"
-    return f"{table}: {type(server).model_fields[field].alias}"
-
-
-def _kept(server: ServerConfig, text: str, what: str) -> SecretStr:
-    value = _one_line(text, what)
-    if isinstance(server, ControllerConfig):
-        remember(value, server.user)
-    elif not value.isascii():  # a header can't hold it
-        raise ConfigError([f"{what}: an API key has no such characters"])
-    else:
-        remember(value)
-    return SecretStr(value)
+def _check_header(value: str, what: str, kind: str) -> None:
+    if not value.isascii():
+        raise ConfigError([f"{what}: {kind} has no such characters"])
 
 
 def _one_line(text: str, what: str) -> str:

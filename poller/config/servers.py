@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal, Self, TypeAlias
-from urllib.parse import urlsplit
 
-from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from poller.config.types import Address, Flag, Guid, Interval, Name, Proxy, Size, Table, exactly_one
+from poller.config.server import ServerConfig
+from poller.config.types import (
+    Address,
+    Flag,
+    Guid,
+    Interval,
+    Name,
+    Size,
+    Table,
+    exactly_one,
+)
 from poller.core.times import parse_when
-from poller.core.urls import goes_in_clear
 
 DEFAULT_RESULTS = {
     "SUCCESS": "SUCCESS",
@@ -49,53 +57,6 @@ BASES = {
 }
 """SEI's environments, from its "Custom CI/CD integrations" page; PROD0, PROD4 and PROD6 from its
 Jenkins plugin."""
-
-
-class ServerConfig(Table):
-    """How to reach a server, and where the secret is that it asks for.
-
-    In the file ``secret_env`` is called ``token_env``, or ``api_key_env``.
-    """
-
-    url: Address
-    secret_env: Name | None = Field(None, description="Environment variable that holds the secret.")
-    secret_file: Name | None = Field(None, description="File that holds the secret.")
-    secret_credential: Name | None = Field(None, description="systemd credential, the secret.")
-    timeout: Interval = Field(30_000, description="The longest wait for one whole answer.")
-    ca_file: Name | None = Field(None, description="CA bundle (PEM) to trust instead.")
-    proxy: Proxy | None = Field(None, description="HTTP proxy; default: the environment's.")
-    allow_http: bool = Field(
-        False, validate_default=True, description="Send the secret over http://, in clear."
-    )
-
-    @property
-    def base(self) -> str:
-        """The URL that all paths begin with."""
-        return self.url
-
-    @field_validator("allow_http")
-    @classmethod
-    def _in_clear(cls, allowed: bool, others: ValidationInfo) -> bool:
-        """To this machine a secret may go, but not through a proxy, which may be anywhere."""
-        url = others.data.get("url") or "https:"
-        if allowed or urlsplit(url).scheme != "http":
-            return allowed
-        if goes_in_clear(url):
-            raise ValueError(
-                "over http:// everybody on the way can read the token or key: use https://, or"
-                " allow_http = true"
-            )
-        if others.data.get("proxy") is not None:
-            raise ValueError(
-                "the proxy can read the token or key for an http:// address: leave it out, or"
-                " allow_http = true"
-            )
-        return allowed
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        exactly_one(self, ("secret_env", "secret_file", "secret_credential"))
-        return self
 
 
 class ControllerConfig(ServerConfig):

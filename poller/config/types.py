@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable, Collection
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
@@ -15,6 +16,7 @@ from pydantic import (
     Field,
     PlainSerializer,
     WithJsonSchema,
+    model_validator,
 )
 
 from poller.core.patterns import compile_pattern, compile_regex
@@ -24,6 +26,15 @@ from poller.core.urls import without_password
 
 ARTIFACT_GROUPS = ("location", "name", "qualifier", "hash")
 """The named groups of a pattern for artifacts; SEI needs the first three."""
+
+OUR_HEADERS = frozenset(
+    (
+        "accept", "accept-encoding", "authorization", "connection", "content-length",
+        "content-type", "expect", "harness-account", "host", "proxy-authorization", "range", "te",
+        "trailer", "transfer-encoding", "upgrade", "user-agent", "x-api-key",
+    )
+)  # fmt: skip
+"""Of every request, in small letters: those that we send, and those that belong to HTTP itself."""
 
 
 def _text(parse: Callable[[str], int], form: str) -> Callable[[Any], int]:
@@ -96,6 +107,14 @@ def _plain_url(url: str) -> SplitResult:
     return parts
 
 
+def _header_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name):
+        raise ValueError("no name of a header")
+    if name.lower() in OUR_HEADERS:
+        raise ValueError("the program sets this header itself")
+    return name
+
+
 def _at_least_a_second(span: int) -> int:
     if span < 1_000:
         raise ValueError("at least 1s")
@@ -131,6 +150,7 @@ Regex = Annotated[str, AfterValidator(_regex)]
 Guid = Annotated[str, AfterValidator(_guid)]
 NAME_LENGTH = 250
 Name = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH)]
+HeaderName = Annotated[Name, AfterValidator(_header_name)]
 Template = Annotated[str, Field(min_length=1, max_length=1_000), AfterValidator(_template)]
 """A text with places in braces."""
 Flag = Annotated[bool | Literal["unset"], BeforeValidator(_flag)]
@@ -149,3 +169,25 @@ def exactly_one(table: BaseModel, fields: tuple[str, ...]) -> None:
     if given != 1:
         keys = ", ".join(type(table).model_fields[field].alias or field for field in fields)
         raise ValueError(f"exactly one of {keys} is needed, here {given or 'none'}")
+
+
+class SecretSource(Table):
+    """Where a secret is: exactly one of the three."""
+
+    env: Name | None = Field(None, description="Environment variable that holds it.")
+    file: Name | None = Field(None, description="File that holds it.")
+    credential: Name | None = Field(None, description="systemd credential that holds it.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_text(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            raise ValueError(
+                'no value, but where it is: { file = "…" }, { env = "…" } or { credential = "…" }'
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        exactly_one(self, ("env", "file", "credential"))
+        return self

@@ -18,6 +18,8 @@ import msgspec
 from poller.core.escape import clip
 from poller.core.known_secrets import mask
 from poller.delivery.sink import Receipt
+from poller.http.errors import place_of
+from poller.http.front_door import login_page, redirect_hint
 
 OF_THE_RUN = frozenset({400, 409, 413, 415, 422})
 """Statuses that say something of the run. All others speak of the way, and may pass."""
@@ -66,6 +68,8 @@ class Meaning:
 def meaning_of(receipt: Receipt, *, knows_json: bool) -> Meaning:
     """What an answer means; ``knows_json``: this receiver has answered with JSON before."""
     status, text = receipt.status, decoded(receipt.body)
+    if page := login_page({"Content-Type": receipt.content_type}, receipt.body):
+        return Meaning(ResponseKind.RETRY, f"HTTP {status}, {page.saw}", page.hint)
     if 200 <= status < 300:
         value = _json(text) if text else None
         why = _no_yes(receipt, text, value, knows_json=knows_json)
@@ -78,6 +82,10 @@ def meaning_of(receipt: Receipt, *, knows_json: bool) -> Meaning:
         return Meaning(ResponseKind.REJECTED, seen)
     if status in TEMPORARY or status >= 500:
         return Meaning(ResponseKind.RETRY, seen)
+    if 300 <= status < 400 and receipt.location:
+        place = f"{receipt.address or 'there'} sends us to {place_of(mask(receipt.location))}"
+        why = f"HTTP {status} from {place}, not followed"
+        return Meaning(ResponseKind.RETRY, why, receipt.hint or redirect_hint(receipt.location))
     if status in (401, 403):
         hint = receipt.hint or "is the API key right, and the environment or base_url?"
         return Meaning(ResponseKind.RETRY, seen, hint)

@@ -8,6 +8,7 @@ from poller.core.errors import BadAnswer, NotFound
 from poller.delivery.answer import TEMPORARY
 from poller.delivery.iacm_client import WHERE, IacmClient, is_object, meaning
 from poller.delivery.sink import Receipt
+from poller.http.front_door import login_page
 from poller.http.retry import retry_after
 from poller.ledger.deliveries.queue import QueuedDelivery
 from poller.mapping.iacm_execution import NewExecution
@@ -34,7 +35,8 @@ class IacmSink:
         payload = delivery.payload
         answer = await self._api.create(payload)
         if 200 <= answer.status < 300 and answer.body.strip() and not is_object(answer.body):
-            hint = "is the url right, and is there a proxy on the way?"
+            page = login_page(answer.headers, answer.body)
+            hint = page.hint if page else "is the url right, and is there a proxy on the way?"
             raise BadAnswer(WHERE, "new execution", f"HTTP {answer.status} and no JSON", hint)
         if answer.status in MAYBE_THERE and await self._is_there(payload):
             return Receipt(200)  # it was there already
@@ -42,7 +44,7 @@ class IacmSink:
             return Receipt(answer.status)  # its body tells how the execution ended
         return Receipt(
             answer.status, answer.body, retry_after(answer.headers), _hint(answer.status),
-            of_the_run=answer.status == NO_WORKSPACE,
+            of_the_run=answer.status == NO_WORKSPACE, location=answer.headers.get("Location", ""),
         )  # fmt: skip
 
     async def _is_there(self, payload: bytes) -> bool:

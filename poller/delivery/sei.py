@@ -112,4 +112,5 @@ def _receipt(answer: HttpResponse, address: str = "", without_logs: str = "") ->
     return Receipt(
         answer.status, answer.body, retry_after(answer.headers), address=address,
         content_type=answer.headers.get("Content-Type", ""), without_logs=without_logs,
+        location=answer.headers.get("Location", ""),
     )  # fmt: skip

@@ -12,14 +12,16 @@ from poller.ledger.deliveries.queue import QueuedDelivery
 class Receipt:
     """What the receiver at ``address`` answered: an HTTP status, its body, and ``Retry-After`` in
     seconds. Where the sink knows better than its caller, ``hint`` is what the status says to a
-    user, and ``of_the_run`` that the answer speaks of the run and not of the way.
-    ``without_logs``: why the run was sent without its logs, where it has some to send."""
+    user, and ``of_the_run`` that the answer speaks of the run and not of the way. ``location`` is
+    where a redirect leads to. ``without_logs``: why the run was sent without its logs, where it has
+    some to send."""
 
     status: int
     body: bytes = b""
     retry_after: float | None = None
     hint: str = ""
     content_type: str = ""
+    location: str = ""
     address: str = ""
     of_the_run: bool = False
     without_logs: str = ""

@@ -12,7 +12,7 @@ import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import httpx
 
@@ -24,6 +24,7 @@ from poller.http.errors import (
     DNS_HINT,
     NO_TLS_HINT,
     HttpResponse,
+    refused_certificate,
     tls_words,
     too_large,
     untrusted,
@@ -55,13 +56,16 @@ class Connection:
     timeout: int
     max_connections: int
     ssl_context: ssl.SSLContext | None = None
-    """Whom to believe; clients of one program share it. None, where nothing is encrypted."""
+    """Whom to believe, and who we are; clients of one program share it. None, where nothing is
+    encrypted."""
     proxy: str | None = None
     server: str = ""
     """Its name in events."""
     events: Events = NO_EVENTS
     answer_limit: int = ANSWER_LIMIT
     """Bytes of the largest answer that is read."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Of every request, for what stands before the server: secrets."""
 
 
 class Client:
@@ -127,7 +131,8 @@ def open_client(
     """
     transport = Transport(connection.ssl_context, connection.max_connections, connection.proxy)
     retrying = RetryTransport(transport, connection.server, connection.events, retry_statuses)
-    return Client(retrying, connection.timeout / 1000, credentials or {})
+    every = {**connection.headers, **(credentials or {})}
+    return Client(retrying, connection.timeout / 1000, every)
 
 
 def basic(user: str, password: str) -> dict[str, str]:
@@ -249,6 +254,8 @@ def reason_of(error: Exception) -> tuple[str, str]:
         error = inner
     if isinstance(error, ssl.SSLCertVerificationError):
         return untrusted(error)
+    if isinstance(error, ssl.SSLError) and (refused := refused_certificate(error)):
+        return refused
     hint = "is the url right, is it up, and reachable from here?"
     if isinstance(error, socket.gaierror):
         return f"the host's name does not resolve: {error.strerror}", DNS_HINT

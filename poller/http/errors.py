@@ -11,6 +11,7 @@ import httpx
 
 from poller.core.errors import BadAnswer, NotFound, Unauthorized, Unreachable
 from poller.core.known_secrets import mask
+from poller.http.front_door import CERTIFICATE_HINT, door_page, redirect_hint
 from poller.http.retry import retry_after
 
 EXPIRED, NOT_YET, WRONG_NAME, WRONG_ADDRESS = 10, 9, 62, 64
@@ -31,6 +32,14 @@ def untrusted(error: ssl.SSLCertVerificationError, ca_file: str | None = None) -
     if ca_file:
         return saw, f"is {ca_file} the CA that signed it?"
     return saw, "name the CA that signed it: ca_file = its certificate in PEM form"
+
+
+def refused_certificate(error: ssl.SSLError) -> tuple[str, str] | None:
+    """What was seen, and the cure, where the server wants a client certificate or another one."""
+    alert = (error.reason or "").partition("_ALERT_")[2]
+    if "CERTIFICATE" in alert or alert in ("UNKNOWN_CA", "HANDSHAKE_FAILURE", "ACCESS_DENIED"):
+        return f"TLS: the server refuses us: {alert.replace('_', ' ').lower()}", CERTIFICATE_HINT
+    return None
 
 
 def tls_words(error: ssl.SSLError) -> str:
@@ -66,6 +75,10 @@ def raise_for_status(answer: HttpResponse, where: str, what: str, *, denied_hint
     status = answer.status
     if 200 <= status < 300:
         return
+    if status < 500 and (page := door_page(status, answer.headers, answer.body)):
+        error = BadAnswer(where, what, f"HTTP {status}, {page.saw}", page.hint)
+        error.status = status
+        raise error
     if status in (401, 403):
         denied = Unauthorized(where, what, f"HTTP {status}", denied_hint)
         denied.status = status
@@ -73,16 +86,16 @@ def raise_for_status(answer: HttpResponse, where: str, what: str, *, denied_hint
     if status == 404:
         raise NotFound(where, what, "HTTP 404")
     if status in TRANSIENT or status >= 500:
-        error = Unreachable(where, what, f"HTTP {status}")
-        error.status = status
-        error.retry_after = retry_after(answer.headers)
-        error.away = status == TOO_MANY
-        raise error
+        none = Unreachable(where, what, f"HTTP {status}")
+        none.status = status
+        none.retry_after = retry_after(answer.headers)
+        none.away = status == TOO_MANY
+        raise none
     bad = BadAnswer(where, what, f"HTTP {status}")
     if 300 <= status < 400:
         location = mask(answer.headers.get("Location", ""))
         reason = f"HTTP {status} sends us to {place_of(location)}, not followed"
-        bad = BadAnswer(where, what, reason, "set the url to the final address")
+        bad = BadAnswer(where, what, reason, redirect_hint(location))
     bad.status = status
     raise bad
 

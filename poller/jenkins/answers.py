@@ -11,6 +11,7 @@ import msgspec
 from poller.core.errors import BadAnswer, RemoteError, Unreachable
 from poller.core.known_secrets import mask
 from poller.http.errors import HttpResponse
+from poller.http.front_door import login_page
 from poller.jenkins.build import LAST_MS, LONG
 
 T = TypeVar("T")
@@ -60,6 +61,8 @@ def decode_if(answer: HttpResponse, where: str, what: str, kind: type[T]) -> T |
 
 def _decode(answer: HttpResponse, where: str, what: str, kind: Callable[..., T] | type[T]) -> T:
     if "json" not in answer.headers.get("Content-Type", ""):
+        if page := login_page(answer.headers, answer.body):
+            raise BadAnswer(where, what, f"{page.saw} where JSON is due", page.hint)
         kind_told = _content_type(answer) or "no content type"
         raise BadAnswer(where, what, f"{kind_told} where JSON is due", PAGE_HINT)
     body = answer.body

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(
     str(path.relative_to(ROOT)) for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"))
 )
-FOLDERS = "poller|tests|tools|docs|config|bench|systemd|man"
+FOLDERS = "poller|tests|tools|docs|config|bench|systemd|man|deploy"
 
 
 def text(document: str) -> str:

@@ -138,3 +138,28 @@ async def _pump(
             writer.write(on_the_way(data))
             await writer.drain()
         writer.close()
+
+
+def door(port: int, wanted: bytes, refusal: bytes, heads: list[bytes] | None = None) -> Handler:
+    """Lets those connections through to a port on loopback whose first head has ``wanted`` in it;
+    to others it says ``refusal``, a whole answer. What it is asked is put into ``heads``."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, OSError):
+            head = await reader.readuntil(b"\r\n\r\n")
+            if heads is not None:
+                heads.append(head)
+            if wanted in head:
+                await _join(reader, writer, port, head)
+            else:
+                writer.write(refusal)
+                await writer.drain()
+                writer.close()
+
+    return serve
+
+
+def answer(status: str, body: bytes = b"", *headers: str) -> bytes:
+    """A whole answer of HTTP, after which the connection ends."""
+    lines = (f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers)
+    return "\r\n".join((*lines, "", "")).encode() + body

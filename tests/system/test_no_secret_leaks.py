@@ -83,6 +83,9 @@ MANIFEST = {
 }  # fmt: skip
 
 
+REPEATED = ("authorization", "x-api-key", "x-door", "cookie")
+
+
 class Echo:
     """A server that repeats what it was told wherever an answer has room for it."""
 
@@ -94,7 +97,7 @@ class Echo:
         """Answer one request."""
         self.asked += 1
         headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
-        told = " ".join(headers.get(name, "") for name in ("authorization", "x-api-key")).strip()
+        told = " ".join(headers.get(name, "") for name in REPEATED).strip()
         words = {**headers, "told": told, "esc": "\x1b[31m\x9b1m"}
         body = json.dumps({"error": f"refused: {told}", "id": told, "headers": words})
         repeated = {
@@ -145,7 +148,7 @@ class Nest:
             **controller,
         }
         site.configure(
-            site.controller(**keys),
+            site.controller(**keys) + 'headers.X-Door = { env = "DOOR" }\n',
             base_url=f"{sei or site.sei_server.url}sei/api/v1",
             logs="failed",
             more=f"""
@@ -155,6 +158,9 @@ account = "acc"
 org = "org"
 project = "project"
 api_key_file = "{site.directory}/secrets/harness"
+headers = {{ X-Door = {{ env = "DOOR" }} }}
+[sei.headers]
+Cookie = {{ env = "DOOR" }}
 [jsonl]
 path = "{site.directory}/runs.jsonl"
 [redact]
@@ -216,6 +222,7 @@ def nest(tmp_path: Path) -> Iterator[Nest]:
         site.environ = {
             "JENKINS_TOKEN": TOKEN,
             "SEI_API_KEY": KEY,
+            "DOOR": f"Bearer {MARK}door",
             "UNRELATED_SECRET": f"{MARK}environ",
         }
         build = site.jenkins.job("tf/network").start(

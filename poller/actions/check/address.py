@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from urllib.parse import urlsplit, urlunsplit
 
 from poller.actions.check.finding import CheckResult, unavailable
@@ -45,12 +46,12 @@ def candidates(url: str) -> list[str]:
     return list(dict.fromkeys(top + "".join(f"{one}/" for one in path) for path in paths))
 
 
-async def find_root(server: ControllerConfig) -> str | None:
+async def find_root(server: ControllerConfig, environ: Mapping[str, str]) -> str | None:
     """The first of the candidates that has Jenkins' login page, which everybody may see; None where
     none has."""
     for address in candidates(server.url):
         try:
-            connection = connection_to(server.model_copy(update={"url": address}))
+            connection = connection_to(server.model_copy(update={"url": address}), environ)
         except ConfigError:
             return None
         async with contextlib.aclosing(open_client(connection)) as client:
@@ -69,9 +70,9 @@ async def find_root(server: ControllerConfig) -> str | None:
     return None
 
 
-async def not_here(where: str, server: ControllerConfig) -> CheckResult:
+async def not_here(where: str, server: ControllerConfig, environ: Mapping[str, str]) -> CheckResult:
     """That Jenkins has nothing at the address, and which one it is at."""
-    root = await find_root(server)
+    root = await find_root(server, environ)
     cure = (
         f'url = "{root}"' if root else f"is its context path missing, as in {server.url}jenkins/?"
     )

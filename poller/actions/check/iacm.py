@@ -25,7 +25,7 @@ async def harness(
     settings: HarnessConfig, rules: tuple[Rule, ...], environ: Mapping[str, str], now: int
 ) -> list[CheckResult]:
     """Look at Harness. Raises ConfigError when the API key or CA bundle can't be read."""
-    results = (await reach(WHERE, settings, now)).results
+    results = (await reach(WHERE, settings, environ, now)).results
     if exit_code(results) != UNAVAILABLE:
         results.append(await executions(settings, environ))
     if not any(rule.iacm_workspace for rule in rules):

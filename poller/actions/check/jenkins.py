@@ -28,6 +28,7 @@ from poller.core.errors import BadAnswer, NotFound, RemoteError, Unauthorized
 from poller.core.known_secrets import mask
 from poller.core.patterns import Globs, matches
 from poller.core.urls import is_loopback
+from poller.http.front_door import door_page, redirect_hint
 from poller.jenkins.build_pages import newest_builds
 from poller.jenkins.client import JenkinsClient
 from poller.jenkins.discovery import PIPELINE_JOB, WITH_MODULES, fetch_items
@@ -58,17 +59,18 @@ async def controller(
     """
     where = f"controller {settings.name}"
     token = read_secret(settings, environ).get_secret_value()
-    reached = await reach(where, settings, now)
+    reached = await reach(where, settings, environ, now)
     if reached.status == NOT_FOUND:
-        return [*reached.results, await not_here(where, settings)]
+        return [*reached.results, await not_here(where, settings, environ)]
     results = reached.results + answers(where, reached)
     if exit_code(results):
         return results
     limiter = RequestLimiter(where, settings.max_connections, request_rate=settings.request_rate)
-    client = JenkinsClient(settings.name, connection_to(settings), settings.user, token, limiter)
+    connection = connection_to(settings, environ)
+    client = JenkinsClient(settings.name, connection, settings.user, token, limiter)
     async with contextlib.aclosing(client):
         try:
-            results += await login(client, settings, token)
+            results += await login(client, settings, token, environ)
             if not exit_code(results):
                 tree = await fetch_items(client, None, first=False)
                 globs = Globs(settings.include, settings.exclude)
@@ -93,19 +95,23 @@ def answers(where: str, reached: Reached) -> list[CheckResult]:
     if 300 <= reached.status < 400:
         target = mask(reached.headers.get("Location", ""))[:200]
         saw = f"HTTP {reached.status} sends us to {target}, not followed"
-        cure = "set the url to the final address, with its context path"
-        return [unavailable(where, saw, cure)]
+        return [unavailable(where, saw, redirect_hint(target))]
+    if page := door_page(reached.status, reached.headers, reached.body):
+        return [unavailable(where, f"HTTP {reached.status}, {page.saw}", page.hint)]
     if reached.status >= 500:
         saw = f"HTTP {reached.status}: is it starting, or down behind a proxy?"
         return [unavailable(where, saw, "try again in a minute")]
     return [warning(where, "no X-Jenkins header", "is it Jenkins' own url?")]
 
 
-async def login(client: JenkinsClient, settings: ControllerConfig, token: str) -> list[CheckResult]:
+async def login(
+    client: JenkinsClient, settings: ControllerConfig, token: str, environ: Mapping[str, str]
+) -> list[CheckResult]:
     """User, token and Overall/Read. Raises RemoteError for what is no question of rights."""
     where, name = client.where, settings.user
     try:
-        user = await asyncio.to_thread(whoami, where, connection_to(settings), name, token)
+        connection = connection_to(settings, environ)
+        user = await asyncio.to_thread(whoami, where, connection, name, token)
         await client.headers()
     except Unauthorized as error:
         if error.status == 403:
@@ -114,7 +120,7 @@ async def login(client: JenkinsClient, settings: ControllerConfig, token: str) -
         saw = f"HTTP {error.status}: user {name} or its token is refused"
         return [unavailable(where, saw, REFUSED)]
     except NotFound:
-        return [await not_here(where, settings)]
+        return [await not_here(where, settings, environ)]
     results = [ok(where, f"user {user}, token accepted, Overall/Read")]
     if user.casefold() != name.casefold():
         results.append(warning(where, f"Jenkins takes {name} for {user}", "is it the right token?"))

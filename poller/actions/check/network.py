@@ -23,7 +23,8 @@ from poller.core.errors import ConfigError
 from poller.core.times import DAY_MS
 from poller.core.urls import goes_in_clear, without_password
 from poller.http.client import Client, open_client
-from poller.http.errors import DNS_HINT, NO_TLS_HINT, tls_words, untrusted
+from poller.http.errors import DNS_HINT, NO_TLS_HINT, refused_certificate, tls_words, untrusted
+from poller.http.front_door import LOOKED_AT
 from poller.http.os_errors import os_words
 
 SKEW_MS = 60_000
@@ -32,18 +33,19 @@ RENEW_DAYS = 14
 
 @dataclass
 class Reached:
-    """What was seen on the way. ``status`` is None where no answer came."""
+    """What was seen on the way. ``status`` is None where no answer came, ``body`` how it begins."""
 
     results: list[CheckResult] = field(default_factory=list)
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
 
 
-async def reach(where: str, server: AnyServer, now: int) -> Reached:
-    """Ask for the server's address, without credentials. ``now`` is epoch milliseconds."""
+async def reach(where: str, server: AnyServer, environ: Mapping[str, str], now: int) -> Reached:
+    """Ask for the server's address, without token or key. ``now`` is epoch milliseconds."""
     reached = Reached()
     try:
-        connection = connection_to(server)
+        connection = connection_to(server, environ)
     except ConfigError as error:
         reached.results.append(wrong(where, str(error), error.hint))
         return reached
@@ -65,9 +67,16 @@ async def reach(where: str, server: AnyServer, now: int) -> Reached:
 
 async def _ask(where: str, client: Client, server: AnyServer, now: int, reached: Reached) -> None:
     async with asyncio.timeout(server.timeout / 1000):
-        response = await client.send(client.request("GET", server.base))
-    await response.aclose()
-    reached.status, reached.headers = response.status_code, response.headers
+        plain = {"Accept-Encoding": "identity"}
+        response = await client.send(client.request("GET", server.base, headers=plain))
+        reached.status, reached.headers = response.status_code, response.headers
+        try:
+            async for part in response.aiter_raw():
+                reached.body += part
+                if len(reached.body) > LOOKED_AT:
+                    break
+        finally:
+            await response.aclose()
     tls = response.extensions.get("tls")
     if tls is not None:
         reached.results.append(certificate(where, tls, server.ca_file, now))
@@ -128,6 +137,8 @@ def _reason(error: Exception, server: AnyServer, *, proxy: bool) -> tuple[str, s
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return untrusted(cause, server.ca_file)
+        if isinstance(cause, ssl.SSLError) and (refused := refused_certificate(cause)):
+            return refused
         if isinstance(cause, ssl.SSLError):
             return f"TLS: {tls_words(cause)}", NO_TLS_HINT
     if isinstance(error, httpx.ProxyError):

@@ -21,9 +21,11 @@ from poller.actions.check.network import reach
 from poller.config.servers import ControllerConfig, SeiConfig
 from poller.context import sei_client
 from poller.core.errors import RemoteError
+from poller.core.known_secrets import mask
 from poller.delivery.instances import can_tell, guid_state
 from poller.delivery.sei import WHERE
-from poller.http.errors import HttpResponse
+from poller.http.errors import HttpResponse, place_of
+from poller.http.front_door import login_page, redirect_hint
 
 NOBODY = str(uuid.UUID(int=0))
 """A GUID that no controller has: to ask whether a key is accepted before there is one."""
@@ -40,7 +42,7 @@ async def sei(
     now: int,
 ) -> list[CheckResult]:
     """Look at SEI. Raises ConfigError when the API key or CA bundle can't be read."""
-    results = (await reach(WHERE, settings, now)).results
+    results = (await reach(WHERE, settings, environ, now)).results
     for controller in controllers:
         if exit_code(results) == UNAVAILABLE:
             break
@@ -98,12 +100,19 @@ async def _ask(
 def refusal(answer: HttpResponse, where: str, settings: SeiConfig) -> CheckResult | None:
     """Why the answer is none that SEI gives to a good key; None when it is."""
     status = answer.status
+    if page := login_page(answer.headers, answer.body):
+        saw = f"HTTP {status} from {settings.base}, {page.saw}"
+        return unavailable(where, saw, f"{page.hint}; {PLACE}")
     if status in (401, 403):
         saw = f"HTTP {status}: the API key is refused"
         return unavailable(where, saw, KEY)
     if status not in (404, 405) and not 200 <= status < 300:
+        location = mask(answer.headers.get("Location", ""))
         saw = f"HTTP {status} from {settings.base}"
-        return unavailable(where, saw, PLACE)
+        if not location:
+            return unavailable(where, saw, PLACE)
+        saw += f" sends us to {place_of(location)}, not followed"
+        return unavailable(where, saw, f"{redirect_hint(location)}; {PLACE}")
     if 200 <= status < 300 and not _is_json(answer.body):
         saw = f"no JSON from {settings.base}: a page, and not the API"
         return unavailable(where, saw, PLACE)
