@@ -23,7 +23,7 @@ def test_help_has_each_command_in_the_order_of_use(site: Site) -> None:
     commands = {
         one.name or one.callback.__name__: str(one.callback.__doc__)
         for one in app.registered_commands
-        if one.callback is not None
+        if one.callback is not None and not one.hidden
     }
     assert len(commands) > 15
     for name, told in commands.items():
