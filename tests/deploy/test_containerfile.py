@@ -55,6 +55,6 @@ def test_nothing_that_the_wheel_needs_is_left_out() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
     needed = {*wheel["packages"], *wheel.get("shared-data", {}), *wheel.get("force-include", {})}
-    needed |= {"pyproject.toml", "requirements.lock", project["project"]["readme"]}
+    needed |= {"pyproject.toml", "requirements.lock", "README.md", "LICENSE"}
     ignored = set((ROOT / ".containerignore").read_text().splitlines())
     assert not {path.partition("/")[0] for path in needed} & ignored
