@@ -28,7 +28,8 @@ def read_secret(server: ServerConfig, environ: Mapping[str, str]) -> SecretStr:
 
     Raises ConfigError that names key and source.
     """
-    value, what = _read(server.secret, name_of(server), environ)
+    (name, source), *_ = secret_sources(server)
+    value, what = _read(source, name, environ)
     if isinstance(server, ControllerConfig):
         remember(value, server.user)
     else:
@@ -62,26 +63,9 @@ def front_door(server: ServerConfig, environ: Mapping[str, str]) -> FrontDoor:
     return FrontDoor(headers, (server.client_cert, str(key)))
 
 
-def file_of(server: ServerConfig, environ: Mapping[str, str]) -> Path | None:
-    """The file that holds the token or key; None for an environment variable, or a credential where
-    nothing says in which directory it is."""
-    return _file(server.secret, environ)
-
-
-def door_files(server: ServerConfig, environ: Mapping[str, str]) -> list[Path]:
-    """The files that hold what is for the door before the server, and is secret."""
-    sources = [*server.headers.values(), *([server.client_key] if server.client_key else [])]
-    return [path for source in sources if (path := _file(source, environ)) is not None]
-
-
-def name_of(server: ServerConfig) -> str:
-    """Table and key of the secret, as in the file."""
-    fields = ("secret_env", "secret_file", "secret_credential")
-    given = next(one for one in fields if getattr(server, one) is not None)
-    return _what(server, type(server).model_fields[given].alias)
-
-
-def _file(source: SecretSource, environ: Mapping[str, str]) -> Path | None:
+def file_of(source: SecretSource, environ: Mapping[str, str]) -> Path | None:
+    """The file that holds a secret; None for an environment variable, or a credential where nothing
+    says in which directory it is."""
     if source.file is not None:
         return Path(source.file)
     directory = environ.get("CREDENTIALS_DIRECTORY")
@@ -89,8 +73,18 @@ def _file(source: SecretSource, environ: Mapping[str, str]) -> Path | None:
     return Path(directory, credential) if credential is not None and directory else None
 
 
+def secret_sources(server: ServerConfig) -> list[tuple[str, SecretSource]]:
+    """Where all its secrets are, the token or key first; each with its table and key."""
+    headers = [(f"headers.{name}", source) for name, source in server.headers.items()]
+    key = [("client_key", server.client_key)] if server.client_key else []
+    door = [(_what(server, name), source) for name, source in (*headers, *key)]
+    fields = ("secret_env", "secret_file", "secret_credential")
+    given = next(one for one in fields if getattr(server, one) is not None)
+    return [(_what(server, type(server).model_fields[given].alias), server.secret), *door]
+
+
 def _path_of(source: SecretSource, what: str, environ: Mapping[str, str]) -> Path:
-    path = _file(source, environ)
+    path = file_of(source, environ)
     if path is None:
         raise ConfigError(
             [f"{what}: $CREDENTIALS_DIRECTORY is not set; systemd sets it,"

@@ -91,6 +91,17 @@ def test_a_credential_that_the_unit_does_not_load(site: Site, machine: Path) -> 
     assert looked_at(machine, config) == []
 
 
+def test_a_header_for_a_front_door_that_the_unit_does_not_load(site: Site, machine: Path) -> None:
+    """It is a secret like the token."""
+    config = configured(site, machine)
+    text = config.read_text()
+    config.write_text(
+        text.replace("[sei]", '[controllers.headers]\nX-Door = { credential = "door" }\n[sei]')
+    )
+    (result,) = looked_at(machine, config)
+    assert result.saw.startswith('controller "main": headers.X-Door: sei-poller.service loads no')
+
+
 def test_a_config_that_only_root_can_read(site: Site, machine: Path) -> None:
     """By its mode, or a folder's; the cure works."""
     config = configured(site, machine)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from poller.actions.check.finding import CONFIG, LEDGER, CheckResult, ok, warning, wrong
 from poller.config.load import owners
-from poller.config.secrets import door_files, file_of
+from poller.config.secrets import file_of, secret_sources
 from poller.config.settings import Settings
 from poller.core.errors import LedgerError
 from poller.delivery.jsonl import check_regular
@@ -67,8 +67,8 @@ def jsonl(path: Path) -> list[CheckResult]:
 def exposed(config: Path, settings: Settings, environ: Mapping[str, str]) -> list[CheckResult]:
     """A warning for each file that more people reach than is meant; none where all is well."""
     proxies = (owner.proxy for owner in owners(settings))
-    secrets = [path for owner in owners(settings) if (path := file_of(owner, environ)) is not None]
-    secrets += [path for owner in owners(settings) for path in door_files(owner, environ)]
+    sources = [source for owner in owners(settings) for _, source in secret_sources(owner)]
+    secrets = [path for source in sources if (path := file_of(source, environ)) is not None]
     if any(urlsplit(proxy).password for proxy in proxies if proxy is not None):
         secrets.append(config)
     kept = [Path(settings.ledger.path)]

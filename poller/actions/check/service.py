@@ -11,8 +11,9 @@ from pathlib import Path
 from poller.actions.check.finding import CONFIG, CONFIG_CODE, LEDGER, CheckResult, warning, wrong
 from poller.actions.check.unit import FOLDERS, Unit, allowed, find_unit
 from poller.config.load import ETC, load, owners
-from poller.config.secrets import name_of
+from poller.config.secrets import secret_sources
 from poller.config.settings import Settings, StatusConfig
+from poller.config.types import SecretSource
 from poller.core.private_files import user_name
 from poller.core.urls import is_loopback
 
@@ -28,25 +29,30 @@ def as_service(
         return []
     results = unreadable(unit, "", config)
     for owner in owners(settings):
-        if owner.secret_env is not None and owner.secret_env not in unit.variables():
-            saw = f"{name_of(owner)}: {unit.name} sets no variable {owner.secret_env}"
-            results.append(wrong(CONFIG, saw, CREDENTIAL, CONFIG_CODE))
-        credential = owner.secret_credential
-        if credential is not None and credential not in unit.credentials():
-            saw = f"{name_of(owner)}: {unit.name} loads no credential {credential}"
-            line = f"LoadCredential={credential}:{ETC}/{credential}"
-            cure = f"systemctl edit {unit.name}: [Service], {line}"
-            results.append(wrong(CONFIG, saw, cure, CONFIG_CODE))
-        if owner.secret_file is not None:
-            results += unreadable(unit, name_of(owner), Path(owner.secret_file), CREDENTIAL)
-        if owner.ca_file is not None:
-            results += unreadable(unit, "ca_file", Path(owner.ca_file))
+        for what, source in secret_sources(owner):
+            results += _secret_of(unit, what, source)
+        for key in ("ca_file", "client_cert"):
+            if (file := getattr(owner, key)) is not None:
+                results += unreadable(unit, key, Path(file))
     by_hand = settings.ledger.path
     own = load(config, {"STATE_DIRECTORY": str(unit.state[0])} if unit.state else {}).ledger.path
     if own != by_hand:
         saw = f"{unit.name} has {own}, a command that is typed {by_hand}"
         results.append(warning("ledger", saw, f'[ledger] path = "{own}"'))
     return results + unwritable(unit, Path(own))
+
+
+def _secret_of(unit: Unit, what: str, source: SecretSource) -> list[CheckResult]:
+    """That the unit does not get a secret."""
+    if source.env is not None and source.env not in unit.variables():
+        saw = f"{what}: {unit.name} sets no variable {source.env}"
+        return [wrong(CONFIG, saw, CREDENTIAL, CONFIG_CODE)]
+    if source.credential is not None and source.credential not in unit.credentials():
+        saw = f"{what}: {unit.name} loads no credential {source.credential}"
+        line = f"LoadCredential={source.credential}:{ETC}/{source.credential}"
+        cure = f"systemctl edit {unit.name}: [Service], {line}"
+        return [wrong(CONFIG, saw, cure, CONFIG_CODE)]
+    return [] if source.file is None else unreadable(unit, what, Path(source.file), CREDENTIAL)
 
 
 def unreadable(unit: Unit, what: str, path: Path, cure: str = "") -> list[CheckResult]:
