@@ -142,10 +142,12 @@ def test_a_server_that_wants_to_be_left_alone_is(numb: tuple[Numb, Server]) -> N
 
 
 class Dropping:
-    """Answers ``answered`` requests on each connection, and drops it under the next."""
+    """Answers ``answered`` requests on each connection, or only on the ``first`` ones, and drops it
+    under the next."""
 
-    def __init__(self, answered: int) -> None:
+    def __init__(self, answered: int, first: int = 1_000) -> None:
         self._answered = answered
+        self._first = first
         self.connections = 0
         self.methods: list[str] = []
 
@@ -153,7 +155,8 @@ class Dropping:
         """One connection."""
         self.connections += 1
         try:
-            for left in range(self._answered, -1, -1):
+            answered = self._answered if self.connections <= self._first else 1_000
+            for left in range(answered, -1, -1):
                 head = await reader.readuntil(b"\r\n\r\n")
                 self.methods.append(head.split()[0].decode())
                 if left:
@@ -211,7 +214,7 @@ def test_a_get_leaves_twice_over_an_idle_connection_that_is_dropped() -> None:
 def test_idle_connections_that_are_dropped_all_at_once_cost_no_budget() -> None:
     """As a proxy that starts anew does it: every GET is answered over a new connection."""
     count = 8
-    server = Dropping(1)
+    server = Dropping(1, first=count)
 
     async def twice(port: int) -> list[int]:
         url = f"http://127.0.0.1:{port}/"
