@@ -499,7 +499,7 @@ PLAYS = settings(
 )
 
 
-@pytest.mark.parametrize("plays", sizes(5, 100))
+@pytest.mark.parametrize("plays", sizes(5, 80))
 def test_nothing_is_lost_or_doubled_whatever_happens(plays: int) -> None:
     """Every event there is, in any order, with crashes at any await and answers lost."""
     run_state_machine_as_test(NothingLostOrDoubled, settings=settings(PLAYS, max_examples=plays))

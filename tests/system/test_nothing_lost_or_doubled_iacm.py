@@ -117,7 +117,7 @@ class BothSinks(one_sink.NothingLostOrDoubled):
         })  # fmt: skip
 
 
-@pytest.mark.parametrize("plays", sizes(3, 40))
+@pytest.mark.parametrize("plays", sizes(3, 25))
 def test_neither_sink_loses_or_doubles_anything(plays: int) -> None:
     """One down, the other up, in any order, with crashes at any await and answers lost."""
     run_state_machine_as_test(BothSinks, settings=settings(PLAYS, max_examples=plays))

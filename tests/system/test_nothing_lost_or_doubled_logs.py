@@ -86,7 +86,7 @@ class WithLogs(one_way.NothingLostOrDoubled):
                 assert len({json.dumps(run, sort_keys=True) for run in runs}) == len(runs)
 
 
-@pytest.mark.parametrize("plays", sizes(3, 40))
+@pytest.mark.parametrize("plays", sizes(3, 25))
 def test_each_failed_build_goes_one_way(plays: int) -> None:
     """Whatever SEI says of the form, with crashes at any await and answers lost."""
     run_state_machine_as_test(WithLogs, settings=settings(PLAYS, max_examples=plays))
