@@ -35,6 +35,9 @@ JOBS = (
     ("team/app", "pipeline"), ("team/lib", "freestyle"), ("team/deep/er/tool", "pipeline"),
 )  # fmt: skip
 RESULTS = ("SUCCESS", "SUCCESS", "SUCCESS", "FAILURE", "UNSTABLE", "ABORTED")
+MOST_AFTER = 100
+"""Polls in peace, until all that went without something has had it."""
+
 OUTAGE_RATE, OUTAGE_MINUTES = 0.01, 4
 """Share of the minutes in which a server goes away, refusing all, and for how long at most."""
 
@@ -118,7 +121,6 @@ class Report:
     doubled: int = 0
     spoilt: int = 0
     changed: int = 0
-    without_log: int = 0
     seconds: float = 0.0
 
     def __str__(self) -> str:
@@ -130,8 +132,8 @@ class Report:
             f" {self.outages} outages, {requests} requests {dict(self.asked)}, {faults} faults"
             f" ({100 * faults / max(1, requests):.0f} %): {kinds}\n"
             f"{self.sent} runs sent, {self.doubled} of them again ({self.spoilt} answers lost or"
-            f" spoilt), {self.changed} without a cause further up and"
-            f" {self.without_log} without their log, as `status` tells; {self.seconds:.0f} s"
+            f" spoilt), {self.changed} without a cause further up, as `status` tells;"
+            f" {self.seconds:.0f} s"
         )
 
 
@@ -183,11 +185,12 @@ class Day:
         self.sei.clear_faults()
         for build in list(self.jenkins.running):
             build.finish()
-        for _ in range(9):
+        for _ in range(MOST_AFTER):
             self.now += 20 * MINUTE
-            if not self._cycle():
+            left = self._cycle()
+            incomplete, others = self._incomplete()
+            if not left and not others:
                 break
-        incomplete = self._incomplete()
         self.program.close()
         self._compare(incomplete)
         self.report.seconds = time.monotonic() - began
@@ -219,11 +222,13 @@ class Day:
         self.send_at = self.now + int(1000 * (wait or 0))
         return left or wait is not None
 
-    def _incomplete(self) -> set[tuple[str, int]]:
-        """The builds whose runs went without causes further up, as the ledger says aloud."""
+    def _incomplete(self) -> tuple[set[tuple[str, int]], set[tuple[str, int]]]:
+        """The builds whose runs went without causes further up, as the ledger says aloud; those that
+        lack something that is there again."""
         noted = self.program.start().ledger.incomplete.newest("main", 1_000_000)
-        self.report.without_log = sum("console log:" in one["why"] for one in noted)
-        return {(one["job"], one["number"]) for one in noted if "causes of" in one["why"]}
+        places = {(one["job"], one["number"]): "causes of" in one["why"] for one in noted}
+        gone = {place for place, of_causes in places.items() if of_causes}
+        return gone, places.keys() - gone
 
     def _compare(self, incomplete: set[tuple[str, int]]) -> None:
         builds = [b for job in self.jenkins.jobs.values() for b in job.builds.values()]
