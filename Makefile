@@ -7,6 +7,8 @@ PYTHON ?= $(or $(shell for python in python3 python3.13 python3.12 python3.11; d
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# More at once than there are cores: most tests wait for servers and programs.
+PARALLEL := --numprocesses=4 --dist=worksteal
 
 # Where `make install` puts things; DESTDIR before all of them, for packagers.
 OPT ?= /opt/sei-poller
@@ -48,15 +50,15 @@ demo: $(READY) ## the whole story on a simulated Jenkins and SEI
 	@$(BIN)/sei-poller demo
 
 test: $(READY) ## all tests, of the long campaigns a small part
-	$(BIN)/pytest --numprocesses=2 --dist=worksteal
+	$(BIN)/pytest $(PARALLEL)
 
 test-quick: $(READY) ## the tests that start no program, in about a minute
-	$(BIN)/pytest --numprocesses=2 --dist=worksteal $(addprefix tests/,core config jenkins ledger mapping)
+	$(BIN)/pytest $(PARALLEL) $(addprefix tests/,core config jenkins ledger mapping)
 
 test-all: test campaigns ## the same, then the long campaigns: kills, crashes, fuzz, Chromium
 
 campaigns: $(READY)
-	$(BIN)/pytest --numprocesses=2 --dist=loadfile -m campaign
+	$(BIN)/pytest $(PARALLEL) -m campaign
 
 boot-test: $(READY) ## the way from install to uninstall on a Debian with systemd; as root, some minutes
 	$(BIN)/pytest -m boot tests/boot

@@ -92,8 +92,11 @@ def machine(tree: Path, wheels: Path, source: Path, tmp_path: Path) -> Iterator[
     subprocess.run(["cp", "--archive", str(tree), str(ours)], check=True)
     (ours / "etc/pip.conf").write_text(f"[global]\nno-index = true\nfind-links = {wheels}\n")
     machine = Machine(ours, (wheels, source))
-    machine.start()
     try:
+        try:
+            machine.start()
+        except AssertionError as error:  # nothing of ours is in it yet
+            pytest.skip(f"no Debian boots here: {error}")
         yield machine
     finally:
         machine.stop()

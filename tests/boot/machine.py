@@ -41,7 +41,8 @@ class Machine:
     def stop(self) -> None:
         """Shut it down, as a person does."""
         assert self._nspawn is not None
-        self.run("systemctl", "poweroff", check=False)
+        if self._nspawn.poll() is None:
+            self.run("systemctl", "poweroff", check=False)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._nspawn.wait(BOOT_SECONDS)
         self._nspawn.kill()
