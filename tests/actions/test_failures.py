@@ -148,7 +148,7 @@ def test_the_page_shows_the_cause_first(page: tuple[str, str, str]) -> None:
     """With the log around that line, then the logs of failed steps and failed tests."""
     shown, log, _ = page
     escaped = BOOM.replace("<", "&lt;").replace(">", "&gt;")
-    assert f"<mark>2: {escaped}</mark>" in shown
+    assert f"\n<mark>2: {escaped}</mark>\n3: make: *** [cart.o] Error 1\n" in shown
     assert shown.index("What may have made it fail") < shown.index("Logs of failed steps")
     assert shown.index("Failed tests") < shown.index('id="h-stages"')
     assert 'href="/builds/1/steps/0.txt"' in shown

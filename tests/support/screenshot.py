@@ -12,6 +12,7 @@ from typing import Literal
 import httpx
 
 from poller.demo.jenkins.items import Jenkins
+from poller.demo.jenkins.stages import Stage, Step
 from poller.demo.sample_jobs import GUID, HOUR_MS, SampleJobs, build_sample_jobs
 from poller.demo.sei import Sei
 from poller.demo.server import Server
@@ -22,6 +23,14 @@ DOCS = Path(__file__).parents[2] / "docs"
 READY_SECONDS = 60.0
 REFUSAL = '{"error": "repo_url is not a repository of this account"}'
 EMPTY = 'sei_poller_outbox_builds{controller="platform",sink="sei"} 0.0'
+JOB, NUMBER = "checkout/api", 131
+ERROR = {"message": "script returned exit code 2", "type": "hudson.AbortException"}
+LOG = """\
++ make test
+cc -c -o cart.o cart.c
+cart.c:41:12: error: 'total' undeclared (first use in this function)
+make: *** [Makefile:9: cart.o] Error 1
+"""
 BUILD = "status-page-build"
 SHOTS: tuple[tuple[str, Literal["light", "dark"], int], ...] = (
     ("status-page", "light", 1240),
@@ -41,7 +50,7 @@ def main(directory: Path = DOCS) -> None:
         site = Site(Path(temporary), jenkins, sei, jenkins_server, sei_server)
         port = free_port()
         site.configure(
-            site.controller("platform", every="2s", since="7d"),
+            site.controller("platform", every="2s", since="7d", logs="failed"),
             site.controller("mobile", url="http://127.0.0.1:1/", every="2s"),
             more=f'[status]\nlisten = "{port}"',
         )
@@ -58,10 +67,19 @@ def _live(site: Site, samples: SampleJobs, url: str) -> None:
     """History arrives; builds finish, and SEI refuses a few of them."""
     _wait(url, "delivered")
     site.sei.fail("*/custom-cicd", status=422, body=REFUSAL, times=3)
+    _fail(site.jenkins)
     for _ in range(8):
         samples.start()
         samples.finish()
     _wait(url, "rejected 3 builds", "has never answered")
+
+
+def _fail(jenkins: Jenkins) -> None:
+    """One more build of the job with most, with what explains its failure."""
+    failed = Step(status="FAILURE", duration=300, error=ERROR, log=LOG)
+    stages = [Stage("Checkout", [Step()]), Stage("Build", [Step(), failed], "FAILURE", ERROR)]
+    build = jenkins.job(JOB).start(stages=stages)
+    build.finish("FAILURE", build.usual_duration())
 
 
 def _wait(url: str, *signs: str) -> None:
@@ -82,9 +100,9 @@ def _shoot(url: str, directory: Path) -> None:
         for name, scheme, width in SHOTS:
             page = chromium.new_page(color_scheme=scheme, viewport={"width": width, "height": 400})
             if name == BUILD:
-                page.goto(f"{url}search?q=checkout/api+130")
+                page.goto(f"{url}search?q={JOB}+{NUMBER}")
                 page.locator("#h-builds ~ .rows a").first.click()
-                page.locator("ol.stages summary").first.click()
+                page.locator("ol.stages summary").last.click()
             else:
                 page.goto(url)
             page.screenshot(path=directory / f"{name}.png", full_page=True)
