@@ -77,7 +77,7 @@ async def collect(
     had; what was yielded stays good."""
     planned = await make_plan(controller, item, job, scope)
     done, progress = planned.done, planned.job.progress
-    async for numbers, page in pages(controller, item.full_name, planned, scope):
+    async for numbers, page in pages(controller, item, planned, scope):
         if last := not numbers or numbers[-1] == planned.numbers[-1]:
             page.examined = planned.examined
         elif planned.examined is not None:
@@ -131,12 +131,13 @@ async def make_plan(controller: Controller, item: Item, job: JobState, scope: Sc
 
 
 async def pages(
-    controller: Controller, full_name: str, plan: CollectPlan, scope: Scope
+    controller: Controller, item: Item, plan: CollectPlan, scope: Scope
 ) -> AsyncIterator[tuple[list[int], CollectedPage]]:
     """The builds of a plan, a hundred at a time and oldest first; at least one page, if empty.
 
     Oldest first, as log rotation takes the oldest first, too. The pages move no job's progress.
     """
+    full_name = item.full_name
     reader = HistoryReader(controller.client, full_name, plan.history.keys, plan.at_hand)
     newest = [build.number for build in plan.history.newest.builds]
     for numbers in in_pages(plan.numbers):
@@ -146,7 +147,7 @@ async def pages(
         for build in read.builds:
             if not build.completed:
                 page.running.append(build)
-                _await_end(page, full_name, build, scope, controller.clock())
+                _await_end(page, item, build, scope, controller.clock())
             elif not _is_preliminary(page, full_name, build, scope, controller.clock()):
                 completed.append(build)
         enriched = await enrich(
@@ -172,10 +173,12 @@ def in_pages(numbers: Iterable[int]) -> list[list[int]]:
     return [every[i : i + BUILDS_PER_PAGE] for i in steps] or [[]]
 
 
-def _await_end(page: CollectedPage, full_name: str, build: Build, scope: Scope, now: int) -> None:
+def _await_end(page: CollectedPage, item: Item, build: Build, scope: Scope, now: int) -> None:
     """A build in flight on no executor, as one that hangs after a restart: it is looked at again,
-    ever later, and holds nobody up."""
-    if scope.running is None or scope.runs(full_name, build.number):
+    ever later, and holds nobody up. One that the counter does not count yet began since the
+    executors were asked."""
+    began_since = build.number >= item.next_build_number
+    if scope.running is None or began_since or scope.runs(item.full_name, build.number):
         return
     before = page.job.progress.pending.get(build.number)
     why = "it has not ended, and holds no executor"
