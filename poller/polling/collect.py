@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from dataclasses import dataclass, field
 
 from poller.core.errors import NotFound
@@ -162,7 +162,7 @@ async def pages(
                 page.failed.append(one)
             else:
                 page.complete.append(one)
-        _settle(page, numbers, read, controller.clock())
+        _settle(page, numbers, read, plan.history.again, controller.clock())
         yield numbers, page
 
 
@@ -209,11 +209,17 @@ def _is_preliminary(
     return True
 
 
-def _settle(page: CollectedPage, numbers: list[int], read: BuildPage, now: int) -> None:
-    """Decide which of a page's builds are asked for again."""
+def _settle(
+    page: CollectedPage, numbers: list[int], read: BuildPage, had_looks: Collection[int], now: int
+) -> None:
+    """Decide which of a page's builds are asked for again. Those that ``had_looks`` already are not
+    while they are as bad as then: else two of a job would keep each other's looks going."""
     before = page.job.progress.pending
+    done = set(had_looks).difference(before)
     for failure in page.failed:
         number = failure.build.number
+        if failure.broken and number in done:
+            continue
         kind: PendingKind = "unreadable" if failure.broken else "incomplete"
         again = another_look(before.get(number), kind, failure.why, now, counts=failure.counts)
         if again is not None:
@@ -222,8 +228,9 @@ def _settle(page: CollectedPage, numbers: list[int], read: BuildPage, now: int) 
     for number in [*(n for n in numbers if n in read.unreadable), *unended]:
         why = read.unreadable.get(number) or read.faults[number].why
         again = another_look(before.get(number), "unreadable", why, now)
-        if again is None:
+        if again is None or number in done:
             page.unreadable.append(number)
+            page.pending.pop(number, None)  # with looks for two reasons in turn none would end
         else:
             page.pending[number] = again
     page.running = [build for build in page.running if build.number not in page.unreadable]

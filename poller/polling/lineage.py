@@ -18,12 +18,33 @@ def is_another(job: JobState, keys: Mapping[int, BuildKey], known: Iterable[Know
     that the ledger knows in this generation has another start now.
 
     A counter that went back, another class, a build that is not there prove nothing: an answer may
-    be old. Nor does another queue id: a pipeline gets one when it resumes (measured).
+    be old. Nor does another queue id: a pipeline gets one when it resumes (measured). Nor does what
+    lies below a build that is the same: it was a build of a job that had the name before.
     """
-    own = [one.key for one in known if one.job == job.id and one.generation == job.generation]
-    if job.progress.newest is not None:
-        own.append(job.progress.newest)
-    return any(one.number in keys and keys[one.number].differs(one) for one in own)
+    own = [one for one in known if one.job == job.id and one.generation == job.generation]
+    if (newest := job.progress.newest) is not None:
+        own.append(KnownBuild(newest, job.id, job.generation, settled=False))
+    for one in sorted(own, key=_number, reverse=True):
+        now = keys.get(one.key.number)
+        if now is None or not now.timestamp > 0 < one.key.timestamp:
+            continue
+        if now.differs(one.key):
+            return True
+        if not _only_seen(one, job, {}):
+            return False
+    return False
+
+
+def replaced(job: JobState, keys: Mapping[int, BuildKey], known: Iterable[KnownBuild]) -> set[int]:
+    """The builds in flight in whose place another one is now, by their numbers."""
+    return {
+        one.key.number
+        for one in known
+        if one.generation == job.generation
+        and not one.settled
+        and one.key.number in keys
+        and keys[one.key.number].differs(one.key)
+    }
 
 
 def start_generation(

@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 
 from poller.core.build_key import BuildKey
 from poller.ledger.records import JobProgress, JobState, KnownBuild, Predecessor
-from poller.polling.lineage import continued, is_another, start_generation, unsettled
+from poller.polling.lineage import (
+    continued,
+    is_another,
+    replaced,
+    start_generation,
+    unsettled,
+)
 
 
 def at(number: int, timestamp: int = 0, queue_id: int = 0) -> BuildKey:
@@ -65,6 +71,17 @@ def test_another_job_under_the_same_name(shown: dict[int, BuildKey], another: bo
     """A known number has another start; what is not there proves nothing."""
     rows = [known(4, settled=False), known(5)]
     assert another is is_another(JOB, shown, rows)
+
+
+def test_what_lies_below_the_same_build_is_of_a_job_that_had_the_name_before() -> None:
+    """It was moved away with a build in flight: that one is gone, and the job the same. A build that
+    was only seen to run says nothing of what lies below it."""
+    shown = {4: at(4, 777), 5: at(5), 6: at(6)}
+    below, same, seen = known(4, settled=False), known(5), known(6, settled=False)
+    assert not is_another(JOB, shown, [below, same])
+    assert replaced(JOB, shown, [below, same, known(4, generation=1, settled=False)]) == {4}
+    nothing_newest = dataclasses.replace(JOB, progress=JobProgress(5, 6, frozenset({4, 6})))
+    assert is_another(nothing_newest, shown, [below, seen])
 
 
 def test_a_job_created_anew_begins_at_nothing_and_goes_on_counting() -> None:
