@@ -93,7 +93,8 @@ async def read_history(
             # It may have come back, with more builds under another name than were asked.
             keys |= {head.number: head for head in await client.heads(item.full_name)}
         known = known_builds.same(scope.row.id, job, keys.values())
-        job, source = start_generation(job, keys, known, scope.missing, another=another)
+        used = known_builds.highest_sent(job, before=job.generation + another)
+        job, source = start_generation(job, keys, known, scope.missing, used, another=another)
     begin = scope.begin(job, controller.clock())
     while asked < BUILDS_PER_PAGE and not reaches_back(keys, job.progress, begin, asked):
         # The last build examined may lie further back than was asked, or builds that began since
