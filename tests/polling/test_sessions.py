@@ -141,5 +141,5 @@ def test_several_that_share_the_work_of_one(site: Site, proxy: Proxy) -> None:
             proxy.ours.jobs["app"].build()
             wait_for(lambda: len(site.sei.received) == len(proxy.ours.jobs["app"].builds), 30)
         service.terminate()
-        assert service.wait(30) == 0
+        assert service.wait(60) == 0
     assert sent(site) == list(range(1, 14))

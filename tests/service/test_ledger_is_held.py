@@ -90,7 +90,7 @@ def test_once_waits_for_it_and_lets_no_request_time_out(site: Site) -> None:
         wait_for(lambda: len(site.sei.received) > 2)
         with held(site.ledger):
             time.sleep(6)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=60)
     assert process.returncode == 0, out + err
     assert len(site.sei.received) == JOBS + 1
 
