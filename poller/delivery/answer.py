@@ -42,8 +42,10 @@ _BOMS = (
 )  # fmt: skip
 _PAGE = re.compile(r"^\s*<|<\s*(!doctype|html|head|body|title|script|meta)\b", re.IGNORECASE)
 _BEGINS_LIKE_JSON = re.compile(r'\{|"|\[\s*([\[{"\d-]|true\b|false\b|null\b|$)')
+_ERROR_KEY = re.compile(r"(is|has)?error|(exception|fault)s?$")
 _BAD_STATES = frozenset({"error", "failure", "failed", "fail", "rejected"})
 _NO = (False, "false")
+_NOTHING = ("false", "none", "null", "0", "ok", "success")
 
 
 class ResponseKind(Enum):
@@ -148,7 +150,7 @@ def names_error(value: Any) -> bool:
 
 def _names_error(value: dict[Any, Any]) -> bool:
     found = {str(key).lower().replace("_", ""): one for key, one in value.items()}
-    if any(_is_said(found.get(key)) for key in ("error", "errors", "exception", "fault")):
+    if any(_is_said(one) for key, one in found.items() if _ERROR_KEY.match(key)):
         return True
     if any(found.get(key, True) in _NO for key in ("success", "ok")):
         return True
@@ -157,7 +159,7 @@ def _names_error(value: dict[Any, Any]) -> bool:
 
 
 def _is_said(value: Any) -> bool:
-    return bool(value) and str(value).lower() not in ("false", "none", "null")
+    return bool(value) and str(value).lower() not in _NOTHING
 
 
 def _is_bad(state: Any) -> bool:

@@ -170,7 +170,7 @@ class JenkinsClient:
         try:
             answer = await self._fetch("identity", "login", {}, self._limit)
         except RemoteError as error:
-            if isinstance(error, Unreachable) or is_away(error):
+            if is_away(error):
                 raise
             return None
         return answer.headers.get("X-Instance-Identity")

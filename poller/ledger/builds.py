@@ -75,6 +75,15 @@ class Builds:
             ).fetchone()
         return number if row is None else int(row[0])
 
+    def highest_sent(self, job: JobState, before: int) -> int:
+        """The highest number that SEI has of a job's name, of generations ``before``; 0: none."""
+        with self._file.guarded("read builds"):
+            row = self._file.conn.execute(
+                "select max(build_number) from build where job = ? and generation < ?",
+                (job.id, before),
+            ).fetchone()
+        return int(row[0] or 0)
+
     def newest_start(self) -> int | None:
         """When the newest build of all began, epoch milliseconds; None where there is none."""
         (row,) = self._file.rows("select max(timestamp) as newest from build")

@@ -15,7 +15,7 @@ from sqlite_utils import Database
 
 from poller.core.errors import LedgerBusy, LedgerError, LedgerUnwritable
 from poller.core.private_files import open_private
-from poller.ledger.locks import directory_lock
+from poller.ledger.locks import directory_lock, held_by
 from poller.ledger.schema import migrations
 
 LONGEST_WAIT = 30.0
@@ -193,11 +193,17 @@ class LedgerFile:
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF
             kind = LedgerUnwritable if code in TEMPORARY else LedgerError
+            what, hint = f"ledger {self.path}: can't {doing}: {error}", _hint(error)
             if code == sqlite3.SQLITE_BUSY:
                 kind = LedgerBusy
+                holders = ", ".join(held_by(self.path))
+                what += f" by {holders}" if holders else ""
+                hint = "let that end, then try again; nothing is lost"
+                if not holders:
+                    hint = f"`fuser -v {self.path}` names who holds it; {hint}"
                 self._busy = True
                 _set_wait(self.conn, 0.0)
-            raise kind(f"ledger {self.path}: can't {doing}: {error}", _hint(error)) from error
+            raise kind(what, hint) from error
 
 
 def _migrate(db: Database) -> None:
@@ -284,6 +290,4 @@ def _hint(error: sqlite3.Error) -> str:
         return "look at its disk: is it full, mounted, healthy?"
     if "readonly" in text or "read-only" in text or "unable to open" in text:
         return "check the file's owner and the [ledger] path"
-    if "locked" in text:
-        return "another program holds the file: which? `fuser -v FILE` names it"
     return ""

@@ -66,3 +66,21 @@ def directory_lock(ledger: Path) -> Iterator[None]:
         yield
     finally:
         os.close(directory)
+
+
+def held_by(ledger: Path) -> list[str]:
+    """Who keeps others from writing to the ledger: `sqlite3 (process 4711)`, as far as Linux tells
+    (proc_locks(5)). SQLite locks a byte of the file, with a write-ahead log one of that index."""
+    places, found = set(), {}
+    for path in (ledger, ledger.with_name(f"{ledger.name}-shm")):
+        with contextlib.suppress(OSError):
+            at = path.stat()
+            device = f"{os.major(at.st_dev):02x}:{os.minor(at.st_dev):02x}"
+            places.add(f"{device}:{at.st_ino}")
+    with contextlib.suppress(OSError):  # no Linux, or a process of another container
+        for line in Path("/proc/locks").read_text().splitlines():
+            _, lock, _, access, process, place, *_ = line.split()
+            if (lock, access) == ("POSIX", "WRITE") and place in places:
+                name = Path(f"/proc/{process}/comm").read_text().strip()
+                found[process] = f"{name} (process {process})"
+    return list(found.values())

@@ -154,7 +154,7 @@ async def _job(
     planned = await _plan(controller, row, item, job, rest)
     # Where it turns out that the job is another one now, only a part of it was planned.
     complete, runs_since = not is_new_history(planned, job), rest.until
-    async for _, page in pages(controller, name, planned, Scope(row, rest.since)):
+    async for _, page in pages(controller, item, planned, Scope(row, rest.since)):
         recorded = record(controller, item, page, row)
         done.collected += recorded.collected
         done.skipped += recorded.skipped

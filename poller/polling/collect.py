@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from dataclasses import dataclass, field
 
 from poller.core.errors import NotFound
@@ -77,7 +77,7 @@ async def collect(
     had; what was yielded stays good."""
     planned = await make_plan(controller, item, job, scope)
     done, progress = planned.done, planned.job.progress
-    async for numbers, page in pages(controller, item.full_name, planned, scope):
+    async for numbers, page in pages(controller, item, planned, scope):
         if last := not numbers or numbers[-1] == planned.numbers[-1]:
             page.examined = planned.examined
         elif planned.examined is not None:
@@ -131,12 +131,13 @@ async def make_plan(controller: Controller, item: Item, job: JobState, scope: Sc
 
 
 async def pages(
-    controller: Controller, full_name: str, plan: CollectPlan, scope: Scope
+    controller: Controller, item: Item, plan: CollectPlan, scope: Scope
 ) -> AsyncIterator[tuple[list[int], CollectedPage]]:
     """The builds of a plan, a hundred at a time and oldest first; at least one page, if empty.
 
     Oldest first, as log rotation takes the oldest first, too. The pages move no job's progress.
     """
+    full_name = item.full_name
     reader = HistoryReader(controller.client, full_name, plan.history.keys, plan.at_hand)
     newest = [build.number for build in plan.history.newest.builds]
     for numbers in in_pages(plan.numbers):
@@ -146,7 +147,7 @@ async def pages(
         for build in read.builds:
             if not build.completed:
                 page.running.append(build)
-                _await_end(page, full_name, build, scope, controller.clock())
+                _await_end(page, item, build, scope, controller.clock())
             elif not _is_preliminary(page, full_name, build, scope, controller.clock()):
                 completed.append(build)
         enriched = await enrich(
@@ -161,7 +162,7 @@ async def pages(
                 page.failed.append(one)
             else:
                 page.complete.append(one)
-        _settle(page, numbers, read, controller.clock())
+        _settle(page, numbers, read, plan.history.again, controller.clock())
         yield numbers, page
 
 
@@ -172,10 +173,12 @@ def in_pages(numbers: Iterable[int]) -> list[list[int]]:
     return [every[i : i + BUILDS_PER_PAGE] for i in steps] or [[]]
 
 
-def _await_end(page: CollectedPage, full_name: str, build: Build, scope: Scope, now: int) -> None:
+def _await_end(page: CollectedPage, item: Item, build: Build, scope: Scope, now: int) -> None:
     """A build in flight on no executor, as one that hangs after a restart: it is looked at again,
-    ever later, and holds nobody up."""
-    if scope.running is None or scope.runs(full_name, build.number):
+    ever later, and holds nobody up. One that the counter does not count yet began since the
+    executors were asked."""
+    began_since = build.number >= item.next_build_number
+    if scope.running is None or began_since or scope.runs(item.full_name, build.number):
         return
     before = page.job.progress.pending.get(build.number)
     why = "it has not ended, and holds no executor"
@@ -206,11 +209,17 @@ def _is_preliminary(
     return True
 
 
-def _settle(page: CollectedPage, numbers: list[int], read: BuildPage, now: int) -> None:
-    """Decide which of a page's builds are asked for again."""
+def _settle(
+    page: CollectedPage, numbers: list[int], read: BuildPage, had_looks: Collection[int], now: int
+) -> None:
+    """Decide which of a page's builds are asked for again. Those that ``had_looks`` already are not
+    while they are as bad as then: else two of a job would keep each other's looks going."""
     before = page.job.progress.pending
+    done = set(had_looks).difference(before)
     for failure in page.failed:
         number = failure.build.number
+        if failure.broken and number in done:
+            continue
         kind: PendingKind = "unreadable" if failure.broken else "incomplete"
         again = another_look(before.get(number), kind, failure.why, now, counts=failure.counts)
         if again is not None:
@@ -219,8 +228,9 @@ def _settle(page: CollectedPage, numbers: list[int], read: BuildPage, now: int) 
     for number in [*(n for n in numbers if n in read.unreadable), *unended]:
         why = read.unreadable.get(number) or read.faults[number].why
         again = another_look(before.get(number), "unreadable", why, now)
-        if again is None:
+        if again is None or number in done:
             page.unreadable.append(number)
+            page.pending.pop(number, None)  # with looks for two reasons in turn none would end
         else:
             page.pending[number] = again
     page.running = [build for build in page.running if build.number not in page.unreadable]

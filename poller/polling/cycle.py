@@ -11,7 +11,7 @@ import random
 from dataclasses import dataclass, field
 
 from poller.core.build_key import BuildKey
-from poller.core.errors import NotFound, RemoteError, is_away
+from poller.core.errors import ForeignSession, NotFound, RemoteError, is_away
 from poller.core.tasks import together
 from poller.core.times import Stopping
 from poller.jenkins.item import Item
@@ -44,7 +44,8 @@ GONE_TRIES = 5
 
 @dataclass
 class PollResult:
-    """What one cycle did. ``problems`` are one line each; ``error`` ended it early."""
+    """What one cycle did. ``problems`` are one line each; ``error`` ended it early. The questions
+    about ``unanswered`` jobs found the controller away."""
 
     controller: str
     jobs: int = 0
@@ -53,6 +54,7 @@ class PollResult:
     skipped: int = 0
     problems: list[str] = field(default_factory=list)
     error: RemoteError | None = None
+    unanswered: list[tuple[Item, RemoteError]] = field(default_factory=list)
 
     @property
     def partial(self) -> bool:
@@ -81,6 +83,8 @@ async def poll(controller: Controller, stopping: Stopping = lambda: False) -> Po
     await together(one(item) for item in changes.items)
     if limiter.circuit_open or result.error is not None:
         return _failed(controller, row, result, result.error or limiter.circuit_open_error())
+    for item, why in result.unanswered:  # others were answered after it
+        _put_off(controller, row, item, changes, why, result)
     record_breaker(controller)
     await give_up_missing(controller, row, changes, result)
     with contextlib.suppress(RemoteError):  # the next poll says that the controller is away
@@ -107,13 +111,27 @@ async def _collect(
             result.skipped += recorded.skipped
             if recorded.stale:
                 break
+    except ForeignSession as error:
+        result.error = error
     except RemoteError as error:
         if is_away(error):
-            result.error = error  # the job is not to blame
-            return
-        result.problems.append(str(error))
-        retry_at = controller.clock() + retry_delay(job.failures + 1)
-        controller.ledger.jobs.put_off(row.id, job, item.cls, retry_at)
+            result.unanswered.append((item, error))  # where the controller is, no job is to blame
+        else:
+            _put_off(controller, row, item, changes, error, result)
+
+
+def _put_off(
+    controller: Controller,
+    row: ControllerRow,
+    item: Item,
+    changes: Changes,
+    error: RemoteError,
+    result: PollResult,
+) -> None:
+    job = changes.jobs.get(item.full_name, JobState(item.full_name))
+    result.problems.append(str(error))
+    retry_at = controller.clock() + retry_delay(job.failures + 1)
+    controller.ledger.jobs.put_off(row.id, job, item.cls, retry_at)
 
 
 def _failed(

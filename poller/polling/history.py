@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from poller.core.build_key import BuildKey
@@ -17,7 +17,7 @@ from poller.ledger.controllers import ControllerRow
 from poller.ledger.records import JobState, Predecessor
 from poller.polling.absence import Absence, look_for_absent, merged
 from poller.polling.controller import Controller
-from poller.polling.lineage import is_another, start_generation
+from poller.polling.lineage import is_another, replaced, start_generation
 from poller.polling.watermark import count_to_ask, covered_number, reaches_back
 
 LOADS_WORTH_A_REQUEST = 50
@@ -54,13 +54,15 @@ class Scope:
 @dataclass(frozen=True)
 class JobHistory:
     """What of a job's history was read: its state, the newest builds at hand with what is wrong
-    with them, the key of each build that may be due, and what is absent from it."""
+    with them, the key of each build that may be due, and what is absent from it. ``again`` were
+    skipped for a reason that may prove wrong, and are there."""
 
     job: JobState
     source: Predecessor | None
     newest: BuildPage
     keys: dict[int, BuildKey]
     absence: Absence
+    again: Collection[int] = ()
 
 
 async def read_history(
@@ -80,6 +82,8 @@ async def read_history(
         absence = await look_for_absent(controller, item, job, page, asked)
         page = merged(page, absence.found)
         keys = keys_of(page)
+        gone = replaced(job, keys, own)
+        absence = replace(absence, believed={*absence.believed, *gone})
         if another := absence.restored:
             # What was used before says nothing of the numbers that are used now.
             covered = covered_number(item.next_build_number, before, keys)
@@ -89,7 +93,8 @@ async def read_history(
             # It may have come back, with more builds under another name than were asked.
             keys |= {head.number: head for head in await client.heads(item.full_name)}
         known = known_builds.same(scope.row.id, job, keys.values())
-        job, source = start_generation(job, keys, known, scope.missing, another=another)
+        used = known_builds.highest_sent(job, before=job.generation + another)
+        job, source = start_generation(job, keys, known, scope.missing, used, another=another)
     begin = scope.begin(job, controller.clock())
     while asked < BUILDS_PER_PAGE and not reaches_back(keys, job.progress, begin, asked):
         # The last build examined may lie further back than was asked, or builds that began since
@@ -102,10 +107,9 @@ async def read_history(
         keys |= {head.number: head for head in await client.heads(item.full_name)}
     if source is not None and source.moved:
         known_builds.note_resumed(source, keys.values())
-    # What was skipped for a reason that may prove wrong, and is there after all.
     again = {one.key.number for one in own if one.reopened and one.generation == job.generation}
     progress = replace(job.progress, in_flight=job.progress.in_flight | again)
-    return JobHistory(replace(job, progress=progress), source, page, keys, absence)
+    return JobHistory(replace(job, progress=progress), source, page, keys, absence, again)
 
 
 def keys_of(page: BuildPage) -> dict[int, BuildKey]:

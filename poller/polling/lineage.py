@@ -18,12 +18,33 @@ def is_another(job: JobState, keys: Mapping[int, BuildKey], known: Iterable[Know
     that the ledger knows in this generation has another start now.
 
     A counter that went back, another class, a build that is not there prove nothing: an answer may
-    be old. Nor does another queue id: a pipeline gets one when it resumes (measured).
+    be old. Nor does another queue id: a pipeline gets one when it resumes (measured). Nor does what
+    lies below a build that is the same: it was a build of a job that had the name before.
     """
-    own = [one.key for one in known if one.job == job.id and one.generation == job.generation]
-    if job.progress.newest is not None:
-        own.append(job.progress.newest)
-    return any(one.number in keys and keys[one.number].differs(one) for one in own)
+    own = [one for one in known if one.job == job.id and one.generation == job.generation]
+    if (newest := job.progress.newest) is not None:
+        own.append(KnownBuild(newest, job.id, job.generation, settled=False))
+    for one in sorted(own, key=_number, reverse=True):
+        now = keys.get(one.key.number)
+        if now is None or not now.timestamp > 0 < one.key.timestamp:
+            continue
+        if now.differs(one.key):
+            return True
+        if not _only_seen(one, job, {}):
+            return False
+    return False
+
+
+def replaced(job: JobState, keys: Mapping[int, BuildKey], known: Iterable[KnownBuild]) -> set[int]:
+    """The builds in flight in whose place another one is now, by their numbers."""
+    return {
+        one.key.number
+        for one in known
+        if one.generation == job.generation
+        and not one.settled
+        and one.key.number in keys
+        and keys[one.key.number].differs(one.key)
+    }
 
 
 def start_generation(
@@ -31,6 +52,7 @@ def start_generation(
     keys: Mapping[int, BuildKey],
     known: Collection[KnownBuild],
     missing: Mapping[int, JobState],
+    used: int,
     *,
     another: bool,
 ) -> tuple[JobState, Predecessor | None]:
@@ -38,8 +60,8 @@ def start_generation(
     state, and the history that it continues, if any.
 
     ``known`` are builds that the ledger has and the job shows now, of whatever job; ``missing`` are
-    the jobs, by id, that the item tree no longer shows as they were. Numbers of a job created anew
-    go on, at SEI, after the last one that its name has used.
+    the jobs, by id, that the item tree no longer shows as they were; ``used`` is the highest number
+    that SEI has under its name. Those of a job created anew go on, at SEI, after it.
     """
     # A first look that is held back goes on with the looks that it had.
     progress = JobProgress() if another else JobProgress(pending=job.progress.pending)
@@ -55,18 +77,16 @@ def start_generation(
             source = Predecessor(newest.job, newest.generation, newest.key.number, moved)
             if newest.generation == before.generation:
                 progress = continued(before.progress, newest.key)
+    offset = job.number_offset
     if another:
-        return dataclasses.replace(
-            job,
-            generation=job.generation + 1,
-            number_offset=job.number_offset + job.progress.highest_number,
-            progress=progress,
-        ), source
-    if newest is not None and before is not None and (own_line or not job.number_offset):
+        job = dataclasses.replace(job, generation=job.generation + 1)
+        offset += job.progress.highest_number
+    elif newest is not None and before is not None and (own_line or not offset):
         # It has come back, or the name is new: the numbers that it had go on under it.
-        offset = before.number_offset if newest.offset is None else newest.offset
-        job = dataclasses.replace(job, number_offset=offset)
-    return dataclasses.replace(job, progress=progress), source
+        went_on = before.number_offset if newest.offset is None else newest.offset
+        if newest.key.number + went_on >= used:
+            return dataclasses.replace(job, number_offset=went_on, progress=progress), source
+    return dataclasses.replace(job, number_offset=max(offset, used), progress=progress), source
 
 
 def continued(progress: JobProgress, newest: BuildKey) -> JobProgress:

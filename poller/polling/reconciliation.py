@@ -69,10 +69,10 @@ class JobComparison:
     problem: str | None = None
 
     def note(self, difference: Difference) -> None:
-        """Count a difference."""
+        """Count a difference, but for one that no repair can change: a shift."""
         if difference.differs:
-            self.differing += 1
             if difference.entry is not None:
+                self.differing += 1
                 self.to_send_again.append(difference.entry)
             return
         self.missing += 1
@@ -105,7 +105,8 @@ class Shifts:
         """The first build that goes on after another job's, None where there is none."""
         for (number, shift), (_, before) in reversed([*pairwise(self._runs)]):
             if shift > before:
-                why = f"#{number + shift} at SEI, where it goes on as if its job were another one"
+                why = f"#{number + shift} at SEI, as if its job were another one from here on"
+                why += "; it stays so, nothing is to be done"
                 return Difference(self._job, number, why, differs=True)
         return None
 

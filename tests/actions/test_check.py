@@ -335,7 +335,7 @@ def test_check_beside_a_running_service(site: Site) -> None:
         assert len(site.jenkins.requests) - before <= 8
         assert service.poll() is None
         service.terminate()
-        service.communicate(timeout=30)
+        service.communicate(timeout=60)
     assert service.returncode == 0
 
 

@@ -353,7 +353,7 @@ def test_follow_goes_on_where_jenkins_says(site: Site) -> None:
         assert process.stdout is not None
         out = [process.stdout.readline().rstrip("\n") for _ in lines]
         build.finish("SUCCESS", 5)
-        rest, _ = process.communicate(timeout=30)
+        rest, _ = process.communicate(timeout=60)
     assert [*out, rest] == [*lines, "Finished: SUCCESS\n"]
     assert len([r for r in site.jenkins.requests if "logText" in r.path]) > 3
 

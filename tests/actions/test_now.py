@@ -48,7 +48,7 @@ def test_the_service_asks_at_once(site: Site) -> None:
         assert "the service asks all controllers and sinks now" in result.stdout
         wait_for(lambda: len(site.sei.runs) == 2)
         service.terminate()
-        _, err = service.communicate(timeout=30)
+        _, err = service.communicate(timeout=60)
     lines = [json.loads(line) for line in err.splitlines()]
     asked = [line for line in lines if line["event"] == "asked_now"]
     assert {(one.get("controller"), one.get("sink")) for one in asked} == {
@@ -78,7 +78,7 @@ def test_one_controller_whose_circuit_is_open(site: Site) -> None:
         assert site.read("now", "--controller", "main")["taken"] is True
         wait_for(lambda: len(site.sei.runs) == 1)
         service.terminate()
-        service.communicate(timeout=30)
+        service.communicate(timeout=60)
 
 
 def breakers_open(site: Site) -> bool:
@@ -123,7 +123,7 @@ def test_beside_a_once_it_is_not_taken(site: Site) -> None:
     with site.start("once") as process:
         wait_for(lambda: bool(site.jenkins.requests))
         result = site.run("now")
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     assert result.returncode == 1
     assert "has not taken it" in result.stdout
     assert not request_file(site.ledger).exists()

@@ -126,7 +126,7 @@ def test_a_stop_ends_it_cleanly_and_it_can_be_done_again(site: Site) -> None:
     with site.start("resend", "--job", "app") as process:
         wait_for(lambda: bool(site.sei.received))
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=60)
     assert process.returncode == 75, err
     assert "stopped: run it again for the rest" in out
     site.jenkins.clear_faults()

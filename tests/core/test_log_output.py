@@ -84,7 +84,7 @@ def test_an_idle_cycle_is_one_line(site: Site) -> None:
         polls = _polls(site)
         wait_for(lambda: _polls(site) >= polls + 3)
         service.terminate()
-        _, err = service.communicate(timeout=30)
+        _, err = service.communicate(timeout=60)
     events = [json.loads(line) for line in err.splitlines()]
     polled = [event for event in events if event["event"] == "poll_finished"]
     assert len(polled) >= 4

@@ -45,7 +45,7 @@ def test_all_files_are_ours_alone(site: Site) -> None:
         wait_for(lambda: (state / "runs" / "runs.jsonl").exists() and len(site.sei.runs) == 1)
         # Killed, it leaves all of them behind.
         service.send_signal(signal.SIGKILL)
-        service.communicate(timeout=30)
+        service.communicate(timeout=60)
     found = modes(site.directory / "new")
     assert {name: mode for name, mode in found.items() if mode not in (0o600, 0o700)} == {}
     assert {"ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger.db.lock", "ledger.db.sei.lock",

@@ -19,6 +19,7 @@ YES = [
     b'{"errors":[],"error":null,"success":true,"code":200}', b'{"message":"<html> is fine here"}',
     b'{"payload":"{\\"run_ids\\":[\\"1\\"],\\"error\\":null}"}', b'{"payload":"{"}',
     b'{"payload":"error"}', b'{"result":"FAILURE","state":"done"}', b'[{"id":1}]', "\ufeff{}".encode(),
+    b'{"errorCount":0,"isError":false,"hasErrors":"false","errorMessage":"","faultless":true}', b'{"errorCode":"0"}',
 ]  # fmt: skip
 NO = [
     b'{"status":"ERROR","code":"INTERNAL"}', b'{"Status":"failure"}', b'{"status":500}',
@@ -28,7 +29,7 @@ NO = [
     b"\xef\xbb\xbf<!doctype html><title>log in", PAGE.encode("utf-16"), PAGE.encode("utf-16-le"),
     PAGE.encode("utf-32"), b"/* x */ <HTML>log in", b"<?xml version='1.0'?>", b"  <a>",
     b"[" * 5_000, b'{"response_type":"X","payload":"{\\"run_ids\\":[],\\"error\\":\\"no instance\\"}"}',
-    b'{"payload":{"error":"x"}}',
+    b'{"payload":{"error":"x"}}', b'{"errorMessage":"x"}', b'{"error_code":7}', b'{"hasErrors":true}',
 ]  # fmt: skip
 OTHER = [b"OK", b"Request blocked by policy 4711", b'"Unauthorized"', b"17", b"true", b"\0\1\2"]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from poller.delivery.iacm_client import MEANINGS
@@ -11,6 +9,7 @@ from poller.demo.jenkins.stages import Stages
 from poller.demo.sei import Sei
 from tests.support.simulated_iacm import FIRST_PAGES, Harness
 from tests.support.simulated_iacm_site import HARNESS_KEY, RULE, Place, execution
+from tests.support.waiting import wait_for
 
 
 def test_a_build_of_a_workspace_is_recorded_once(place: Place) -> None:
@@ -193,7 +192,7 @@ def test_a_sink_that_is_down_holds_no_other_back(place: Place) -> None:
         with place.site.start("run") as process:
             for count in range(len(up.received) + 1, len(up.received) + 4):
                 place.terraform()
-                wait_for(up, count)
+                wait_received(up, count)
             process.kill()
             process.communicate()
         down.clear_faults()
@@ -201,12 +200,9 @@ def test_a_sink_that_is_down_holds_no_other_back(place: Place) -> None:
     assert len(harness.executions) == len(sei.runs) == 6
 
 
-def wait_for(receiver: Sei | Harness, count: int) -> None:
+def wait_received(receiver: Sei | Harness, count: int) -> None:
     """Until it has received so many."""
-    end = time.monotonic() + 20
-    while len(receiver.received) < count:
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    wait_for(lambda: len(receiver.received) >= count)
 
 
 def test_preview_shows_what_iacm_would_get(place: Place) -> None:
@@ -344,7 +340,7 @@ def test_a_repair_is_sent_to_a_sink_while_another_is_down(place: Place) -> None:
     place.site.sei.clear_faults()
     place.site.sei.fail(status=None, delay=60)
     with place.site.start("retry", "--all") as process:
-        wait_for(place.harness, 1)
+        wait_received(place.harness, 1)
         process.kill()
         process.communicate()
     assert [one["workspace"] for one in place.harness.received] == ["network"]

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from poller.demo.faults import Answer
+from poller.demo.faults import Answer, Fault
 from poller.demo.sei import Sei
 from tests.support.site import Site, served
 from tests.support.waiting import wait_for
@@ -90,10 +90,11 @@ def test_one_that_is_not_answered_has_its_own_slot_only(site: Site, judge: Judge
     site.configure(
         site.controller(every="1s"), base_url=site_of(site, judge), max_connections=2, timeout="30s"
     )
-    judge.fail("*/custom-cicd", status=None, delay=60, times=1)
+    late = Fault("*/custom-cicd", Answer(None, delay=60), times=1)
+    judge.faults.append(late)
     site.jenkins.job("sick").build()
     with site.start("run") as process:
-        wait_for(lambda: len(judge.requests) >= 1 or bool(judge.faults == []))
+        wait_for(lambda: late.times == 0)
         site.jenkins.job("good").build()
         wait_for(lambda: "good" in names(judge))
         process.kill()

@@ -36,7 +36,7 @@ def test_the_healthcheck(site: Site) -> None:
     with site.start("run") as service:
         wait_for(lambda: health(port) == 0)
         service.terminate()
-        service.communicate(timeout=30)
+        service.communicate(timeout=60)
     assert health(port) != 0
 
 

@@ -81,7 +81,7 @@ def test_certificates_expire_and_are_renewed(site: Site) -> None:
             authority.issue_cert("localhost").configure_cert(tls)
             wait_for(lambda: len(site.sei.runs) == 2)
             service.terminate()
-            _, err = service.communicate(timeout=30)
+            _, err = service.communicate(timeout=60)
     assert service.returncode == 0, err
     assert "Traceback" not in err
     assert "TLS: certificate has expired" in err
@@ -143,7 +143,7 @@ def test_names_go_and_come_back(site: Site, names: Path, service: subprocess.Pop
     names.write_text(there)
     wait_for(lambda: len(site.sei.runs) == 2, 60)
     service.terminate()
-    _, err = service.communicate(timeout=30)
+    _, err = service.communicate(timeout=60)
     assert service.returncode == 0, err
     assert "Traceback" not in err
     assert "does this machine's DNS know it?" in err
@@ -159,7 +159,7 @@ def test_a_name_that_nobody_knows_is_cured_by_a_reload(site: Site) -> None:
         service.send_signal(signal.SIGHUP)
         wait_for(lambda: len(site.sei.runs) == 1)
         service.terminate()
-        _, err = service.communicate(timeout=30)
+        _, err = service.communicate(timeout=60)
     assert service.returncode == 0, err
     assert "Traceback" not in err
 
@@ -184,7 +184,7 @@ def test_the_service_lives_through_it(site: Site) -> None:
         site.sei.clear_faults()
         wait_for(lambda: len(site.sei.runs) == life.built, 120)
         service.terminate()
-        _, err = service.communicate(timeout=30)
+        _, err = service.communicate(timeout=60)
     assert service.returncode == 0, err
     assert "Traceback" not in err
     received = Counter(uid(run) for run in site.sei.received)

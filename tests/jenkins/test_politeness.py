@@ -222,6 +222,17 @@ def test_questions_that_fail_do_not_open_the_circuit(site: Site) -> None:
     assert site.read("status")["controllers"][0]["breaker"]["state"] == "closed"
 
 
+def test_a_job_that_is_told_to_wait_does_not_fail_the_poll(site: Site) -> None:
+    """A gateway's 429 for ever, while others are answered after it: it is put off like any other."""
+    build_jobs(site, 12)
+    site.jenkins.fail("/job/job-000/api/json*", status=429, headers={"Retry-After": "3600"})
+    assert site.run("once").returncode == 75
+    assert len(site.sei.runs) == 11
+    site.jenkins.requests.clear()
+    assert site.run("once").returncode == 0
+    assert len(asked(site)) == 2
+
+
 def test_from_cron_it_is_one_small_request_a_run(site: Site) -> None:
     """Once the breaker is open, which the next process knows."""
     site.jenkins.fail(status=502)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from poller.config.load import load
+from poller.context import open_context
 from poller.ledger.records import Pending, PendingKind
+from poller.polling.cycle import poll
 from poller.polling.pending import LONGEST_WAIT_MS, POLICIES, another_look, is_due
 from tests.support.jenkins_restore import restart
+from tests.support.odd_answers import change_next, with_wrong_type
 from tests.support.site import Site
 
 NOW = 1_700_000_000_000
@@ -202,6 +208,28 @@ def test_one_that_is_broken_and_has_no_duration(site: Site) -> None:
     site.look_again(5)
     (row,) = site.read("status")["controllers"]
     assert (row["in_flight"], row["skipped_because"]) == (0, {"broken": 1})
+
+
+def test_one_whose_record_stays_odd_is_given_up(site: Site) -> None:
+    """Whatever else each look says of it, and whatever is built after it."""
+    for _ in range(2):
+        site.jenkins.job("app").build()
+    change_next(site.jenkins, "/job/app/*api/json*", with_wrong_type("duration"), None)
+
+    async def looks() -> list[list[int]]:
+        async with open_context(load(site.config, site.environ), site.environ) as context:
+            (controller,) = context.controllers
+            waiting = []
+            for look in range(9):
+                if look == 8:
+                    site.jenkins.job("app").build()
+                context.ledger.jobs.ask_now(None)
+                await poll(controller)
+                job = context.ledger.jobs.states(controller.row().id)["app"]
+                waiting.append(sorted(job.progress.pending))
+            return waiting
+
+    assert asyncio.run(looks()) == [[1, 2]] * 4 + [[]] * 4 + [[3]]
 
 
 def test_a_stage_tree_that_always_fails_costs_its_build_alone(site: Site) -> None:

@@ -8,6 +8,7 @@ import sqlite3
 import pytest
 
 from poller.core.build_key import BuildKey
+from poller.demo.faults import Answer, Fault
 from poller.jenkins.answers import Executable
 from poller.jenkins.item import Item
 from poller.jenkins.running_builds import named_builds
@@ -200,3 +201,21 @@ def test_a_job_has_news_when_one_ended(
     if not news:
         assert noted | in_flight >= set(range(6, next_build_number))
     assert started_builds(item, mark, now, 11) == []
+
+
+def test_a_build_that_begins_during_a_poll_waits_for_nothing(site: Site) -> None:
+    """The executors were asked before it began: that it holds none there says nothing."""
+    job = site.jenkins.job("app", kind="freestyle")
+    job.build()
+    begun = []
+
+    def begin(usual: Answer) -> Answer:
+        begun.append(job.start())
+        return usual
+
+    site.jenkins.faults.append(Fault("/computer/*", Answer(None, change=begin), times=1))
+    site.run("once")
+    assert books(site) == (1, 0, {})
+    begun[0].finish()
+    assert asked(site) == ["/job/app/api/json"]
+    assert sent(site) == [1, 2]

@@ -20,7 +20,7 @@ def test_a_hole_heals_without_anyone_asking(site: Site) -> None:
     with site.start("run") as service:
         wait_for(lambda: [run["build_number"] for run in site.sei.received] == [2])
         service.terminate()
-        _, err = service.communicate(timeout=30)
+        _, err = service.communicate(timeout=60)
     lines = [json.loads(line[line.index("{") :]) for line in err.splitlines()]
     assert [line["finding"] for line in lines if "finding" in line] == ["app #2: not in the ledger"]
     assert site.run("reconcile").returncode == 0
@@ -36,7 +36,7 @@ def test_a_job_created_anew_up_to_the_very_same_number_heals(site: Site) -> None
     with site.start("run") as service:
         wait_for(lambda: len(site.sei.received) == 4)
         service.terminate()
-        service.communicate(timeout=30)
+        service.communicate(timeout=60)
     assert [run["build_number"] for run in site.sei.received] == [1, 2, 3, 4]
 
 
@@ -54,7 +54,7 @@ def test_it_takes_a_few_jobs_in_turn(site: Site) -> None:
     with site.start("run") as service:
         wait_for(lambda: len(asked()) >= 6)
         service.terminate()
-        service.communicate(timeout=30)
+        service.communicate(timeout=60)
     assert len(set(asked()[:6])) == 6
 
 
@@ -67,7 +67,7 @@ def test_it_can_be_switched_off(site: Site) -> None:
     with site.start("run") as service:
         time.sleep(3)
         service.terminate()
-        service.communicate(timeout=30)
+        service.communicate(timeout=60)
     assert len(site.sei.received) == 2
 
 
@@ -107,4 +107,4 @@ def test_jobs_that_can_not_be_compared_hold_up_no_other(site: Site) -> None:
     with site.start("run") as service:
         wait_for(lambda: [run["build_number"] for run in site.sei.received] == [2])
         service.terminate()
-        service.communicate(timeout=30)
+        service.communicate(timeout=60)

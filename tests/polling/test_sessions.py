@@ -120,6 +120,17 @@ def test_one_that_was_restarted_is_known_at_once(site: Site, proxy: Proxy) -> No
     assert sent(site) == list(range(1, 12))
 
 
+def test_one_whose_page_can_not_be_had_is_known_by_its_builds(site: Site, proxy: Proxy) -> None:
+    """Whoever answers 500 there for ever; and at the first look, when no build is known, too."""
+    proxy.ours.fail("/login*", status=500)
+    proxy.ours.session = "restarted"
+    proxy.ours.jobs["app"].build()
+    assert site.run("once").returncode == 0
+    assert sent(site) == list(range(1, 12))
+    site.ledger.unlink()
+    assert site.run("once").returncode == 0
+
+
 def test_several_that_share_the_work_of_one(site: Site, proxy: Proxy) -> None:
     """A controller of several processes has a session each: all of them become known."""
     chance = Random(7)
@@ -130,5 +141,5 @@ def test_several_that_share_the_work_of_one(site: Site, proxy: Proxy) -> None:
             proxy.ours.jobs["app"].build()
             wait_for(lambda: len(site.sei.received) == len(proxy.ours.jobs["app"].builds), 30)
         service.terminate()
-        assert service.wait(30) == 0
+        assert service.wait(60) == 0
     assert sent(site) == list(range(1, 14))

@@ -11,6 +11,7 @@ import sys
 import time
 from urllib.request import urlopen
 
+from poller.demo.faults import Answer, Fault
 from tests.support.site import Site, clean_environ, free_port
 from tests.support.systemd_socket import SystemdSocket, ended
 from tests.support.waiting import wait_for
@@ -153,15 +154,15 @@ def test_reloads_while_it_works_lose_and_double_nothing(site: Site) -> None:
         assert list(range(1, 31)) == [run["build_number"] for run in sent]
 
 
-def test_a_stop_during_a_reload(site: Site) -> None:
+def test_a_stop_during_a_reload(site: Site, systemd: SystemdSocket) -> None:
     """Ends the service, with nothing half done."""
     site.jenkins.job("app").build()
-    site.sei.fail(status=None, delay=1)
+    late = Fault("*/custom-cicd", Answer(None, delay=1), times=1)
+    site.sei.faults.append(late)
     with site.start("run") as service:
-        wait_for(lambda: len(site.sei.received) >= 0 and site.ledger.exists())
-        time.sleep(1)
+        wait_for(lambda: late.times == 0)
         service.send_signal(signal.SIGHUP)
-        time.sleep(0.2)
+        wait_for(lambda: systemd.count("RELOADING=1") == 1)
         ended(service)
     assert len(site.sei.received) == 1
 
@@ -182,7 +183,7 @@ def test_a_terminal_that_is_closed_ends_it(site: Site) -> None:
     wait_for(lambda: len(site.sei.runs) == 1)
     os.close(ours)
     service.send_signal(signal.SIGHUP)
-    assert service.wait(timeout=30) == 0
+    assert service.wait(timeout=60) == 0
 
 
 def test_a_command_beside_a_reloaded_service_takes_nothing_from_it(site: Site) -> None:
@@ -195,13 +196,11 @@ def test_a_command_beside_a_reloaded_service_takes_nothing_from_it(site: Site) -
         assert service.stderr is not None
         while "config_reloaded" not in service.stderr.readline():
             pass
-        time.sleep(0.5)
         assert site.run("reconcile", "--repair").returncode == 0
         site.jenkins.job("app").build()
         wait_for(lambda: len(site.sei.runs) == 2)
-        time.sleep(0.3)
-        assert site.read("status")["controllers"][0]["sinks"]["sei"]["delivered"] == 2
+        wait_for(lambda: site.read("status")["controllers"][0]["sinks"]["sei"]["delivered"] == 2)
         service.kill()
-        service.communicate(timeout=10)
+        service.communicate(timeout=60)
     assert site.run("once").returncode == 0
     assert len(site.sei.received) == 2

@@ -20,7 +20,7 @@ def test_polls_at_once_and_ends_cleanly(site: Site, number: signal.Signals) -> N
     with site.start("run") as service:
         wait_for(lambda: len(site.sei.runs) == 1)
         service.send_signal(number)
-        _, err = service.communicate(timeout=30)
+        _, err = service.communicate(timeout=60)
     assert service.returncode == 0, err
     assert "Traceback" not in err
     assert "service_stopped" in err
@@ -40,7 +40,7 @@ def test_live_builds_and_an_outage(site: Site) -> None:
         site.sei.clear_faults()
         wait_for(lambda: len(site.sei.runs) == 2)
         service.terminate()
-        _, err = service.communicate(timeout=30)
+        _, err = service.communicate(timeout=60)
     assert service.returncode == 0, err
     assert len(site.sei.received) == 2
 
@@ -59,7 +59,7 @@ def test_cron_is_polled_at_once_too(site: Site) -> None:
     with site.start("run") as service:
         wait_for(lambda: len(site.sei.runs) == 1)
         service.terminate()
-        service.communicate(timeout=30)
+        service.communicate(timeout=60)
     assert service.returncode == 0
 
 
@@ -71,7 +71,7 @@ def test_a_stop_while_sei_is_slow_loses_and_doubles_nothing(site: Site) -> None:
     with site.start("run") as service:
         wait_for(lambda: len(site.sei.received) >= 2)
         service.terminate()
-        service.communicate(timeout=30)
+        service.communicate(timeout=60)
     assert service.returncode == 0
     site.sei.clear_faults()
     assert site.run("once").returncode == 0
@@ -89,7 +89,7 @@ def test_a_controller_that_is_down_does_not_end_the_service(site: Site) -> None:
         site.jenkins_server.start()
         wait_for(lambda: len(site.sei.runs) == 1)
         service.terminate()
-        service.communicate(timeout=30)
+        service.communicate(timeout=60)
     assert service.returncode == 0
 
 
@@ -105,7 +105,7 @@ def test_every_line_about_a_controller_or_a_sink_names_it(site: Site) -> None:
         site.jenkins_server.stop()
         wait_for(lambda: site.read("status")["controllers"][0]["breaker"]["state"] == "open")
         service.terminate()
-        _, err = service.communicate(timeout=30)
+        _, err = service.communicate(timeout=60)
     lines = [json.loads(line) for line in err.splitlines()]
     events = {line["event"] for line in lines}
     ours = {event for event in events if event.startswith("service_")}
@@ -128,4 +128,4 @@ def test_a_second_service_on_one_ledger_refuses(site: Site) -> None:
         assert site.run("status").returncode == 0
         assert site.run("preview", "app", "1").returncode == 0
         service.terminate()
-        service.communicate(timeout=30)
+        service.communicate(timeout=60)

@@ -91,7 +91,7 @@ def test_a_blocked_process_is_not_fed(site: Site, systemd: SystemdSocket) -> Non
 
         wait_for(silent)
         service.kill()
-        service.communicate(timeout=10)
+        service.communicate(timeout=60)
 
 
 def test_the_status_line_stays_short() -> None:
@@ -123,7 +123,7 @@ def test_work_without_progress_is_not_fed(tmp_path: Path) -> None:
         now[0], asked[0] = seconds, requests
         before = systemd.count("WATCHDOG=1")
         asyncio.run(watchdog.ping())
-        time.sleep(0.05)
+        systemd.hear_all()
         return systemd.count("WATCHDOG=1") > before
 
     with watchdog.track("polling main", lambda: asked[0]):

@@ -18,7 +18,7 @@ from tests.support.browser import browser, executable
 from tests.support.forks import Command
 from tests.support.site import Site, free_port
 
-READY_SECONDS = 30.0
+READY_SECONDS = 60.0
 
 
 @dataclass
@@ -70,7 +70,7 @@ def serve(site: Site, *controllers: str, more: str = "") -> Iterator[Service]:
             yield Service(site, process, f"http://127.0.0.1:{port}/", http)
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(60)
             reader.join()
     assert "Traceback" not in "".join(said)
     assert process.returncode == 0, said[-5:]

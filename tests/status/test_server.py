@@ -137,7 +137,7 @@ def test_without_listen_there_is_no_page(site: Site) -> None:
     with site.start("run") as service:
         wait_for(lambda: len(site.sei.runs) == 1)
         service.terminate()
-        _, err = service.communicate(timeout=30)
+        _, err = service.communicate(timeout=60)
     assert "status_page" not in err
 
 
@@ -154,7 +154,7 @@ def test_a_port_in_use_does_not_stop_polling(site: Site) -> None:
             site.jenkins.job("app").build()
             wait_for(lambda: len(site.sei.runs) == 2)
             service.terminate()
-            _, err = service.communicate(timeout=30)
+            _, err = service.communicate(timeout=60)
     assert service.returncode == 0
     assert err.count("status_page_unavailable") == 1
     assert "Address already in use" in err

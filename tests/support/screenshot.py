@@ -60,7 +60,7 @@ def main(directory: Path = DOCS) -> None:
                 _shoot(f"http://127.0.0.1:{port}/", directory)
             finally:
                 service.terminate()
-                service.communicate(timeout=30)
+                service.communicate(timeout=60)
 
 
 def _live(site: Site, samples: SampleJobs, url: str) -> None:

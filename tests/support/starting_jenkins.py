@@ -23,6 +23,6 @@ def build_jobs(site: Site, jobs: int, builds: int = 1) -> None:
 def end(service: Command) -> list[dict[str, Any]]:
     """Stop the service; its log."""
     service.terminate()
-    _, err = service.communicate(timeout=30)
+    _, err = service.communicate(timeout=60)
     assert service.returncode == 0, err
     return [json.loads(line[line.index("{") :]) for line in err.splitlines() if "{" in line]

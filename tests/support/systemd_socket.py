@@ -6,6 +6,7 @@ import socket
 import threading
 
 from tests.support.forks import Command
+from tests.support.waiting import wait_for
 
 
 class SystemdSocket:
@@ -14,6 +15,7 @@ class SystemdSocket:
     def __init__(self, address: str) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(address)
+        self._address = address
         self._said: list[str] = []
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
@@ -27,6 +29,13 @@ class SystemdSocket:
         self._socket.shutdown(socket.SHUT_RDWR)
         self._listener.join()
         self._socket.close()
+
+    def hear_all(self) -> None:
+        """Wait until all is heard that was said before."""
+        mark = f"X_MARK={self.count('X_MARK=')}"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ours:
+            ours.sendto(mark.encode(), self._address)
+        wait_for(lambda: self.count(mark) == 1)
 
     def hear(self) -> list[str]:
         """All that was said so far, one message each."""

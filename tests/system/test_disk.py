@@ -210,7 +210,7 @@ def test_another_file_in_its_place_is_not_waited_for(full: tuple[Site, Preload])
             site.ledger.with_name(site.ledger.name + suffix).unlink()
         site.ledger.write_text("this is no ledger " * 400)
         preload.accept()
-        _, err = process.communicate(timeout=40)
+        _, err = process.communicate(timeout=60)
     assert process.returncode == 73, err
     assert "another file is in its place" in err
 
@@ -231,7 +231,7 @@ def test_a_ledger_that_is_replaced_is_not_written_to(site: Site) -> None:
         wait_for(lambda: len(site.sei.received) == 2)
         copy.replace(site.ledger)
         site.jenkins.job("web").build()
-        _, err = process.communicate(timeout=40)
+        _, err = process.communicate(timeout=60)
     assert process.returncode == 73, err
     assert "another file is in its place" in err
     assert "stop the service before you restore one" in err

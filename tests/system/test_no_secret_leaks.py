@@ -343,7 +343,7 @@ def test_while_runs_are_rejected(nest: Nest) -> None:
         with nest.site.start("run") as service:
             pages = _pages(nest, service)
             service.send_signal(signal.SIGKILL)
-            out, err = service.communicate(timeout=30)
+            out, err = service.communicate(timeout=60)
     nest.said += [out, err, *pages]
     assert len(pages) > 8
     assert any("refused: ****" in page for page in pages)

@@ -7,7 +7,8 @@ import json
 import tempfile
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -91,29 +92,40 @@ def stage() -> Iterator[Stage]:
 
 
 class Choosy(Sei):
-    """It never takes the runs of ``sick``, by their uid; ``refused`` are those that it got."""
+    """It never takes the runs of ``sick``, by their uid; ``refused`` are those that it got. While
+    it is ``slow`` it takes none before the connection breaks off; those are ``on_the_way``."""
 
     def __init__(self, guids: set[str]) -> None:
         super().__init__(guids=guids)
         self.sick: set[str] = set()
         self.refused: set[str] = set()
+        self.slow = False
+        self.on_the_way: list[Callable[[], Answer]] = []
 
     def _take(self, body: bytes) -> Answer:
         which = uid(json.loads(body))
         if which not in self.sick:
-            return super()._take(body)
+            return self._soon_or_late(partial(super()._take, body))
         self.refused.add(which)
         return Answer(500, b"{}", {"Content-Type": "application/json"})
+
+    def _soon_or_late(self, take: Callable[[], Answer]) -> Answer:
+        if not self.slow:
+            return take()
+        self.on_the_way.append(take)
+        return Answer(None, break_off=True)
 
     def _take_form(self, content_type: str, body: bytes) -> Answer:
         request = json.loads(form_parts(content_type, body)["json"])
         if uid(json.loads(request["payload"])) not in self.sick:
-            return super()._take_form(content_type, body)
+            return self._soon_or_late(partial(super()._take_form, content_type, body))
         return Answer(500, b"{}", {"Content-Type": "application/json"})
 
 
 class NothingLostOrDoubled(RuleBasedStateMachine):
-    """Jenkins lives; the program polls, delivers and crashes; SEI is compared with Jenkins."""
+    """Jenkins lives; the program polls, delivers and crashes; SEI is compared with Jenkins.
+
+    What a crash leaves behind is not the same each time: no precondition goes by what SEI has."""
 
     program_class = Program
 
@@ -315,6 +327,16 @@ class NothingLostOrDoubled(RuleBasedStateMachine):
         self.jenkins.faults.append(AnswersOf(glob, replica(self.jenkins, self.polls[0])))
 
     @precondition(lambda self: self.polls)
+    @rule()
+    def stale_poll(self) -> None:
+        """Each answer of a whole poll is as it was two polls ago."""
+        stale = AnswersOf("*", replica(self.jenkins, self.polls[0]), times=10_000)
+        self.jenkins.faults.append(stale)
+        self.program.poll()
+        self.program.deliver()
+        self.jenkins.faults.remove(stale)
+
+    @precondition(lambda self: self.polls)
     @rule(glob=st.sampled_from(ADDRESSES), key=st.sampled_from(KEYS))
     def one_wrong_type(self, glob: str, key: str) -> None:
         change_next(self.jenkins, glob, with_wrong_type(key))
@@ -329,14 +351,15 @@ class NothingLostOrDoubled(RuleBasedStateMachine):
         self.sei.fail(status=status, body=body)
         self.program.deliver()
 
-    @precondition(lambda self: self.jenkins.jobs and len(self.sei.sick) < 2)
+    @precondition(lambda self: self.jenkins.jobs)
     @rule(which=pick, place=pick)
     def sei_never_takes(self, which: int, place: int) -> None:
         """One run, whatever it takes of others; the next of its job wait for five tries."""
         job = self._job(which)
         if job.builds:
             build = job.builds[sorted(job.builds)[place % len(job.builds)]]
-            if uid_of(build) not in {uid(run) for run in self.sei.received}:
+            received = {uid(run) for run in self.sei.received}
+            if uid_of(build) not in received and len(self.sei.sick) < 2:
                 self.sei.sick.add(uid_of(build))
 
     @rule()
@@ -345,15 +368,33 @@ class NothingLostOrDoubled(RuleBasedStateMachine):
         self.sei.hold_answers = True
         self.program.deliver()
 
-    @precondition(lambda self: self.sei.faults or self.sei.hold_answers)
+    @rule()
+    def sei_is_slow(self) -> None:
+        """It takes what we gave up, later."""
+        self.may_double = True
+        self.sei.slow = True
+        self.program.deliver()
+
+    @rule(count=st.integers(1, 5))
+    def sei_takes_late(self, count: int) -> None:
+        for take in self.sei.on_the_way[:count]:
+            take()
+        del self.sei.on_the_way[:count]
+
+    @precondition(lambda self: self.sei.faults or self.sei.hold_answers or self.sei.slow)
     @rule()
     def sei_is_back(self) -> None:
         self.sei.clear_faults()
-        self.sei.hold_answers = False
+        self.sei.hold_answers = self.sei.slow = False
 
     @rule(days=st.integers(-400, 400))
     def clock_jumps(self, days: int) -> None:
         self.program.now += days * 86_400_000
+
+    @rule(days=st.integers(-30, 30))
+    def jenkins_clock_jumps(self, days: int) -> None:
+        """What starts then may seem to be older than what was there before."""
+        self.time += days * 86_400_000
 
     # -- what must hold
 
@@ -397,7 +438,7 @@ class NothingLostOrDoubled(RuleBasedStateMachine):
         self.program.now = max(self.program.now, self.time)
         self.jenkins.clear_faults()
         self.sei.clear_faults()
-        self.sei.hold_answers = False
+        self.sei.hold_answers = self.sei.slow = False
         self._poison()
         self._look_until_quiet()
         self.program.reconcile(fill=True)
@@ -421,6 +462,7 @@ class NothingLostOrDoubled(RuleBasedStateMachine):
     def teardown(self) -> None:
         try:
             self.compare()
+            self.sei_takes_late(len(self.sei.on_the_way))
             for build in list(self.jenkins.running):
                 self.time += 1_000
                 build.finish()
@@ -499,7 +541,7 @@ PLAYS = settings(
 )
 
 
-@pytest.mark.parametrize("plays", sizes(5, 80))
+@pytest.mark.parametrize("plays", sizes(5, 100))
 def test_nothing_is_lost_or_doubled_whatever_happens(plays: int) -> None:
     """Every event there is, in any order, with crashes at any await and answers lost."""
     run_state_machine_as_test(NothingLostOrDoubled, settings=settings(PLAYS, max_examples=plays))

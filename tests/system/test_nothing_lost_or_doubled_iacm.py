@@ -58,7 +58,7 @@ class BothSinks(one_sink.NothingLostOrDoubled):
         self.program.deliver()
 
     def _sei_is_up(self) -> bool:
-        return not (self.sei.faults or self.sei.hold_answers)
+        return not (self.sei.faults or self.sei.hold_answers or self.sei.slow)
 
     def _iacm_is_up(self) -> bool:
         return not (self.harness.faults or self.harness.hold_answers)

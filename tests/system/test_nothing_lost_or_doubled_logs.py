@@ -62,7 +62,7 @@ class WithLogs(one_way.NothingLostOrDoubled):
         """As soon as SEI takes them, and the form's circuit lets one try."""
         self.program.now += 120 * one_way.MINUTE
         self.sei.clear_faults()
-        self.sei.hold_answers = False
+        self.sei.hold_answers = self.sei.slow = False
         before = len(self.sei.forms)
         self._build("app", "freestyle", "FAILURE")
         for _ in range(3):
