@@ -80,7 +80,7 @@ def text_of(answers: Answers, ledger: Path | None) -> str:
 
 
 def ledger_for(path: Path) -> Path | None:
-    """A service's ledger, where its unit keeps it, so that every user's `status` finds it."""
+    """A service's ledger, where its unit keeps it, so that a `status` that is typed finds it."""
     if path.parent != ETC:
         return None
     instance = "" if path.stem == "poller" else f"-{path.stem}"

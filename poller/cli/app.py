@@ -124,6 +124,7 @@ def options(
         typer.Option(
             "--config",
             metavar="FILE",
+            readable=False,  # it is told when it is read, also to systemd
             help="Default: $SEI_POLLER_CONFIG, else ~/.config/sei-poller/poller.toml (not for"
             " root), else /etc/sei-poller/poller.toml.",
         ),
