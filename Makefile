@@ -16,7 +16,7 @@ PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 UNITDIR ?= $(SYSCONFDIR)/systemd/system
 
-.PHONY: help install uninstall deb dist demo boot-test test test-quick test-all campaigns check fix bench screenshot man lock sbom audit clean
+.PHONY: help install uninstall deb dist wheels demo boot-test test test-quick test-all campaigns check fix bench screenshot man lock sbom audit clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,12 @@ dist: ## dist/: sdist and wheel, made with what requirements-build.lock has
 	$(PYTHON) -m venv .build-venv
 	.build-venv/bin/pip install --quiet --no-deps --require-hashes --requirement requirements-build.lock
 	.build-venv/bin/hatchling build -d dist
+	rm -rf .build-venv
+
+wheels: dist ## dist/, and in dist/wheels all that the program needs: for a machine without network
+	$(PYTHON) -m venv .build-venv
+	.build-venv/bin/pip wheel --quiet --no-deps --use-pep517 --require-hashes --wheel-dir dist/wheels \
+		--requirement requirements.lock
 	rm -rf .build-venv
 
 demo: $(READY) ## the whole story on a simulated Jenkins and SEI

@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
-import signal
+import _signal as quick_signal  # type: ignore[import-not-found]  # `signal` takes 3 ms to load
 
-BEFORE = signal.getsignal(signal.SIGINT)
-if BEFORE is signal.default_int_handler:  # Ctrl-C while all is loaded: the end, without a traceback
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+BEFORE = quick_signal.getsignal(quick_signal.SIGINT)
+if BEFORE is quick_signal.default_int_handler:
+    # Ctrl-C while all is loaded: the end, without a traceback
+    quick_signal.signal(quick_signal.SIGINT, quick_signal.SIG_DFL)
 
+import contextlib
 import gc
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -60,12 +63,21 @@ def main(command: Callable[..., Any] = app) -> None:
     except KeyboardInterrupt:
         raise SystemExit(128 + signal.SIGINT) from None
     except Exception as error:
-        print(f"sei-poller: {of_a_bug(error)}", file=sys.stderr)
-        print(f"  {REPORT}", file=sys.stderr)
-        raise SystemExit(os.EX_SOFTWARE) from None
+        code, lines = end_of(error)
+        with contextlib.suppress(OSError):  # there may be no way to say it
+            print(*lines, sep="\n", file=sys.stderr)
+        raise SystemExit(code) from None
 
 
 REPORT = "this is a bug: please report this line, and what `sei-poller --version` says"
+
+
+def end_of(error: Exception) -> tuple[int, list[str]]:
+    """The exit code, and what is said: of output that can't be written, or of a bug."""
+    *_, (raised, _) = traceback.walk_tb(error.__traceback__)
+    if isinstance(error, OSError) and raised.f_code is typer.echo.__code__:
+        return os.EX_IOERR, [f"sei-poller: can't write the output: {error.strerror}"]
+    return os.EX_SOFTWARE, [f"sei-poller: {of_a_bug(error)}", f"  {REPORT}"]
 
 
 def of_a_bug(error: Exception) -> str:

@@ -29,7 +29,9 @@ EXIT_STATUS = (
     ("64, 78", "The command line, the config, can't be used."),
     ("65", "The named job or build does not exist."),
     ("69", "A server could not be reached, or refused us."),
+    ("70", "A bug in the program."),
     ("73", "The ledger can't be opened or written."),
+    ("74", "The output can't be written, as on a full disk."),
     ("75", "Done in part: something is queued, or to be asked for again."),
 )
 SIGNALS = (

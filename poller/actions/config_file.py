@@ -80,7 +80,7 @@ def text_of(answers: Answers, ledger: Path | None) -> str:
 
 
 def ledger_for(path: Path) -> Path | None:
-    """A service's ledger, where its unit keeps it, so that every user's `status` finds it."""
+    """A service's ledger, where its unit keeps it, so that a `status` that is typed finds it."""
     if path.parent != ETC:
         return None
     instance = "" if path.stem == "poller" else f"-{path.stem}"
@@ -141,6 +141,9 @@ def write_secret(path: Path, secret: str, *, anew: bool) -> None:
     try:
         _make_folder(path.parent)
         descriptor = os.open(path, flags, 0o600)
+    except FileExistsError:
+        why = f"{path} is there already, and is not overwritten: put the secret into it yourself"
+        raise ConfigError([why]) from None
     except OSError as error:
         raise ConfigError([f"{path}: can't write it: {error.strerror}"]) from None
     with os.fdopen(descriptor, "w") as file:

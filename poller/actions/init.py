@@ -160,6 +160,8 @@ def ask_all(
         if code := exit_code(results):
             if ask is None:
                 return code, answers
+            if not question.is_secret:  # its place is offered again: the right one may be put there
+                del answers[question.key]
             place -= 1
             while place and asked[place - 1].try_answer is None:
                 place -= 1

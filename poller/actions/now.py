@@ -8,7 +8,7 @@ from pathlib import Path
 
 from poller.core.errors import LedgerError, LedgerUnwritable
 from poller.core.now_request import make_request, request_file
-from poller.ledger.locks import only_one
+from poller.ledger.locks import is_there, only_one
 
 TAKEN_SECONDS = 10.0
 """How long a service may take to see a request: it looks each second."""
@@ -48,7 +48,7 @@ def ask_now(ledger: Path, controller: str | None) -> NowResult:
 
 def runs(ledger: Path) -> bool:
     """Whether a service, or `once`, is at work on the ledger. Raises LedgerUnwritable."""
-    if not ledger.exists():
+    if not is_there(ledger):
         return False
     try:
         with only_one(ledger):

@@ -86,7 +86,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=(
         "Exit codes: 0 all done, 1 a finding, 64 usage, 65 no such job or build, 69 a server could"
-        " not be reached, 70 a bug, 73 ledger, 75 done in part, 78 config."
+        " not be reached, 70 a bug, 73 ledger, 74 output, 75 done in part, 78 config."
     ),
 )
 config_app = typer.Typer(help="The effective settings, and the JSON Schema.", no_args_is_help=True)
@@ -124,6 +124,7 @@ def options(
         typer.Option(
             "--config",
             metavar="FILE",
+            readable=False,  # it is told when it is read, also to systemd
             help="Default: $SEI_POLLER_CONFIG, else ~/.config/sei-poller/poller.toml (not for"
             " root), else /etc/sei-poller/poller.toml.",
         ),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shlex
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +20,11 @@ from poller.core.errors import ConfigError
 from poller.core.private_files import read_own
 
 ETC = Path("/etc/sei-poller")
+CURES = {
+    errno.ENOENT: "make it with: sei-poller --config {path} init",
+    errno.EACCES: "a config holds no secret: chmod a+r {path}, and a+x the folders above it",
+}
+"""Of a config that can't be read."""
 
 
 def find(given: Path | None, environ: Mapping[str, str], *, root: bool) -> Path:
@@ -70,8 +77,11 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
     try:
         text = read_own(path, secret=False).decode().removeprefix("\ufeff")
         document = tomllib.loads(text)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([f"{path}: can't read it: {getattr(error, 'strerror', error)}"]) from None
+    except OSError as error:
+        hint = CURES.get(error.errno or 0, "").format(path=shlex.quote(str(path)))
+        raise ConfigError([f"{path}: can't read it: {error.strerror}"], hint) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{path}: can't read it: {error}"]) from None
     except RecursionError:
         raise ConfigError([f"{path}: not TOML: nested too deeply"]) from None
     except ValueError as error:  # TOMLDecodeError is one, a number of 5,000 digits another

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,8 +20,16 @@ from poller.core.private_files import read_own
 MOST_BYTES = 64 * 1024
 """Of a file that holds a secret."""
 
-LACKING = "no secret in /etc/sei-poller/{0}, or in what the unit's LoadCredential={0}: names"
+LACKING = (
+    "/etc/sei-poller/{0}, or what the unit's LoadCredential={0}: names, is missing or empty; cure:"
+    " put the secret into it, for root alone (chmod 600), and start again"
+)
 """systemd gives an empty line for a file that is not there: SetCredential= in the units."""
+
+CURES = {
+    errno.ENOENT: "; cure: put the secret into it, for its owner alone (chmod 600)",
+    errno.EACCES: "; cure: run it as root; what the service's user can't read, `check` says then",
+}
 
 
 def read_secret(server: ServerConfig, environ: Mapping[str, str]) -> SecretStr:
@@ -114,7 +123,8 @@ def _read(source: SecretSource, what: str, environ: Mapping[str, str]) -> tuple[
     except ConfigError as error:
         raise ConfigError([f"{what}: {why}" for why in error.findings]) from None
     except OSError as error:
-        raise ConfigError([f"{what}: can't read {path}: {error.strerror}"]) from None
+        cure = CURES.get(error.errno or 0, "")
+        raise ConfigError([f"{what}: can't read {path}: {error.strerror}{cure}"]) from None
     if source.credential is not None and not raw.strip():
         raise ConfigError([f"{what}: {LACKING.format(source.credential)}"])
     what = f"{what}: {path}"

@@ -15,7 +15,7 @@ from sqlite_utils import Database
 
 from poller.core.errors import LedgerBusy, LedgerError, LedgerUnwritable
 from poller.core.private_files import open_private
-from poller.ledger.locks import directory_lock, held_by
+from poller.ledger.locks import can_not, directory_lock, held_by, is_there
 from poller.ledger.schema import migrations
 
 LONGEST_WAIT = 30.0
@@ -236,10 +236,7 @@ def _create(path: Path) -> None:
     except FileExistsError:
         pass
     except OSError as error:
-        raise LedgerError(
-            f"ledger {path}: can't write it: {error.strerror}",
-            "check [ledger] path and its owner",
-        ) from error
+        raise can_not(f"ledger {path}: can't write it", error, "check [ledger] path") from error
 
 
 def _require_space(path: Path) -> None:
@@ -261,7 +258,7 @@ def _require_space(path: Path) -> None:
 
 
 def _connect(path: Path, read_only: bool, wait: float) -> sqlite3.Connection:
-    if read_only and not path.exists():
+    if read_only and not is_there(path):
         raise LedgerError(
             f"ledger {path}: there is none yet", "has `run` or `once` run with this config?"
         )

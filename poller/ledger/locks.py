@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -10,6 +11,25 @@ from pathlib import Path
 
 from poller.core.errors import LedgerError, LedgerUnwritable
 from poller.core.private_files import open_private
+
+RIGHTS = "type it as root; of a service, `sei-poller check`, as root, says what its user lacks"
+
+
+def can_not(what: str, error: OSError, hint: str) -> LedgerUnwritable:
+    """The error of what can't be done with a file of the ledger's."""
+    rights = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+    return LedgerUnwritable(f"{what}: {error.strerror}", RIGHTS if rights else hint)
+
+
+def is_there(ledger: Path) -> bool:
+    """Whether the file is there. Raises LedgerError where that can't be seen."""
+    try:
+        ledger.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise can_not(f"ledger {ledger}: can't read it", error, "look at its disk") from error
+    return True
 
 
 @contextlib.contextmanager
@@ -36,10 +56,7 @@ def _held(path: Path) -> Iterator[bool]:
     try:
         file = os.fdopen(open_private(path, os.O_WRONLY | os.O_APPEND), "a")
     except OSError as error:
-        raise LedgerUnwritable(
-            f"lock {path}: {error.strerror}",
-            "check the directory's owner, and the room on its disk",
-        ) from error
+        raise can_not(f"lock {path}", error, "is there room on its disk?") from error
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -57,9 +74,8 @@ def directory_lock(ledger: Path) -> Iterator[None]:
     try:
         directory = os.open(ledger.parent, os.O_RDONLY)
     except OSError as error:
-        raise LedgerError(
-            f"ledger {ledger}: can't read its directory: {error.strerror}",
-            "check [ledger] path and its owner",
+        raise can_not(
+            f"ledger {ledger}: can't read its directory", error, "check [ledger] path"
         ) from error
     try:
         fcntl.flock(directory, fcntl.LOCK_EX)

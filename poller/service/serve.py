@@ -82,7 +82,8 @@ async def serve(read_settings: Callable[[], Settings], environ: Mapping[str, str
     try:
         await _serve(read_settings, environ, systemd)
     except PollerError as error:
-        systemd.status(few(_findings(error), "; "))
+        hint = [error.hint] if error.hint else []
+        systemd.status(" - ".join([few(_findings(error), "; "), *hint]))
         raise
 
 

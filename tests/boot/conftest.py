@@ -6,6 +6,7 @@ needs: in the machine there is no package index.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -87,11 +88,19 @@ def source(tmp_path_factory: pytest.TempPathFactory, wheels: Path) -> Path:
 
 @pytest.fixture
 def machine(tree: Path, wheels: Path, source: Path, tmp_path: Path) -> Iterator[Machine]:
-    """Running; pip there finds ``wheels`` alone."""
+    """Running; pip there finds ``wheels`` alone. One at a time: they share the control groups, and
+    one's systemd would find the other's processes under the name of its own."""
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield from running(tree, (wheels, source), tmp_path)
+
+
+def running(tree: Path, binds: tuple[Path, Path], tmp_path: Path) -> Iterator[Machine]:
+    """A copy of the tree, booted, until it is done with."""
     ours = tmp_path / "machine"
     subprocess.run(["cp", "--archive", str(tree), str(ours)], check=True)
-    (ours / "etc/pip.conf").write_text(f"[global]\nno-index = true\nfind-links = {wheels}\n")
-    machine = Machine(ours, (wheels, source))
+    (ours / "etc/pip.conf").write_text(f"[global]\nno-index = true\nfind-links = {binds[0]}\n")
+    machine = Machine(ours, binds)
     try:
         try:
             machine.start()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,13 @@ pytestmark = pytest.mark.boot
 SERVICE, CONFIG = "sei-poller.service", "/etc/sei-poller/poller.toml"
 LEDGER = "/var/lib/sei-poller/ledger.db"
 SECONDS = 60
+README = (Path(__file__).parents[2] / "README.md").read_text()
+
+
+def in_readme(first: str) -> str:
+    """The commands of the block that begins with this line."""
+    (block,) = re.findall(rf"^```\n({re.escape(first)}\n.*?)^```", README, re.M | re.S)
+    return str(block)
 
 
 def set_up(machine: Machine, site: Site) -> None:
@@ -67,7 +77,10 @@ def test_from_make_install_to_make_uninstall(machine: Machine, site: Site, sourc
     rebooted(machine, site)
     sei_away(machine, site)
     reloaded(machine, site)
-    secret_missing(machine, site)
+    not_usable(machine, site)
+    another_user(machine)
+    another_key(machine, site)
+    restored(machine, site)
     upgraded_with_an_old_ledger(machine, site, source)
     uninstalled(machine, source)
 
@@ -140,16 +153,48 @@ def reloaded(machine: Machine, site: Site) -> None:
     wait_for(lambda: "rejected" not in status_of(machine), SECONDS)
 
 
-def secret_missing(machine: Machine, site: Site) -> None:
-    """The unit's status says which file."""
-    machine.shell("mv /etc/sei-poller/jenkins-token /root/")
-    machine.run("systemctl", "restart", SERVICE, check=False)
-    wait_for(lambda: machine.show(SERVICE, "ActiveState") == "failed")
-    assert machine.show(SERVICE, "ExecMainStatus") == "78"
-    assert "/etc/sei-poller/jenkins-token" in status_of(machine)
-    machine.shell("mv /root/jenkins-token /etc/sei-poller/")
+def not_usable(machine: Machine, site: Site) -> None:
+    """The unit's status says which file, and it does not start again and again."""
+    token = "/etc/sei-poller/jenkins-token"
+    for wrong, right, told in (
+        (f"mv {token} /root/", f"mv /root/jenkins-token {token}", f"{token}, or what"),
+        (f"cp -p {token} /root/; : > {token}", f"mv /root/jenkins-token {token}", f"{token}, or"),
+        (f"chmod 600 {CONFIG}", f"chmod 644 {CONFIG}", f"chmod a+r {CONFIG}"),
+        (f"mv {CONFIG} /root/", f"mv /root/poller.toml {CONFIG}", f"--config {CONFIG} init"),
+    ):
+        machine.shell(wrong)
+        assert machine.run("systemctl", "restart", SERVICE, check=False).returncode
+        wait_for(lambda: machine.show(SERVICE, "ActiveState") == "failed")
+        assert machine.show(SERVICE, "ExecMainStatus") == "78"
+        assert told in status_of(machine)
+        machine.shell(f"{right}; systemctl reset-failed {SERVICE}")  # nor are starts counted
     machine.run("systemctl", "start", SERVICE)
     build_is_sent(site)
+
+
+def another_user(machine: Machine) -> None:
+    """May not read the ledger, and hears who may."""
+    other = ("env", "HOME=/", "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    done = machine.run(*other, "sei-poller", "status", check=False)
+    assert done.returncode == 73
+    assert "type it as root" in done.stdout
+
+
+def another_key(machine: Machine, site: Site) -> None:
+    """Is written, and the service restarted: README, "Rotating a secret"."""
+    site.sei.key = "another-key"
+    machine.shell(f"echo another-key > /etc/sei-poller/sei-api-key; systemctl restart {SERVICE}")
+    build_is_sent(site)
+
+
+def restored(machine: Machine, site: Site) -> None:
+    """By README's commands, from a copy that SQLite made while the service was at work."""
+    ledger, copy = (machine.tree / path for path in (LEDGER[1:], "root/ledger-backup.db"))
+    with closing(sqlite3.connect(ledger)) as used, closing(sqlite3.connect(copy)) as backup:
+        used.backup(backup)
+    machine.shell(in_readme("systemctl stop sei-poller"))
+    build_is_sent(site)
+    assert "warning" not in machine.run("sei-poller", "check").stdout
 
 
 def upgraded_with_an_old_ledger(machine: Machine, site: Site, source: Path) -> None:
@@ -193,6 +238,13 @@ def test_a_wheel_and_its_install(machine: Machine, site: Site, source: Path) -> 
     said = machine.run("sei-poller", "uninstall").stdout
     assert "kept: /etc/sei-poller" in said
     assert not is_active(machine)
+
+
+def test_without_network(machine: Machine, site: Site, source: Path) -> None:
+    """By README's commands, from what `make wheels` wrote where there is one."""
+    machine.shell(f"cp -r {source}/checkout /root/; make -C /root/checkout wheels")
+    machine.shell("cd /root/checkout; rm /etc/pip.conf; PIP_NO_INDEX=; " + in_readme("umask 022"))
+    set_up(machine, site)
 
 
 def test_a_deb_installed_upgraded_removed_purged(

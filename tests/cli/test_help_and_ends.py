@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -77,6 +78,33 @@ def test_a_second_ctrl_c_does_not_wait(site: Site) -> None:
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("module", ["enum", "typer"])
+def test_ctrl_c_while_it_is_loaded(tmp_path: Path, module: str) -> None:
+    """The process ends as by any signal, at the first module that it loads or a later one."""
+    (tmp_path / f"{module}.py").write_text("import os\nos.kill(os.getpid(), 2)\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "poller", "--help"], env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
+
+@pytest.mark.parametrize("command", ["config schema", "--help", "status", "run"])
+def test_output_that_can_not_be_written(site: Site, command: str) -> None:
+    """A full disk is no bug. Of `run`, it is the one line of the end, for want of a config."""
+    site.run("once")
+    if command == "run":
+        site.config.unlink()
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "poller", "--config", str(site.config), *command.split()],
+            env={**clean_environ(), **site.environ}, text=True, timeout=60, check=False,
+            stdout=full, stderr=full if command == "run" else subprocess.PIPE,
+        )  # fmt: skip
+    said = "sei-poller: can't write the output: No space left on device\n"
+    assert (done.returncode, done.stderr) == (74, None if command == "run" else said)
 
 
 @pytest.mark.parametrize("command", ["config schema", "--help", "status", "check"])

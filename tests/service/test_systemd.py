@@ -42,6 +42,14 @@ def test_status_says_what_is_wrong(site: Site, systemd: SystemdSocket) -> None:
         ended(service)
 
 
+def test_status_says_why_it_does_not_start(site: Site, systemd: SystemdSocket) -> None:
+    """And what to do: people look there first."""
+    site.config.unlink()
+    assert site.run("run").returncode == 78
+    told = f"{site.config}: can't read it: No such file or directory - make it with: sei-poller"
+    assert systemd.status().startswith(told)
+
+
 def test_an_abstract_socket(site: Site) -> None:
     """As systemd names it in containers: @name."""
     name = f"sei-poller-test-{os.getpid()}"

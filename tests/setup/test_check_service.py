@@ -259,3 +259,22 @@ def test_a_page_that_others_reach(listen: str, public: bool) -> None:
     """It has no password: a warning, as a firewall or a container may be around it."""
     found = service.public_page(StatusConfig(listen=listen))
     assert public == ([one.state for one in found] == ["warning"])
+
+
+def test_commands_of_a_user_without_rights(site: Site, machine: Path) -> None:
+    """Are no bugs: each names the file, and who may. So does the start of a service."""
+    config = machine / "poller.toml"
+    (machine / "state").chmod(0o700)
+    os.chown(machine / "state", 0, 0)
+    config.write_text(site.config.read_text().replace(str(site.ledger), f"{machine}/state/l.db"))
+    for command, stream in (("status", 1), ("now", 1), ("run", 1), ("check", 0)):
+        with forks().start(["--config", str(config), command], site.environ, NOBODY) as process:
+            said = process.communicate(timeout=60)[stream]
+        assert process.returncode == 73, said
+        assert f"{machine}/state" in said
+        assert "as root" in said
+    config.chmod(0o600)
+    with forks().start(["--config", str(config), "run"], site.environ, NOBODY) as process:
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 78
+    assert f"chmod a+r {config}" in err

@@ -84,6 +84,19 @@ def test_a_variable_without_a_token(site: Site, value: str | None, words: str) -
     assert f'controller "main": {words}' in found(site, "token_env")["saw"]
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(None, "/token: No such file or directory"), ("", " is missing or empty")],
+)
+def test_a_file_without_a_token(site: Site, content: str | None, words: str) -> None:
+    """Empty, or not there: it is named, with what to do."""
+    token = site.directory / "token"
+    if content is not None:
+        token.write_text(content)
+    site.configure(site.controller(token_env=None, token_credential="token"))
+    assert f"{words}; cure: put the secret into it, for " in found(site, "token_credential")["saw"]
+
+
 def test_files_as_editors_of_windows_write_them(site: Site) -> None:
     """With a mark at their beginning, and other ends of lines; but in UTF-8."""
     site.jenkins.job("app").build()

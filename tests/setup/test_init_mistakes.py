@@ -162,6 +162,38 @@ def test_a_secret_is_never_shown(empty: Site) -> None:
     assert not empty.config.exists()
 
 
+def test_what_was_refused_is_not_offered_again(empty: Site) -> None:
+    """A wrong address would come back at each Enter, and nobody could say that there is no GUID."""
+    with Terminal(empty, *init(empty, "nonsense")[:-2]) as terminal:
+        terminal.answer("Jenkins' url", empty.jenkins_server.url)
+        terminal.expect("token accepted")
+        terminal.answer("the controller's name", "east")
+        terminal.answer("its instance GUID", GUID.replace("6", "7"))
+        terminal.expect("SEI does not know it")
+        terminal.answer("the controller's name at SEI [east]", "")
+        terminal.answer("its instance GUID (none yet: leave it empty)", "")
+        terminal.expect("wrote")
+    assert terminal.code == 0
+    assert "[nonsense]" not in terminal.shown
+    assert 'name = "east"' in empty.config.read_text()
+
+
+def test_a_secret_whose_file_is_there(empty: Site) -> None:
+    """Is not overwritten, and it is said what to do."""
+    token = empty.directory / "jenkins-token"
+    token.write_text("of yesterday")
+    token.chmod(0o600)
+    flags = ["--url", empty.jenkins_server.url, "--user", "reader"]
+    with Terminal(empty, "init", *flags, "--token-credential", "jenkins-token") as terminal:
+        terminal.expect("its token is refused")
+        terminal.answer("Jenkins user", "")
+        terminal.answer("where its API token is", TOKEN)
+        terminal.expect(f"{token} is there already, and is not overwritten: put the secret into it")
+        terminal.expect("where its API token is")
+        terminal.end_input()
+    assert token.read_text() == "of yesterday"
+
+
 def test_a_user_that_sees_no_job(empty: Site) -> None:
     """Is said before anything is written, and no trap: there may be none yet."""
     empty.jenkins.remove("team")

@@ -23,16 +23,18 @@ SUBJECT = "ledger"
 
 def ledger(path: Path) -> CheckResult:
     """One line about the ledger and its folder."""
-    folder = next(parent for parent in (path.parent, *path.parents) if parent.exists())
+    folder = next(parent for parent in (path.parent, *path.parents) if os.path.exists(parent))
     free = shutil.disk_usage(folder).free
     saw = f"{path}, {free // 2**20:,} MiB free"
-    there = path.exists()
+    there = os.path.exists(path)  # False also where it can't be seen
     if not there:
         saw += ", none yet"
     for one in (folder, path) if there else (folder,):
         if not os.access(one, os.W_OK | (os.X_OK if one == folder else 0)):
             saw = f"{path}: {one} can't be written by this user"
-            cure = "run as the service's user, or check the [ledger] path and its owner"
+            cure = (
+                "run it as root or as the service's user; or check the [ledger] path and its owner"
+            )
             return wrong(SUBJECT, saw, cure, LEDGER)
     if free < LEAST_FREE:
         return wrong(SUBJECT, saw, "make room on its disk")
