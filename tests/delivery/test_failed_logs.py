@@ -154,6 +154,47 @@ def test_a_refusal_of_the_form(site: Site, status: int) -> None:
     assert told(site)["without_logs"] == 2
 
 
+def test_now_tries_the_form_too(site: Site) -> None:
+    """It waits for its time, as an open circuit of a server does."""
+    site.sei.fail(FORM, status=404, times=1)
+    fail(site, "app")
+    site.run("once")
+    fail(site, "app")
+    site.run("once", "--now")
+    assert paths(site) == ["multipart", "custom-cicd", "multipart"]
+
+
+def test_skipped_and_tried_again(site: Site) -> None:
+    """A skipped build is not sent; a retried one goes with its log, whatever became of it before."""
+    site.sei.fail(status=503)
+    fail(site, "skipped")
+    fail(site, "fails")
+    site.run("once")
+    site.run("skip", "skipped", "1")
+    site.sei.clear_faults()
+    site.run("retry", "fails", "1")
+    site.run("once")
+    assert [name for _, name, _ in site.sei.logs] == ["fails"]
+    site.run("retry", "skipped", "1")
+    site.run("once")
+    assert [name for _, name, _ in site.sei.logs] == ["fails", "skipped"]
+    assert "custom-cicd" not in paths(site)
+
+
+def test_a_log_that_came_late_is_sent_by_resend(site: Site) -> None:
+    """Not by itself; and what is sent again once more is the same to the byte."""
+    site.configure()
+    fail(site, "app")
+    site.run("once")
+    site.configure(logs="failed")
+    site.run("once")
+    assert paths(site) == ["custom-cicd"]
+    for _ in range(2):
+        site.run("resend", "--job", "app")
+    assert paths(site) == ["custom-cicd", "multipart", "multipart"]
+    assert len(set(site.sei.forms)) == 1
+
+
 def test_too_large_for_sei(site: Site) -> None:
     """The build goes without, and says so; the next one is another."""
     site.sei.fail(FORM, status=413, body="zip too large", times=1)
