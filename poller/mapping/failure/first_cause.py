@@ -7,7 +7,7 @@ more than what stands elsewhere, and an exit code less than all else.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import re2
@@ -129,6 +129,8 @@ def _candidates(failed: Failed) -> Iterator[FirstCause]:
     yield from _matches([*logs, *failed.messages, *console], _ROWS[-1:])
     for text in logs:
         yield from _last_line(text, UNKNOWN, _says_something)
+    if failed.logs and console:  # they say nothing at all
+        yield from _candidates(replace(failed, logs=(), messages=()))
 
 
 def _matches(

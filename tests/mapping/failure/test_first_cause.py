@@ -276,6 +276,13 @@ def test_tests_explain_an_unstable_build() -> None:
     assert said == FirstCause("3 of 1,200 tests failed", "tests")
 
 
+def test_of_step_logs_that_say_nothing_the_console_does() -> None:
+    """It is all there is."""
+    log = CauseText(b"\nFinished: FAILURE\n", MAKE, 0)
+    said = first_cause(Failed("FAILURE", [log], console=b"Started\na.c:1:2: error: x\n"))
+    assert said == FirstCause("a.c:1:2: error: x", "compiler", line=2)
+
+
 def test_where_there_is_no_text_there_is_no_cause() -> None:
     """Nothing is made up."""
     assert first_cause(Failed("FAILURE")) is None
