@@ -9,6 +9,8 @@ from poller.core.errors import BadAnswer, NoSuchBuild, NotFound, UsageError
 from poller.jenkins.build_pages import BuildPage, one_build
 from poller.polling.controller import Controller
 
+FULL_NAME = "JOB is the full name with its folders, as Jenkins shows it in fullName"
+
 
 async def find_build(
     controllers: Sequence[Controller], full_name: str, number: int, controller: str | None
@@ -36,7 +38,7 @@ def no_such_build(full_name: str, number: int) -> NoSuchBuild:
     """Jenkins has no such build, or no longer, or shows it to others only."""
     return NoSuchBuild(
         f"{full_name} #{number} is not there, or not to be seen with this token",
-        "JOB is the full name with its folders, as Jenkins shows it in fullName",
+        FULL_NAME,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from poller.actions.find_build import check_only_one
+from poller.actions.find_build import FULL_NAME, check_only_one
 from poller.core.errors import NoSuchBuild
 from poller.ledger import Ledger
 from poller.ledger.logs.archive import LogRow
@@ -71,7 +71,9 @@ def step_logs(
     ]
     if not found:
         names = [f"{row.of.stage_name} ({row.of.step or row.of.stage})" for row in rows]
-        there = f"kept are those of {', '.join(names)}" if rows else "none of its steps' logs is"
+        there = (
+            f"kept are those of {', '.join(names)}" if rows else "none is; its console log may be"
+        )
         raise NoSuchBuild(f"no such step log of {what} is kept", there)
     return [
         KeptStepLog(row, last_lines(ledger.step_logs.text(build, row.place), tail)) for row in found
@@ -97,6 +99,6 @@ def find_recorded(ledger: Ledger, full_name: str, number: int, controller: str |
         if controller in (None, name)
     ]
     if not found:
-        raise NoSuchBuild(f"{full_name} #{number} is not in the ledger")
+        raise NoSuchBuild(f"{full_name} #{number} is not in the ledger", FULL_NAME)
     check_only_one(sorted(name for name, _ in found), full_name, number)
     return found[0][1]

@@ -69,7 +69,7 @@ async def once(context: AppContext, *, now: bool = False) -> OnceResult:
                 done.self_checks[one.name] = await self_check(one, config.jobs)
 
     async def forget() -> None:
-        apply_retention(ledger, context.settings.ledger, context.clock())
+        apply_retention(ledger, context.settings, context.clock())
 
     if context.instances is not None:
         await context.instances.run(daily=False)

@@ -98,6 +98,9 @@ BESIDE_THE_SERVICE = 0.5
 T = TypeVar("T")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+LAST_NUMBER = 2**31 - 1
+"""Of a build: Jenkins counts them in an int."""
+
 ControllerName = Annotated[
     str | None, typer.Option("--controller", metavar="NAME", help="Needed where two share the job.")
 ]

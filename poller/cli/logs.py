@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from poller.cli.app import AsJson, ControllerName, app, moment, read_settings, with_context
+from poller.cli.app import (
+    LAST_NUMBER,
+    AsJson,
+    ControllerName,
+    app,
+    moment,
+    read_settings,
+    with_context,
+)
 from poller.cli.output import emit, say, write
 from poller.core.errors import UsageError
 from poller.core.times import now_ms
@@ -25,7 +33,7 @@ if TYPE_CHECKING:
 def logs(
     ctx: typer.Context,
     job: Annotated[str | None, typer.Argument(metavar="JOB", help="As in fullName.")] = None,
-    number: Annotated[int | None, typer.Argument(metavar="NUMBER", min=1)] = None,
+    number: Annotated[int | None, typer.Argument(metavar="NUMBER", min=1, max=LAST_NUMBER)] = None,
     search: Annotated[
         str | None,
         typer.Option(metavar="TEXT", help='Words, and "phrases", all in one log.'),
@@ -107,7 +115,8 @@ def _search(
 
     hits, more = search_logs(ledger, *asked)
     page = page_address(settings)
-    emit(hits_json(hits, more, page) if as_json else hit_lines(hits, page))
+    if as_json or hits:
+        emit(hits_json(hits, more, page) if as_json else hit_lines(hits, page))
     if not as_json and not hits:
         say("nothing found", err=True)
     elif not as_json and more:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from poller.cli.app import (
+    LAST_NUMBER,
     AsJson,
     ControllerName,
     OneController,
@@ -145,7 +146,7 @@ def rejected(ctx: typer.Context, as_json: AsJson = False) -> None:
 def retry(
     ctx: typer.Context,
     job: Annotated[str | None, typer.Argument(metavar="[JOB", help="As in fullName.")] = None,
-    number: Annotated[int | None, typer.Argument(metavar="NUMBER]", min=1)] = None,
+    number: Annotated[int | None, typer.Argument(metavar="NUMBER]", min=1, max=LAST_NUMBER)] = None,
     every: Annotated[bool, typer.Option("--all", help="All that was refused.")] = False,
     drop: Annotated[
         str | None,
@@ -236,7 +237,7 @@ def resend(
 def skip(
     ctx: typer.Context,
     job: Annotated[str, typer.Argument(metavar="JOB", help="As in fullName.")],
-    number: Annotated[int, typer.Argument(metavar="NUMBER", min=1)],
+    number: Annotated[int, typer.Argument(metavar="NUMBER", min=1, max=LAST_NUMBER)],
     controller: ControllerName = None,
     as_json: AsJson = False,
 ) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from poller.cli.app import (
+    LAST_NUMBER,
     AsJson,
     ControllerName,
     SinkName,
@@ -45,7 +46,7 @@ def check(ctx: typer.Context, as_json: AsJson = False) -> int:
 def preview(
     ctx: typer.Context,
     job: Annotated[str, typer.Argument(metavar="JOB", help="The full name, as in fullName.")],
-    number: Annotated[int, typer.Argument(metavar="NUMBER", min=1)],
+    number: Annotated[int, typer.Argument(metavar="NUMBER", min=1, max=LAST_NUMBER)],
     controller: ControllerName = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Show where each field is from instead.")

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from poller.config.settings import Settings
+from poller.core.known_secrets import remember_misplaced
 
 
 def causes(errors: list[ErrorDetails]) -> list[ErrorDetails]:
@@ -29,6 +30,7 @@ def findings_of(path: Path, text: str, error: ErrorDetails) -> str:
     location, message = error["loc"], words_of(error)
     match error["type"]:
         case "extra_forbidden":
+            remember_misplaced(str(location[-1]))
             message = f"no such key{_nearest(location)}"
         case "string_pattern_mismatch":
             fields = table_at(location[:-1]).model_fields

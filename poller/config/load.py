@@ -13,10 +13,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from poller.config.error_lines import causes, findings_of
-from poller.config.secrets import front_door, read_secret
+from poller.config.secrets import front_door, read_secret, secret_sources
 from poller.config.server import ServerConfig
 from poller.config.settings import Settings
 from poller.core.errors import ConfigError
+from poller.core.known_secrets import remember_misplaced
 from poller.core.private_files import read_own
 
 ETC = Path("/etc/sei-poller")
@@ -91,6 +92,9 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
     except ValidationError as invalid:
         findings = [findings_of(path, text, error) for error in causes(invalid.errors())]
         raise ConfigError(findings) from None
+    for owner in owners(settings):
+        for _, source in secret_sources(owner):
+            remember_misplaced(source.env or source.file or source.credential or "")
     if settings.ledger.path:
         return settings
     ledger = settings.ledger.model_copy(update={"path": str(default_ledger(environ))})

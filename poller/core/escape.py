@@ -44,7 +44,7 @@ ZERO_WIDTH = "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u
 
 _SEQUENCE = re.compile(
     "(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]"
-    "|\x1b\\][^\x07\x1b\n]*(?:\x07|\x1b\\\\)?|\x1b[()#%][0-9A-Z]|\x1b[0-~]"
+    "|\x1b[\\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\\\)?|\x1b[()#%][0-9A-Z]|\x1b[0-~]"
 )
 """Control sequences of terminals: ECMA-48, and what xterm adds."""
 

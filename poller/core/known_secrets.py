@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from urllib.parse import quote
 
 HIDDEN = "****"
 
 SHORTEST = 8
 """Characters: to take a shorter one out of every text would show more of it than it hides."""
+
+LONG_PART = 12
+_NO_PART, _NAME_PART = re.compile(r"[^A-Za-z0-9]"), re.compile(r"[A-Za-z]*[0-9]{0,4}")
 
 _known: dict[str, None] = {}
 
@@ -29,6 +33,14 @@ def remember(value: str, user: str | None = None) -> None:
     every = sorted({*_known, *forms}, key=len, reverse=True)
     _known.clear()
     _known.update(dict.fromkeys(every))
+
+
+def remember_misplaced(name: str) -> None:
+    """A secret that stands where the name of a variable, a file or a credential is wanted: with a
+    part of letters and digits as no name has it."""
+    parts = [] if name.startswith("/") else _NO_PART.split(name)
+    if any(len(part) >= LONG_PART and not _NAME_PART.fullmatch(part) for part in parts):
+        remember(name)
 
 
 def mask(text: str) -> str:

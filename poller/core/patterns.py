@@ -70,6 +70,10 @@ def _any(globs: Iterable[str]) -> re.Pattern[str]:
 REGEX_SYNTAX = "https://github.com/google/re2/wiki/Syntax"
 
 
+SHORT_PART = 6
+"""Characters of a pattern that an error repeats."""
+
+
 def compile_regex(pattern: str, *, lines: bool = False) -> re2._Regexp:
     """The pattern, to be matched against UTF-8 bytes. Raises ValueError that says why not.
 
@@ -81,7 +85,9 @@ def compile_regex(pattern: str, *, lines: bool = False) -> re2._Regexp:
     try:
         regex = re2.compile(f"(?m){pattern}" if lines else pattern, options)
     except re2.error as error:
-        reason = error.args[0].decode() if isinstance(error.args[0], bytes) else error
+        said = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
+        # It repeats a part of the pattern, or all of it, which may be a secret itself.
+        reason = said if len(said.partition(": ")[2]) <= SHORT_PART else said.partition(":")[0]
         raise ValueError(
             f"not a regular expression of RE2 ({reason}); it has no look-around and no back"
             f" references: {REGEX_SYNTAX}"

@@ -33,7 +33,7 @@ lies before the place where reading began. By RE2: of a line of nothing but begi
 engine takes 20 s for 128 KiB (measured)."""
 
 _ESCAPE = re.compile(
-    rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[()#%][0-9A-Z]|[0-~])"
+    rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[()#%][0-9A-Z]|[0-~])"
 )
 """Control sequences of terminals: ECMA-48, and what xterm adds."""
 

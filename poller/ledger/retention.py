@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from poller.config.settings import LedgerConfig
+from poller.config.settings import Settings
 from poller.core.times import DAY_MS
 from poller.ledger import Ledger
+from poller.ledger.logs.waiting import LogAge
 
 COUNTS_KEPT_MS = 35 * DAY_MS
 """How long the ledger keeps its counts by day and hour: the status page shows a week of them."""
 
 
-def apply_retention(ledger: Ledger, keep: LedgerConfig, clock: int) -> None:
-    """Forget what is old. ``clock`` is epoch milliseconds. Raises LedgerError."""
+def apply_retention(ledger: Ledger, settings: Settings, clock: int) -> None:
+    """Forget what is old, but logs that wait to be sent only when they are twice as old. ``clock``
+    is epoch milliseconds. Raises LedgerError."""
+    keep, logs_are_sent = settings.ledger, settings.sei is not None and settings.sei.logs != "none"
     now = trusted_now(clock, ledger.builds.newest_start())
     ledger.outbox.forget_payloads(now - keep.keep_payloads)
-    ledger.logs.forget(now - keep.keep_logs)
-    ledger.failures.forget(now - keep.keep_logs)
+    old = now - keep.keep_logs
+    age = LogAge(old, old - keep.keep_logs if logs_are_sent else old)
+    if logs_are_sent:
+        ledger.outbox.note_dropped_logs(age.waiting)
+    ledger.logs.forget(age)
+    ledger.failures.forget(age)
     ledger.page_queries.forget(now - COUNTS_KEPT_MS)
 
 

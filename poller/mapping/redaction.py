@@ -11,8 +11,10 @@ from __future__ import annotations
 import base64
 import copy
 import fnmatch
+import json
 import re
 from collections.abc import Iterable, Sequence
+from html import escape
 from typing import Any
 from urllib.parse import quote
 
@@ -33,6 +35,7 @@ from poller.mapping.secret_patterns import (
     ORACLE,
     PLAIN_LINES,
     TOKENS,
+    VALUES,
     is_plain_word,
     is_secret_name,
 )
@@ -51,6 +54,9 @@ USUAL_WORDS = frozenset({
 SHORTEST_PIN = 4
 """Digits."""
 
+LONGEST_COMPARED = 256
+"""Bytes of a value that are looked at to tell that it is no secret."""
+
 PLAIN_VALUES = frozenset({
     "true", "false", "none", "null", "nil", "undefined", "yes", "no", "required", "optional",
     "enabled", "disabled", "ok", "string", "changeme", "default", "expired", "invalid", "missing",
@@ -63,7 +69,11 @@ _WORDS = re.compile(r"(?:[A-Za-z]+|v?\d+)(?:[-_./:](?:[A-Za-z]+|v?\d+))*")
 
 _WORD_BYTES = re.compile(_WORDS.pattern.encode())
 _HIDDEN = HIDDEN.encode()
+_BEFORE_VALUE = re.compile(rb"\\?[\"']?,?\s{0,40}\\?[\"']?value\b", re.IGNORECASE)
+"""What follows a key that is a name: ``{"Key": "Owner", "Value": "shop"}``."""
+
 _DASHES = b"-----BEGIN"
+_VALUES: list[Any] = [re.compile(value) for value in VALUES]
 _KEY_BEGIN, _KEY_LINE, _KEY_END = map(re.compile, (KEY_BEGIN, KEY_LINE, KEY_END))
 
 
@@ -150,8 +160,11 @@ class Redactor:
             start, end = match.span(group)
             if group > self._name:
                 at = match.end(self._name)
+                value = _VALUES[group - self._name - 1]
+                end = value.match(raw, start, start + LONGEST_COMPARED).end()
                 if not self._is_secret(raw, match, match.start(self._name), start, end):
                     continue
+                end = value.match(raw, start).end()
             elif (group == self._name - 2 and not _is_basic(match[group])) or (
                 group == self._name - 1 and _WORD_BYTES.fullmatch(match[group])
             ):
@@ -181,6 +194,8 @@ class Redactor:
             return not (last.endswith(("pass", "key")) and value.isdecimal() and len(value) < 6)
         if last.endswith(("pin", "otp")) and value.isdecimal():
             return len(value) >= SHORTEST_PIN
+        if _BEFORE_VALUE.match(raw, end):
+            return False
         quoted = raw[start - 1 : start] in (b'"', b"'")
         return quoted or (name.isupper() and raw[match.end(self._name) : start].startswith(b"="))
 
@@ -233,14 +248,20 @@ class RedactingStream:
 
 
 def known_values(values: Iterable[str]) -> frozenset[bytes]:
-    """Secret values as they may stand in a text: each line of them, and as in a URL.
+    """Secret values as they may stand in a text: each line of them, in every usual form.
 
     What is too short, or a word, a name or a number, would hide what is none, and is left.
     """
     lines = {clean(line).strip() for value in values for line in value.splitlines()}
     secret = {line for line in lines if len(line) >= SHORTEST_VALUE and not _is_name(line)}
-    both = secret | {quote(line, safe="") for line in secret}
-    return frozenset(line.encode("utf-8", "replace") for line in both)
+    return frozenset(form.encode("utf-8", "replace") for one in secret for form in _forms(one))
+
+
+def _forms(value: str) -> set[str]:
+    """A value as it stands in a URL, JSON and XML, and in base64, with a newline and without."""
+    raw = value.encode("utf-8", "replace")
+    encoded = {base64.b64encode(one).decode().rstrip("=") for one in (raw, raw + b"\n")}
+    return {value, quote(value, safe=""), json.dumps(value)[1:-1], escape(value), *encoded}
 
 
 _NAME_BYTES = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")

@@ -50,10 +50,17 @@ TOKENS = (
 )
 """Whole tokens, known by their form."""
 
-_IS = r"\\?[\"']?[ \t]{0,3}(?::=|=>|[:=])[ \t]{0,3}\\?"
+_IS = r"\\?[\"']?[ \t]*(?::=|=>|[:=])[ \t]*\\?"
 _BARE = r"([^\s'\"&,;\\:=][^\s'\"&,;\\]*)"
 _SCHEME = r"(?:(?i:basic|bearer|digest|negotiate)[ \t]{1,3})?"
-_VALUE = rf"(?:\"([^\"\n]+)|'([^'\n]+)|{_SCHEME}{_BARE})"
+_BLOCK = r"(?:[|>][+-]?\n[ \t]+)?"
+"""The next line is the value, in YAML."""
+
+VALUES = (rb"[^\"\n]+", rb"[^'\n]+", rb"[^\s'\"&,;\\]+")
+"""What may follow a name and a sign: in quotes of either kind, or bare."""
+
+_VALUE = rf"(?:\"([^\"\n])|'([^'\n])|{_BLOCK}{_SCHEME}([^\s'\"&,;\\:=]))"
+"""How one begins. All of it is only read where it is a secret: a line may be nothing but names."""
 
 NAME_WORDS = (
     "pass", "psw", "pwd", "pw", "secret", "token", "cred", "key", "auth", "jwt", "otp", "pin",
@@ -75,6 +82,8 @@ _OPTION = (
     r"(?i:passw(?:or)?d|passwort|passphrase|psw|secret|token"
     r"|(?:api|access|private|secret|account|signing|encryption)[ _-]?key)"
 )
+_GAP = r"(?:[\"']?,[ \t]{0,3}|[ \t]{1,3}(?:\\\n[ \t]*)?)"
+"""Between an option and its value: on a command line, in the next line of one, or in a list."""
 
 IN_CONTEXT = (
     # https://user:password@host, and a long user alone, which is a token
@@ -86,15 +95,29 @@ IN_CONTEXT = (
     r"(?i:\bbearer)[ \t]{1,3}([\w.~+/=-]{16,})",
     r"(?i:\b(?:set-)?cookie)[\"']?[ \t]{0,3}:[ \t]{0,3}[\"']?([^'\"\n]+)",
     # a key whose name is two words
-    r"(?i:\b(?:api|access|private|secret|account|encryption)[ ]key)" + _IS + r"[\"']?" + _BARE,
+    r"(?i:\b(?:api|access|private|secret|account|encryption)[ ]key|x-jfrog-art-api)"
+    + _IS
+    + r"[\"']?"
+    + _BARE,
     # --token value, -DdbPassword value, -storepass value, -passin pass:value
-    r"--?[\w.-]{0,40}" + _OPTION + r"[ \t]{1,3}[\"']?" + _BARE,
-    r"-(?i:[\w-]*(?:storepass|keypass)|-[\w-]*pass)[ \t]{1,3}[\"']?"
+    r"--?[\w.-]{0,40}" + _OPTION + _GAP + r"[\"']?" + _BARE,
+    r"-(?i:[\w-]*(?:storepass|keypass)|-[\w-]*(?:pass|pwd)|\bpw)" + _GAP + r"[\"']?"
     r"([^\s'\"&,;\\-][^\s'\"&,;\\]*)",
+    # ENV DB_PASSWORD value, npm config set ...:_authToken value, u:value@tcp(db:3306)
+    r"\b(?:ENV|setenv|set -g?x) +\w{0,40}" + _OPTION + r" +[\"']?" + _BARE,
+    r"\bconfig(?:ure)? set [^\n]{0,80}?" + _OPTION + r" +[\"']?" + _BARE,
+    r"\b[\w-]+:([^\s@'\":/]+)@(?:tcp|unix)\(",
+    # name: DB_PASSWORD, value: value, in the same line or the next; JSON, YAML, XML
+    r"(?i:\b(?:name|key))\\?[\"']?[ \t]{0,3}[:=][ \t]{0,3}\\?[\"']?[\w.-]{0,40}"
+    + _OPTION
+    + r"(?:[_-]?\d{1,2})?\\?[\"']?,?\s{1,40}\\?[\"']?(?i:value)"
+    + _IS
+    + r"[\"']?([^\s'\"<>\\]+)",
+    r"_(?:PAT|pat)" + _IS + r"[\"']?([\w.~+/=-]{20,})",
     r"-pass(?:in|out)?[ =]{1,3}[\"']?pass:([^\s'\"]+)",
     r"--from-literal[ =][\"']?[\w.-]+=([^\s'\"]+)",
     # <password>value</password>
-    r"<[\w:.-]{0,40}" + _OPTION + r">([^<\s]+)",
+    r"<[\w:.-]{0,40}" + _OPTION + r"(?:[ \t][^<>\n]{0,80})?>([^<\s]+)",
     # .npmrc, .docker/config.json, signed URLs, Sonar
     r"\b_auth[ \t]{0,3}=[ \t]{0,3}[\"']?" + _BARE,
     r"\"auth\"[ \t]{0,3}:[ \t]{0,3}\"([^\"\n]+)",
@@ -120,10 +143,18 @@ IN_CONTEXT = (
 """Secrets known by what stands before them. The first that begins counts."""
 
 COMMANDS = (
-    r"\bcurl\b[^\n]*?\s(?:-u|--user)[ =]?[\"']?([^\s:'\"]*:[^\s'\"]+)",
+    r"\bcurl\b[^\n]*?\s[\"']?(?:-[A-Za-z]{0,6}[uU]|--(?:proxy-)?user)(?:[\"'],)?[ =]?[\"']?"
+    r"([^\s:'\"]*:[^\s'\"]+)",
+    r"\bhttps? [^\n]*?(?:-a|--auth)[ =][\"']?([^\s:'\"]*:[^\s'\"]+)",
+    r"\blftp\b[^\n]*?\s-u[ ]?[\"']?[^\s,'\"]+,([^\s'\"]+)",
+    r"\bsmbclient\b[^\n]*?\s-U[ ]?[\"']?[^\s%'\"]+%([^\s'\"]+)",
     r"\bwget\b[^\n]*?\s--(?:http-|ftp-)?password[ =][\"']?([^\s'\"]+)",
-    r"\b(?:docker|podman|helm registry|oras|buildah|skopeo) login\b[^\n]*?\s-p[ =]?[\"']?"
+    r"\b(?:docker|podman|helm registry|oras|buildah|skopeo|oc|cf) login\b[^\n]*?\s-p[ =]?[\"']?"
     r"([^\s'\"]+)",
+    r"\b(?:twine upload|mongo[a-z]{0,9}|7z[a-z]?|(?:un)?rar) (?:[^\n|;&]*? )?-p[ =]?[\"']?"
+    r"([^\s'\"]+)",
+    r"\b(?:sqlcmd|bcp|osql|isql|(?:un)?zip) (?:[^\n|;&]*? )?-P +[\"']?([^\s'\"]+)",
+    r"\b(?:cargo login|vault login|snyk auth) +([^\s'\"=-][^\s'\"=]{7,})",
     r"\bsshpass[ \t]+-p[ \t]{0,3}[\"']?([^\s'\"]+)",
     r"\b(?:mysql|mariadb)[a-z-]{0,20}\b[^\n|;]*?\s-p[\"']?([^\s'\"]+)",
     r"\bredis-cli\b[^\n|;]*?\s-a[ =]?[\"']?([^\s'\"]+)",
@@ -151,8 +182,8 @@ STRONG = (
 """Ends of a part, or of two parts together, that say it whatever comes before them."""
 
 WEAK = frozenset({
-    "pass", "pwd", "pw", "psw", "storepass", "keypass", "sshpass", "key", "auth", "jwt", "otp",
-    "totp", "pin", "cred", "kennwort",
+    "pass", "pwd", "pw", "psw", "storepass", "keypass", "passkey", "sshpass", "key", "auth", "jwt",
+    "otp", "totp", "pin", "cred", "kennwort",
 })  # fmt: skip
 """Parts that say it where they come last: words of other things, too."""
 

@@ -65,7 +65,7 @@ class Retention:
     async def run_once(self) -> None:
         """Once. Raises LedgerError."""
         context = self._context
-        apply_retention(context.ledger, context.settings.ledger, context.clock())
+        apply_retention(context.ledger, context.settings, context.clock())
 
 
 class Instances:

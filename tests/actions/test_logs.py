@@ -139,7 +139,8 @@ def test_search(site: Site) -> None:
     assert site.read("logs", *narrow)["more"] is True
     assert "--limit" in site.run("logs", *narrow).stderr
     assert site.read("logs", "--search", "heap", "--controller", "x")["hits"] == []
-    assert "nothing found" in site.run("logs", "--search", "absent").stderr
+    nothing = site.run("logs", "--search", "absent")
+    assert (nothing.stdout, nothing.stderr) == ("", "nothing found\n")
 
 
 @pytest.mark.parametrize(
@@ -464,3 +465,12 @@ def test_a_run_without_its_log_is_named_in_status(site: Site) -> None:
     site.jenkins.fail("*/logText/*", status=404)
     site.run("once")
     assert "console log: HTTP 404" in site.run("status").stdout
+
+
+@pytest.mark.parametrize("command", ["logs", "skip", "retry"])
+def test_a_number_that_no_build_has(site: Site, command: str) -> None:
+    """SQLite could not look for it either."""
+    site.run("once")
+    asked = site.run(command, "app", str(2**64))
+    assert asked.returncode == 64
+    assert "2147483647" in asked.stderr

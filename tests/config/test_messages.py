@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from poller.config.load import load
+from poller.config.load import check_secrets, load, show
 from poller.core.errors import ConfigError
+from poller.core.known_secrets import mask
 
 CONTROLLER = """
 [[controllers]]
@@ -65,3 +66,27 @@ def test_words(tmp_path: Path, text: str, words: str) -> None:
     findings = told(tmp_path, text)
     assert any(words in finding for finding in findings), findings
     assert not FOREIGN.search("\n".join(findings))
+
+
+MISPLACED = "X3can4ryV90a1b2c3d9k"
+
+
+@pytest.mark.parametrize("key", ["token_env", "token_file", "token_credential"])
+def test_a_secret_in_the_place_of_a_name_is_not_shown(tmp_path: Path, key: str) -> None:
+    """Nor by `config show`; what looks like a name is."""
+    for name, shown in ((MISPLACED, "****"), ("JENKINS_TOKEN_2024", "JENKINS_TOKEN_2024")):
+        path = tmp_path / "poller.toml"
+        controller = CONTROLLER.replace('token_env = "T"', f"{key} = '{name}'")
+        path.write_text(controller + SEI)
+        settings = load(path, {})
+        findings = check_secrets(settings, {"CREDENTIALS_DIRECTORY": "/nowhere", "K": "x" * 20})
+        assert shown in mask("\n".join(findings))
+        assert MISPLACED not in mask("\n".join([*findings, str(show(settings))]))
+
+
+@pytest.mark.parametrize(
+    "text", [f"{CONTROLLER}{MISPLACED} = 1\n{SEI}", f'{CONTROLLER}{SEI}[redact]\npatterns = ["{MISPLACED}("]\n'],
+)  # fmt: skip
+def test_a_secret_in_another_wrong_place_is_not_repeated(tmp_path: Path, text: str) -> None:
+    """As a key, or a pattern that is none."""
+    assert MISPLACED not in mask("\n".join(told(tmp_path, text)))

@@ -129,7 +129,7 @@ def test_sent_again_it_is_the_same_to_the_byte(site: Site) -> None:
     assert "custom-cicd" not in paths(site)
 
 
-@pytest.mark.parametrize("status", [404, 405, 403, 415, 301])
+@pytest.mark.parametrize("status", [404, 405, 401, 403, 415, 301])
 def test_a_refusal_of_the_form(site: Site, status: int) -> None:
     """The build goes without, others do not try it; later one does, and logs go again."""
     site.sei.fail(FORM, status=status, body="no such thing")
@@ -152,6 +152,47 @@ def test_a_refusal_of_the_form(site: Site, status: int) -> None:
     assert paths(site)[3:] == ["multipart"]
     assert told(site)["logs_breaker"]["state"] == "closed"
     assert told(site)["without_logs"] == 2
+
+
+def test_now_tries_the_form_too(site: Site) -> None:
+    """It waits for its time, as an open circuit of a server does."""
+    site.sei.fail(FORM, status=404, times=1)
+    fail(site, "app")
+    site.run("once")
+    fail(site, "app")
+    site.run("once", "--now")
+    assert paths(site) == ["multipart", "custom-cicd", "multipart"]
+
+
+def test_skipped_and_tried_again(site: Site) -> None:
+    """A skipped build is not sent; a retried one goes with its log, whatever became of it before."""
+    site.sei.fail(status=503)
+    fail(site, "skipped")
+    fail(site, "fails")
+    site.run("once")
+    site.run("skip", "skipped", "1")
+    site.sei.clear_faults()
+    site.run("retry", "fails", "1")
+    site.run("once")
+    assert [name for _, name, _ in site.sei.logs] == ["fails"]
+    site.run("retry", "skipped", "1")
+    site.run("once")
+    assert [name for _, name, _ in site.sei.logs] == ["fails", "skipped"]
+    assert "custom-cicd" not in paths(site)
+
+
+def test_a_log_that_came_late_is_sent_by_resend(site: Site) -> None:
+    """Not by itself; and what is sent again once more is the same to the byte."""
+    site.configure()
+    fail(site, "app")
+    site.run("once")
+    site.configure(logs="failed")
+    site.run("once")
+    assert paths(site) == ["custom-cicd"]
+    for _ in range(2):
+        site.run("resend", "--job", "app")
+    assert paths(site) == ["custom-cicd", "multipart", "multipart"]
+    assert len(set(site.sei.forms)) == 1
 
 
 def test_too_large_for_sei(site: Site) -> None:
@@ -224,6 +265,39 @@ def test_a_connection_that_breaks_with_every_form(site: Site) -> None:
         fail(site, name)
     passes(site, 8)
     assert len(site.sei.runs) == delivered(site) == 4
+
+
+def test_a_form_without_an_answer_is_at_fault_where_runs_are_taken(site: Site) -> None:
+    """Each may take as long as an answer may: three are enough."""
+    site.sei.fail(FORM, status=None, break_off=True)
+    for name in "abcdefgh":
+        fail(site, name)
+        site.jenkins.job(f"well/{name}").build()
+    passes(site, 4)
+    assert len(site.sei.runs) == delivered(site) == 16
+    assert told(site)["logs_breaker"]["state"] == "open"
+    assert paths(site).count("multipart") <= 10
+
+
+def test_a_form_that_fails_when_it_is_tried_again(site: Site) -> None:
+    """Its build goes without at once, whatever it was."""
+    site.sei.fail(FORM, status=404, times=1)
+    fail(site, "a")
+    site.run("once")
+    site.sei.fail(FORM, status=500)
+    fail(site, "b")
+    site.run("once", "--now")
+    assert paths(site) == ["multipart", "custom-cicd"] * 2
+    assert told(site)["logs_breaker"]["state"] == "open"
+
+
+def test_too_many_requests_of_the_form_alone(site: Site) -> None:
+    """SEI is obeyed for some tries, and then the build goes without."""
+    site.sei.fail(FORM, status=429)
+    fail(site, "app")
+    passes(site, 8)
+    assert delivered(site) == len(site.sei.runs) == 1
+    assert paths(site) == ["multipart"] * 6 + ["custom-cicd"]
 
 
 def test_limits(site: Site) -> None:

@@ -42,6 +42,7 @@ def read(raw: bytes, size: int = 0) -> bytes:
         (b"\x1b[31mred\x1b[0m \x1b[1;32mbold\x1b[m\x1b[K\n", b"red bold\n"),
         (b"\x1b]0;title\x07x \x1b]8;;http://h\x1b\\link\x1b]8;;\x1b\\\n", b"x link\n"),
         (b"\x1b(B\x1b7x\x1b8\x1b>\n", b"x\n"),
+        (b"a\x1bPq#0\x1b\\b \x1b_x\x1b\\c\n", b"ab c\n"),
         (b"nul:[\x00] bell:[\x07] del:[\x7f] tab:[\t]\n", b"nul:[] bell:[] del:[] tab:[\t]\n"),
         (b"invalid:[\xff\xfe] cut:\xe6\x97\n", "invalid:[��] cut:�\n".encode()),
         ("nîçödé 日本語 🎉\n".encode(), "nîçödé 日本語 🎉\n".encode()),

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from poller.config.settings import LedgerConfig
+from poller.config.settings import Settings
 from poller.core.build_key import BuildKey
 from poller.core.kept_log import KeptLog, pack
 from poller.core.times import DAY_MS
 from poller.ledger import Ledger
+from poller.ledger.deliveries.outbox import DROPPED
 from poller.ledger.logs.failures import FailedTest, FailureFacts, FirstCause, keep_failure
 from poller.ledger.logs.steps import StepLog, StepRef
+from poller.ledger.logs.waiting import LogAge
 from poller.ledger.records import Batch, BuildRow, JobState
 from poller.ledger.retention import apply_retention
 from tests.support.ledgers import LEDGERS
@@ -95,7 +97,7 @@ def test_they_go_with_the_logs(ledger: Ledger) -> None:
     facts = FailureFacts([step_log(MAKE, "x\n")], FirstCause("x", "other"), [TEST])
     old, young = keep(ledger, 1, facts, at=10_000), keep(ledger, 2, facts, at=20_000)
     late = keep(ledger, 15, facts, at=9_000)
-    assert ledger.failures.forget(10_001) == 3
+    assert ledger.failures.forget(LogAge(10_001, 10_001)) == 3
     for build, kept in ((old, 0), (young, 1), (late, 1)):
         assert len(ledger.step_logs.of_build(build)) == kept
         assert (ledger.failures.cause(build) is not None, len(ledger.failures.tests(build))) == (
@@ -126,11 +128,36 @@ def test_how_long_they_are_kept_the_config_says(ledger: Ledger) -> None:
     """As for console logs."""
     build = keep(ledger, 1, FailureFacts([step_log(MAKE, "x\n")], tests=[TEST]), at=1_000)
     keep(ledger, 90_000, FailureFacts(), at=90_000_000)
-    apply_retention(ledger, LedgerConfig.model_validate({"keep_logs": "2d"}), 2 * DAY_MS)
+    apply_retention(ledger, settings(keep_logs="2d"), 2 * DAY_MS)
     assert ledger.step_logs.of_build(build) != []
-    apply_retention(ledger, LedgerConfig.model_validate({"keep_logs": "1d"}), 2 * DAY_MS)
+    apply_retention(ledger, settings(keep_logs="1d"), 2 * DAY_MS)
     assert ledger.step_logs.of_build(build) == []
     assert ledger.failures.tests(build) == []
+
+
+def test_what_waits_for_sei_keeps_its_logs(ledger: Ledger) -> None:
+    """Twice as long as others, and then says why it goes without."""
+    facts = FailureFacts([step_log(MAKE, "x\n")], FirstCause("x", "other"), [TEST])
+    waits, sent = keep(ledger, 1, facts, at=1_000), keep(ledger, 2, facts, at=1_000)
+    keep(ledger, 999_000, FailureFacts(), at=999_000_000)
+    ledger.outbox.settle(2, "delivered", 3)
+    for days, kept in ((1.5, True), (2.5, False)):
+        apply_retention(ledger, settings(keep_logs="1d", logs="failed"), int(days * DAY_MS))
+        assert ledger.step_logs.of_build(sent) == []
+        assert (ledger.step_logs.of_build(waits) != []) is kept
+        assert (ledger.failures.tests(waits) != []) is kept
+    said = ledger.file.rows("select without_logs from delivery order by id")
+    assert [row["without_logs"] for row in said] == [DROPPED, None, None]
+
+
+def settings(keep_logs: str, logs: str = "none") -> Settings:
+    """A config."""
+    url = "https://jenkins.example.com/"
+    controller = {"name": "main", "url": url, "user": "bob", "token_env": "T"}
+    sei = {"environment": "PROD2", "api_key_env": "K", "logs": logs}
+    return Settings.model_validate(
+        {"controllers": (controller,), "sei": sei, "ledger": {"keep_logs": keep_logs}}
+    )
 
 
 @pytest.mark.parametrize("name", ["m001.db", "m011.db"])

@@ -15,6 +15,7 @@ from poller.core.build_key import BuildKey
 from poller.core.kept_log import KeptLog, pack
 from poller.ledger import Ledger
 from poller.ledger.logs.search import parse_query, search_logs
+from poller.ledger.logs.waiting import LogAge
 from poller.ledger.records import Batch, BuildRow, JobState
 from poller.ledger.schema import migrations
 from tests.support.ledgers import LEDGERS
@@ -124,8 +125,8 @@ def test_logs_go_when_they_were_read_long_ago(ledger: Ledger) -> None:
     keep(ledger, 1, log("boom old\n"), at=10_000)
     keep(ledger, 2, KeptLog(read_error="HTTP 404"), at=10_000)
     keep(ledger, 3, log("boom young\n"), at=20_000)
-    assert ledger.logs.forget(10_000) == 0
-    assert ledger.logs.forget(10_001) == 2
+    assert ledger.logs.forget(LogAge(10_000, 10_000)) == 0
+    assert ledger.logs.forget(LogAge(10_001, 10_001)) == 2
     assert found(ledger, "boom") == [3]
     assert found(ledger, "old") == []
     assert ledger.logs.of_build("app", 1) == ledger.logs.of_build("app", 2) == []
@@ -138,7 +139,7 @@ def test_the_index_shrinks_when_logs_go(ledger: Ledger) -> None:
         keep(ledger, number, log(text), at=number)
     ledger.file.conn.execute("pragma wal_checkpoint")
     full = pages(ledger.path)
-    assert ledger.logs.forget(120_001) == 120
+    assert ledger.logs.forget(LogAge(120_001, 120_001)) == 120
     ledger.file.conn.execute("pragma wal_checkpoint")
     left = pages(ledger.path)
     assert left - empty < (full - empty) / 4

@@ -6,6 +6,11 @@ for a leak.
 
 from __future__ import annotations
 
+import base64
+import html
+import json
+from urllib.parse import quote
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,6 +66,13 @@ LEFT = [
     "Basic authentication is off",
     "mysql -P 3306 -p",
     "npm WARN deprecated key: value",
+    "ENV PASSWORD_FILE /run/x",
+    "docker run mongo -P && mongo --port 27017 && mkdir -p /out",
+    "gradle distZip -Pversion=1.2",
+    "env:\n- name: TOKEN_TTL\n  value: 5m",
+    '{"Key": "Owner", "Value": "shop"}',
+    "FILE_PAT=*.log",
+    "vault login -method=ldap",
 ]
 
 
@@ -115,6 +127,24 @@ def test_a_value_is_hidden_as_a_whole_word_that_looks_like_a_secret() -> None:
     text = "https://github.com/payments/app payments-v2 production 12345678 xs3cr3tpw9 s3cr3tpw9!"
     assert redactor.text(text) == text.replace(" s3cr3tpw9!", " ****!")
     assert redactor.without_values.text(text) == text
+
+
+def test_a_value_is_hidden_in_every_usual_form() -> None:
+    """As in URLs, JSON and XML, and in base64: Kubernetes has its secrets so."""
+    value = 'p&"w9-s3cr3t'
+    redactor = Redactor().with_values(known_values([value]))
+    for form in (value, quote(value), html.escape(value), json.dumps(value)[1:-1]):
+        assert redactor.text(f"say {form} now") == "say **** now"
+    for raw in (value, value + "\n"):
+        assert (
+            redactor.text(f"data: {base64.b64encode(raw.encode()).decode()}")[:10] == "data: ****"
+        )
+
+
+def test_a_line_of_nothing_but_names() -> None:
+    """Each may be a secret's, with the rest of the line as its value: that is not read each time."""
+    text = "key=" * 32_000
+    assert REDACTOR.text(text) == text
 
 
 def test_two_corpora() -> None:

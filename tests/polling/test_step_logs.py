@@ -311,7 +311,7 @@ def test_of_a_report_too_large_the_names_are_kept(site: Site) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"{", b"[]", b'{"suites":7}', json.dumps({"suites": [{"cases": [None]}]}).encode()],
+    [b"{", b"[]", b'{"suites":7}', json.dumps({"suites": [{"cases": [7]}]}).encode()],
 )
 def test_a_report_that_is_none_holds_nothing_back(site: Site, body: bytes) -> None:
     """The run goes without, and says so."""
@@ -327,3 +327,19 @@ def test_a_report_that_is_none_holds_nothing_back(site: Site, body: bytes) -> No
     assert len(site.sei.received) == 1
     (controller,) = site.read("status")["controllers"]
     assert controller["incomplete"]
+
+
+def test_a_wrong_value_of_a_report_costs_that_value(site: Site) -> None:
+    """Not the report: JSON has no NaN, and some plugins have no names."""
+    site.configure(site.controller(tests="cases"))
+    build = site.jenkins.job("app").start()
+    build.report_tests(report())
+    build.finish("UNSTABLE", 300)
+    case = {"status": "FAILED", "name": [], "duration": "NaN", "errorDetails": 7}
+    found = {"suites": [None, {"name": 5, "cases": [None, case]}], "childReports": None}
+    headers = {"Content-Type": "application/json"}
+    site.jenkins.fail("*testReport*", status=200, body=json.dumps(found), headers=headers)
+    once(site)
+    (row,) = failed_tests(site)
+    told = [row[key] for key in ("suite", "name", "status", "duration_ms", "message")]
+    assert told == ["", "", "FAILED", 0, ""]

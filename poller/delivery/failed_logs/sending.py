@@ -13,7 +13,7 @@ from functools import partial
 from poller.core.errors import LedgerUnwritable, RemoteError
 from poller.core.tasks import in_thread
 from poller.core.times import Clock
-from poller.delivery.answer import OF_ALL, OF_THE_RUN, TEMPORARY, ResponseKind, meaning_of
+from poller.delivery.answer import OF_THE_RUN, TEMPORARY, ResponseKind, meaning_of
 from poller.delivery.failed_logs.plugin_form import LogLimits, LogText, PluginForm, plugin_form
 from poller.delivery.sink import Receipt
 from poller.http.breaker import Breaker, BreakerFailure, BreakerPolicy, BreakerState
@@ -57,6 +57,8 @@ class FailedLogs:
         self._turn = turn
         self._one_at_a_time = asyncio.Lock()
         """Texts take much more memory than the form that is made of them."""
+        self._unanswered: BreakerFailure | None = None
+        """The last form got no answer, and SEI took nothing since."""
 
     async def send(
         self, delivery: QueuedDelivery, post: Callable[[PluginForm], Awaitable[Receipt]]
@@ -74,16 +76,18 @@ class FailedLogs:
         try:
             receipt = await post(form)
         except RemoteError as error:
+            self._unanswered = self._fault(str(error))
             if self._is_patient(delivery):
                 raise
             without = WithoutLogs(str(error), self._fault(str(error)))
         else:
             meaning = meaning_of(receipt, knows_json=False)
+            self._unanswered = None
             if meaning.kind is ResponseKind.DELIVERED:
                 self._keep(self._breaker().succeeded(self._clock()))
                 return receipt
             status = receipt.status
-            if status in OF_ALL or status == TOO_MANY:
+            if status == TOO_MANY and delivery.tries < ORDERED_TRIES:
                 return receipt
             if not _is_refusal(status) and self._is_patient(delivery):
                 return receipt
@@ -93,9 +97,11 @@ class FailedLogs:
         return without
 
     def note_taken(self, without: WithoutLogs) -> None:
-        """SEI took a run without its logs."""
-        if without.fault is not None:
-            self._keep(self._breaker().failed(without.fault, POLICY))
+        """SEI took a run without logs, which it may have none of: it is there, so that a form that
+        got no answer before is at fault."""
+        fault, self._unanswered = without.fault or self._unanswered, None
+        if fault is not None:
+            self._keep(self._breaker().failed(fault, POLICY))
 
     async def _form(self, delivery: QueuedDelivery) -> PluginForm | WithoutLogs:
         texts = self._texts(delivery.build)
@@ -120,9 +126,10 @@ class FailedLogs:
         return texts
 
     def _is_patient(self, delivery: QueuedDelivery) -> bool:
-        """Whether the logs are worth another try. Not while nothing goes through, as it may be
-        their form alone that fails."""
-        return delivery.tries < ORDERED_TRIES and self._ledger.breakers.get("sink", SEI).closed
+        """Whether the logs are worth another try. Not where their form failed before, nor while
+        nothing goes through, as it may be their form alone that fails."""
+        sei = self._ledger.breakers.get("sink", SEI)
+        return delivery.tries < ORDERED_TRIES and self._breaker().closed and sei.closed
 
     def _fault(self, why: str, status: int = 0) -> BreakerFailure:
         """A status that may speak of the run is not the form's before it is again and again."""

@@ -16,6 +16,9 @@ from poller.ledger.records import BuildRow
 from poller.ledger.watermark import AWAITED, advance
 
 Outcome = Literal["delivered", "rejected"]
+DROPPED = "they were kept for twice as long as keep_logs says, and it still waited"
+"""Why a build goes without its logs."""
+
 PAGE = 500
 """Builds that are read at once."""
 
@@ -69,6 +72,17 @@ class Outbox:
         """Record that the delivery went without logs that there are."""
         with self._file.write("note logs that were not sent") as conn:
             conn.execute("update delivery set without_logs = ? where id = ?", (why, delivery))
+
+    def note_dropped_logs(self, read_before: int) -> None:
+        """Record of what still waits for SEI that its logs, read before then, are dropped now."""
+        with self._file.write("note logs that are dropped") as conn:
+            conn.execute(
+                "update delivery set without_logs = ?2 where sink = 'sei' and state = 'queued'"
+                " and without_logs is null and build in (select build from log where at < ?1"
+                " union select build from step_log where at < ?1) and (select result from build"
+                " where id = delivery.build) in ('FAILURE', 'UNSTABLE', 'ABORTED')",
+                (read_before, DROPPED),
+            )
 
     def rejected(self) -> list[dict[str, Any]]:
         """What the receivers refused, oldest first: controller, job, number, sink, ``at``, status

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from poller.core.kept_log import KeptLog, unpack
 from poller.ledger.file import LedgerFile
+from poller.ledger.logs.waiting import LogAge, is_too_old
 
 FORGOTTEN_AT_ONCE = 50
 """Logs that go in one transaction: others may write in between."""
@@ -79,11 +80,10 @@ class Logs:
             ).fetchone()
             return unpack(row[0]) if row is not None and row[0] is not None else b""
 
-    def forget(self, read_before: int) -> int:
-        """Drop the logs that were read before then, and their words. Returns how many. Those of a
-        build that began later were read by a clock that was behind."""
+    def forget(self, age: LogAge) -> int:
+        """Drop the logs that are too old, and their words. Returns how many."""
         dropped = 0
-        while gone := self._forget_some(read_before):
+        while gone := self._forget_some(age):
             dropped += gone
         (stay,) = self._file.rows("select count(*) as count from log")
         if dropped * SHARE_TO_MERGE > stay["count"]:
@@ -101,12 +101,11 @@ class Logs:
                     return
             step = PAGES_MERGED
 
-    def _forget_some(self, read_before: int) -> int:
+    def _forget_some(self, age: LogAge) -> int:
         with self._file.write("drop logs") as conn:
             rows = conn.execute(
-                "select build, text from log where at < ?1"
-                " and (select timestamp from build where id = log.build) < ?1 limit ?2",
-                (read_before, FORGOTTEN_AT_ONCE),
+                f"select build, text from log where {is_too_old('log')} limit ?3",
+                (*age, FORGOTTEN_AT_ONCE),
             ).fetchall()
             _drop(conn, rows)
         return len(rows)

@@ -10,6 +10,7 @@ from typing import Any
 from poller.core.kept_log import pack, unpack
 from poller.ledger.file import LedgerFile
 from poller.ledger.logs.steps import StepLog, StepRef, keep_step_logs
+from poller.ledger.logs.waiting import LogAge, is_too_old
 
 FORGOTTEN_AT_ONCE = 50
 """Rows that go in one transaction: others may write in between."""
@@ -113,22 +114,18 @@ class Failures:
         )  # fmt: skip
         return [(row["name"], row["id"]) for row in rows]
 
-    def forget(self, read_before: int) -> int:
-        """Drop step logs, causes and failed tests that were read before then. Returns how many
-        rows. Those of a build that began later were read by a clock that was behind."""
-        return sum(
-            self._forget(table, read_before) for table in ("step_log", "failure", "test_failure")
-        )
+    def forget(self, age: LogAge) -> int:
+        """Drop step logs, causes and failed tests that are too old. Returns how many rows."""
+        return sum(self._forget(table, age) for table in ("step_log", "failure", "test_failure"))
 
-    def _forget(self, table: str, read_before: int) -> int:
+    def _forget(self, table: str, age: LogAge) -> int:
         dropped = 0
         while True:
             with self._file.write(f"drop rows of {table}") as conn:
                 gone = conn.execute(
                     f"delete from {table} where rowid in (select f.rowid from {table} f"
-                    " where f.at < ?1 and (select timestamp from build where id = f.build) < ?1"
-                    " limit ?2)",
-                    (read_before, FORGOTTEN_AT_ONCE),
+                    f" where {is_too_old('f')} limit ?3)",
+                    (*age, FORGOTTEN_AT_ONCE),
                 ).rowcount
             dropped += gone
             if gone < FORGOTTEN_AT_ONCE:

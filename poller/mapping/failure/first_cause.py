@@ -7,7 +7,7 @@ more than what stands elsewhere, and an exit code less than all else.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import re2
@@ -18,6 +18,7 @@ from poller.ledger.logs.steps import StepRef
 from poller.mapping.failure.cause_patterns import (
     ERROR,
     EXIT_CODE,
+    STAMP,
     TABLE,
     TESTS,
     UNKNOWN,
@@ -30,23 +31,43 @@ LOOKED_AT = 256 * 1024
 LAST_LINES = 500
 """Lines that are looked at one by one where no pattern matches."""
 
+RETRIED_WITHIN = 8 * 1024
+"""Bytes after an error, its stack and all, in which it may be said that it is tried again."""
+
 LONGEST = 300
 """Characters of a cause."""
 
-_BEFORE = (
-    r"^(?:\[\d{4}-\d\d-\d\dT[\d:.]+Z?\] ?|\d\d:\d\d:\d\d(?:[.,]\d+)? +)?"
-    r"(?:\[[^\]\n]{1,80}\] )??"
-)
-"""What the Timestamper, and a parallel branch, put before a line."""
+_BEFORE = rf"^{STAMP}(?:#\d+ \d+\.\d+ )?(?:[ \t]*\[[^\]\n]{{1,80}}\] )??"
+"""What the Timestamper, Docker's BuildKit, Ant, and a parallel branch put before a line."""
 
-_ERROR_WORDS = re2.compile(r"(?m)^.*\b(?i:errors?|fatal|failed|failure|denied|refused)\b.*$")
+_ERROR_WORDS = re2.compile(
+    r"(?i)(?:^|[\s(\[\"'`:!|*>])(?:errors?|fatal|failed|failure|denied|refused)"
+    r"(?:$|[\s)\]\"'`:,;!|*]|\.(?:\s|$))"
+)
+"""No part of a name, an option or an assignment."""
+
 _NO_ERROR = re2.compile(
-    r"^(?:\[[^\]\n]{1,80}\] )?(?:\+ |\[Pipeline\]|Finished: )|\b(?i:0 (?:errors?|failed|failures?)"
-    r"|errors?: 0|failures?: 0|no errors?)\b"
+    r"^(?:\[[^\]\n]{1,80}\] )?(?:\+ |\[Pipeline\]|Finished: )|(?i)^(?:\S+: )?\W*warn"
+    r"|\b(?:0|no) (?:\w+ )?(?:errors?|failed|failures?)\b|\b(?:errors?|failed|failures?) ?[:=] ?0\b"
+    r"|\b(?:on|if|for|when) (?:an? )?(?:error|failure)|\bfailure threshold|\berror handling"
 )
 """Lines that have such a word and tell of no error: a command as the shell echoes it, a sum."""
 
-_JENKINS_OWN = re2.compile(r"^\s*$|^\[Pipeline\]|^Started by |^Finished: |^\[\.\.\. ")
+_SUM = re2.compile(
+    r"(?i)^\W*(?:found )?\d+ (?:errors?|failed|failures?|failing|problems?)\b|^\W*failed! "
+    r"|^test(?:s| suites| files):? .*\d failed|^errors? (?:while|generated)\b"
+)
+"""It says that something failed before, and not what."""
+
+_JENKINS_OWN = re2.compile(
+    r"^\s*$|^\[Pipeline\]|^Started by |^Finished: |^\[\.\.\. |^\s+at |^\[Checks API\] "
+    r"|^(?:Recording test results|Archiving artifacts|Terminated|Sending interrupt signal .*)$"
+)
+"""And frames of a stack."""
+
+_RETRIED = re2.compile(r"(?i)(?:^|[\](,.;:-] ?)retrying\b|\bwill retry\b")
+_OF_AN_ERROR = re2.compile(r"^(?:\s|Caused |\S+Exception\b|std(?:out|err): |$)")
+"""Lines that go on with what an error says: a stack, what a command wrote."""
 
 
 def _compiled(row: CauseRow) -> Any:
@@ -57,6 +78,7 @@ def _compiled(row: CauseRow) -> Any:
     return re2.compile(f"(?m){_BEFORE}({'|'.join(row.patterns)})$", options)
 
 
+_STAMPED = re2.compile(f"^{STAMP}")
 _ROWS = [(row, _compiled(row)) for row in (*TABLE, EXIT_CODE)]
 _SPECIFIC, _ANYWHERE = _ROWS[:-1], [one for one in _ROWS if one[0].anywhere]
 
@@ -102,9 +124,13 @@ def _candidates(failed: Failed) -> Iterator[FirstCause]:
         yield FirstCause("{:,} of {:,} tests failed".format(*failed.tests), TESTS)
     for text in logs:
         yield from _last_line(text, ERROR, _has_error)
+    for text in logs:
+        yield from _last_line(text, ERROR, _is_sum)
     yield from _matches([*logs, *failed.messages, *console], _ROWS[-1:])
     for text in logs:
         yield from _last_line(text, UNKNOWN, _says_something)
+    if failed.logs and console:  # they say nothing at all
+        yield from _candidates(replace(failed, logs=(), messages=()))
 
 
 def _matches(
@@ -115,9 +141,20 @@ def _matches(
         start = max(0, len(text.text) - LOOKED_AT)
         looked_at = text.text[start:]
         for row, pattern in rows:
-            if (match := pattern.search(looked_at)) is not None:
-                group = pattern.groups  # the inner one, where a pattern has one
-                yield _cause(text, row.category, match[group], start + match.start(group))
+            for match in pattern.finditer(looked_at):
+                # The inner one, where its pattern has one.
+                group = next(n for n in range(pattern.groups, 0, -1) if match.start(n) >= 0)
+                if not _is_retried(looked_at, match.start(group)):
+                    yield _cause(text, row.category, match[group], start + match.start(group))
+                    break
+
+
+def _is_retried(text: bytes, at: int) -> bool:
+    """Whether the line at that place, or the first after it that is none of the same error, says
+    that it is tried once more."""
+    line, *following = text[at : at + RETRIED_WITHIN].split(b"\n")
+    after = next((one for one in following if not _OF_AN_ERROR.search(one)), b"")
+    return any(_RETRIED.search(one) is not None for one in (line, after))
 
 
 def _own_messages(messages: Iterable[CauseText]) -> Iterator[FirstCause]:
@@ -132,7 +169,8 @@ def _last_line(text: CauseText, category: str, wanted: Any) -> Iterator[FirstCau
     for _ in range(LAST_LINES):
         start = text.text.rfind(b"\n", 0, end) + 1
         line = text.text[start:end]
-        if wanted(line):
+        line = line[_STAMPED.match(line).end() :]
+        if wanted(line) and not _is_retried(text.text, start):
             yield _cause(text, category, line, start)
             return
         if not start:
@@ -141,7 +179,13 @@ def _last_line(text: CauseText, category: str, wanted: Any) -> Iterator[FirstCau
 
 
 def _has_error(line: bytes) -> bool:
-    return _ERROR_WORDS.search(line) is not None and _NO_ERROR.search(line) is None
+    if not _ERROR_WORDS.search(line) or _NO_ERROR.search(line) or _SUM.search(line):
+        return False
+    return _ROWS[-1][1].search(line) is None  # an exit code explains nothing
+
+
+def _is_sum(line: bytes) -> bool:
+    return _SUM.search(line) is not None and _NO_ERROR.search(line) is None
 
 
 def _says_something(line: bytes) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from poller.core.errors import BadAnswer, RemoteError, Unreachable, is_away
 from poller.core.escape import NAME, clip
@@ -176,13 +177,18 @@ def _kept(text: bytes, limit: int) -> KeptLog:
     return KeptLog(pack(kept.text()), kept.size, kept.left_out)
 
 
+def _milliseconds(seconds: Any) -> int:
+    given = isinstance(seconds, int | float) and 0 <= seconds <= 1e9
+    return round(1000 * seconds) if given else 0
+
+
 async def _failed_tests(
     client: JenkinsClient, full_name: str, number: int, redactor: Redactor
 ) -> list[FailedTest]:
     report = await fetch_report(client, full_name, number)
 
-    def text(told: str | None, limit: int) -> str:
-        told = told or ""
+    def text(told: Any, limit: int) -> str:
+        told = told if isinstance(told, str) else ""
         if len(told) > 4 * limit:
             # It is cut before it is searched for secrets, at no place within one, and after it.
             told = told[: 4 * limit].rpartition(" ")[0]
@@ -196,8 +202,8 @@ async def _failed_tests(
         found.append(
             FailedTest(
                 *names,
-                case.status or "",
-                max(0, round(1000 * min(case.duration or 0, 1e9))),
+                case.status,
+                _milliseconds(case.duration),
                 text(case.errorDetails, MESSAGE),
                 text(case.errorStackTrace, TRACE),
             )

@@ -1,8 +1,9 @@
-"""The cases of a build's test report."""
+"""The cases of a build's test report: a value of a wrong type costs that value."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from msgspec import Struct
 
@@ -21,27 +22,27 @@ FAILED = ("FAILED", "REGRESSION")
 
 
 class ReportCase(Struct, frozen=True, gc=False):
-    """One of ``cases[]``; ``duration`` is in seconds."""
+    """One of ``cases[]``: texts, and ``duration`` in seconds; each may be anything."""
 
-    className: str | None = None
-    name: str | None = None
-    status: str | None = None
-    duration: float | None = None
-    errorDetails: str | None = None
-    errorStackTrace: str | None = None
+    className: Any = None
+    name: Any = None
+    status: Any = None
+    duration: Any = None
+    errorDetails: Any = None
+    errorStackTrace: Any = None
 
 
 class ReportSuite(Struct, frozen=True, gc=False):
     """One of ``suites[]``."""
 
-    name: str | None = None
-    cases: list[ReportCase] = []
+    name: Any = None
+    cases: list[ReportCase | None] | None = None
 
 
 class ReportPart(Struct, frozen=True, gc=False):
     """What has suites."""
 
-    suites: list[ReportSuite] = []
+    suites: list[ReportSuite | None] | None = None
 
 
 class ChildReport(Struct, frozen=True, gc=False):
@@ -53,13 +54,15 @@ class ChildReport(Struct, frozen=True, gc=False):
 class JUnitReport(ReportPart, frozen=True, gc=False):
     """``job/…/N/testReport/api/json``."""
 
-    childReports: list[ChildReport] = []
+    childReports: list[ChildReport | None] | None = None
 
-    def failed(self) -> Iterator[tuple[str, ReportCase]]:
+    def failed(self) -> Iterator[tuple[Any, ReportCase]]:
         """Each case that failed, with the name of its suite."""
-        parts = [self, *(child.result for child in self.childReports if child.result)]
-        for suite in (suite for part in parts for suite in part.suites):
-            yield from ((suite.name or "", case) for case in suite.cases if case.status in FAILED)
+        children = (child.result for child in self.childReports or () if child)
+        for part in (self, *filter(None, children)):
+            for suite in filter(None, part.suites or ()):
+                cases = filter(None, suite.cases or ())
+                yield from ((suite.name, case) for case in cases if case.status in FAILED)
 
 
 async def fetch_report(client: JenkinsClient, full_name: str, number: int) -> JUnitReport:

@@ -258,7 +258,7 @@ def test_who_aborted_it_counts_more_than_what_it_wrote() -> None:
 def test_messages_of_the_stage_tree() -> None:
     """A message of one's own explains it; an exit code only where nothing else is there."""
     own = CauseText(b"Quota of team shop is used up", MAKE, is_log=False)
-    log = CauseText(b"some error: retrying\n", MAKE, 0)
+    log = CauseText(b"some error: no room\n", MAKE, 0)
     said = first_cause(Failed("FAILURE", [log], [own]))
     assert said == FirstCause("Quota of team shop is used up", "error", MAKE)
     code = CauseText(b"script returned exit code 2", MAKE, is_log=False)
@@ -266,7 +266,7 @@ def test_messages_of_the_stage_tree() -> None:
         "script returned exit code 2", "exit_code", MAKE
     )
     said = first_cause(Failed("FAILURE", [log], [code]))
-    assert said == FirstCause("some error: retrying", "error", MAKE, 0, 1)
+    assert said == FirstCause("some error: no room", "error", MAKE, 0, 1)
 
 
 def test_tests_explain_an_unstable_build() -> None:
@@ -274,6 +274,13 @@ def test_tests_explain_an_unstable_build() -> None:
     log = CauseText(b"Recording test results\n", MAKE, 0)
     said = first_cause(Failed("UNSTABLE", [log], tests=(3, 1200)))
     assert said == FirstCause("3 of 1,200 tests failed", "tests")
+
+
+def test_of_step_logs_that_say_nothing_the_console_does() -> None:
+    """It is all there is."""
+    log = CauseText(b"\nFinished: FAILURE\n", MAKE, 0)
+    said = first_cause(Failed("FAILURE", [log], console=b"Started\na.c:1:2: error: x\n"))
+    assert said == FirstCause("a.c:1:2: error: x", "compiler", line=2)
 
 
 def test_where_there_is_no_text_there_is_no_cause() -> None:
