@@ -3,17 +3,15 @@
 
 from __future__ import annotations
 
-import _signal as quick_signal  # type: ignore[import-not-found]  # `signal` takes 3 ms to load
+import signal
 
-BEFORE = quick_signal.getsignal(quick_signal.SIGINT)
-if BEFORE is quick_signal.default_int_handler:
-    # Ctrl-C while all is loaded: the end, without a traceback
-    quick_signal.signal(quick_signal.SIGINT, quick_signal.SIG_DFL)
+BEFORE = signal.getsignal(signal.SIGINT)
+if BEFORE is signal.default_int_handler:  # Ctrl-C while all is loaded: the end, without a traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import contextlib
 import gc
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable

@@ -80,10 +80,9 @@ def test_a_second_ctrl_c_does_not_wait(site: Site) -> None:
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("module", ["enum", "typer"])
-def test_ctrl_c_while_it_is_loaded(tmp_path: Path, module: str) -> None:
-    """The process ends as by any signal, at the first module that it loads or a later one."""
-    (tmp_path / f"{module}.py").write_text("import os\nos.kill(os.getpid(), 2)\n")
+def test_ctrl_c_while_it_is_loaded(tmp_path: Path) -> None:
+    """The process ends as by any signal."""
+    (tmp_path / "typer.py").write_text("import os\nos.kill(os.getpid(), 2)\n")
     done = subprocess.run(
         [sys.executable, "-m", "poller", "--help"], env={**os.environ, "PYTHONPATH": str(tmp_path)},
         capture_output=True, text=True, timeout=60, check=False,
