@@ -41,11 +41,16 @@ class _Uvicorn(uvicorn.Server):
     """Stops at once, as a crash would: answers under way are broken off."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._break_off()
+        await super().shutdown(sockets)
+        self._break_off()  # what was accepted just before the port was closed
+        await asyncio.sleep(0)
+
+    def _break_off(self) -> None:
         for connection in list(self.server_state.connections):
             connection.transport.abort()
         for task in list(self.server_state.tasks):
             task.cancel()
-        await super().shutdown(sockets)
 
 
 class Server:

@@ -43,7 +43,7 @@ def test_a_day_loses_and_doubles_nothing(stage: Stage, tmp_path: Path) -> None:
     day = Day(stage, tmp_path, hours=24, every=60, rate=RATE, seed=1, wait=0, busy=0.02)
     report = day.play()
     assert report.builds > 100
-    assert report.failed > 3
+    assert report.failed + report.partial > 10
     assert report.spoilt > 5, "a day without a lost answer proves little"
 
 
