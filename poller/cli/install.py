@@ -49,7 +49,8 @@ def install(
     write_all(places)
     emit([f"sei-poller {__version__} installed"])
     if places.at(places.config / "poller.toml").exists():
-        say("upgraded; to run it: systemctl try-restart 'sei-poller*.service'", err=True)
+        say("upgraded; next: systemctl try-restart 'sei-poller*.service'", err=True)
+        say("  where none runs: systemctl enable --now sei-poller", err=True)
     else:
         say(f"next: sei-poller --config {places.config}/poller.toml init", err=True)
 

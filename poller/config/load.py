@@ -23,7 +23,8 @@ from poller.core.private_files import read_own
 ETC = Path("/etc/sei-poller")
 CURES = {
     errno.ENOENT: "make it with: sei-poller --config {path} init",
-    errno.EACCES: "a config holds no secret: chmod a+r {path}, and a+x the folders above it",
+    errno.EACCES: "a config holds no secret: chmod a+r {path}; `sei-poller check`, as root, says"
+    " where a folder of a service's is closed",
 }
 """Of a config that can't be read."""
 

@@ -205,6 +205,7 @@ def upgraded_with_an_old_ledger(machine: Machine, site: Site, source: Path) -> N
     machine.shell(f"rm {LEDGER}*; cp /root/old.db {LEDGER}")
     assert "upgraded" in make_install(machine, source)
     machine.run("systemctl", "start", SERVICE)
+    machine.shell("systemctl try-restart 'sei-poller*.service'")
     before = len(site.sei.received)
     site.jenkins.job("app").build()
     wait_for(lambda: len(site.sei.received) > before, SECONDS)
