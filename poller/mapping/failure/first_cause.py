@@ -35,6 +35,9 @@ LAST_LINES = 500
 RETRIED_WITHIN = 8 * 1024
 """Bytes after an error, its stack and all, in which it may be said that it is tried again."""
 
+LEFT_OUT = b"[... "
+"""What a line begins with that stands for what is not there of a log."""
+
 LONGEST = 300
 """Characters of a cause."""
 
@@ -172,6 +175,8 @@ def _last_line(text: CauseText, category: str, wanted: Any) -> Iterator[FirstCau
     for _ in range(LAST_LINES):
         start = text.text.rfind(b"\n", 0, end) + 1
         line = text.text[start:end]
+        if line.startswith(LEFT_OUT):
+            return  # what stands before it is not the end
         line = line[_STAMPED.match(line).end() :]
         if wanted(line) and not _is_retried(text.text, start):
             yield _cause(text, category, line, start)
