@@ -87,6 +87,11 @@ class Settings(Table):
         tables = {"sei": self.sei, "iacm": self.harness, "jsonl": self.jsonl}
         return tuple(name for name, table in tables.items() if table is not None)
 
+    @property
+    def sends_logs(self) -> bool:
+        """Whether SEI is sent the logs of failed builds."""
+        return self.sei is not None and self.sei.logs != "none"
+
     def logs_kept_of(self, controller: ControllerConfig) -> Literal["none", "failed", "all"]:
         """Its ``logs``; where it says nothing, those that SEI is sent."""
         if self.sei is None or "logs" in controller.model_fields_set:

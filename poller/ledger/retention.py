@@ -14,12 +14,12 @@ COUNTS_KEPT_MS = 35 * DAY_MS
 def apply_retention(ledger: Ledger, settings: Settings, clock: int) -> None:
     """Forget what is old, but logs that wait to be sent only when they are twice as old. ``clock``
     is epoch milliseconds. Raises LedgerError."""
-    keep, logs_are_sent = settings.ledger, settings.sei is not None and settings.sei.logs != "none"
+    keep = settings.ledger
     now = trusted_now(clock, ledger.builds.newest_start())
     ledger.outbox.forget_payloads(now - keep.keep_payloads)
     old = now - keep.keep_logs
-    age = LogAge(old, old - keep.keep_logs if logs_are_sent else old)
-    if logs_are_sent:
+    age = LogAge(old, old - keep.keep_logs if settings.sends_logs else old)
+    if settings.sends_logs:
         ledger.outbox.note_dropped_logs(age.waiting)
     ledger.logs.forget(age)
     ledger.failures.forget(age)

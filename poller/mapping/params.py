@@ -7,18 +7,33 @@ is replaced. A password has no ``value`` in Jenkins' JSON at all (measured).
 
 from __future__ import annotations
 
+import base64
+import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from html import escape
 from typing import Any
+from urllib.parse import quote
 
-from poller.core.escape import NAME, TEXT, clip
+from poller.core.escape import NAME, TEXT, clean, clip
 from poller.jenkins.build import Build
 from poller.mapping.payload import Param
-from poller.mapping.redaction import Redactor, known_values
+from poller.mapping.redaction import NAME_FORM, Redactor
 
 NEVER = ("Password", "Credential", "File", "Secret", "Hide", "Hidden", "Mask")
 """Parts of class names. Hidden ones: WHideParameterValue of the plugin Hidden Parameter."""
 
+SHORTEST_VALUE = 8
+"""Characters of a value that is hidden in texts; a shorter one is a part of too many words."""
+
+SHORTEST_WORD = 10
+"""Letters of a single word that may be a secret."""
+
+USUAL_WORDS = frozenset({
+    "administrator", "credentials", "deployment", "development", "environment", "integration",
+    "kubernetes", "management", "monitoring", "operations", "preproduction", "production",
+    "repository",
+})  # fmt: skip
 PARAMETERS_ACTION = "ParametersAction"
 STRING = "StringParameterValue"
 """What a parameter without a class is, as Jenkins 1.x exports it."""
@@ -149,3 +164,28 @@ def _plain(value: Any) -> str | int | float | None:
 
 def _word(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def known_values(values: Iterable[str]) -> frozenset[bytes]:
+    """Secret values as they may stand in a text: each line of them, in every usual form.
+
+    What is too short, or a word, a name or a number, would hide what is none, and is left.
+    """
+    lines = {clean(line).strip() for value in values for line in value.splitlines()}
+    secret = {line for line in lines if len(line) >= SHORTEST_VALUE and not _is_name(line)}
+    return frozenset(form.encode("utf-8", "replace") for one in secret for form in _forms(one))
+
+
+def _forms(value: str) -> set[str]:
+    """A value as it stands in a URL, JSON and XML, and in base64, with a newline and without."""
+    raw = value.encode("utf-8", "replace")
+    encoded = {base64.b64encode(one).decode().rstrip("=") for one in (raw, raw + b"\n")}
+    return {value, quote(value, safe=""), json.dumps(value)[1:-1], escape(value), *encoded}
+
+
+def _is_name(value: str) -> bool:
+    """Whether it is what things are called, and no secret: words and numbers, or one word that is
+    short or usual."""
+    if value.isalpha():
+        return len(value) < SHORTEST_WORD or value.lower() in USUAL_WORDS
+    return NAME_FORM.fullmatch(value) is not None

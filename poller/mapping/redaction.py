@@ -11,12 +11,9 @@ from __future__ import annotations
 import base64
 import copy
 import fnmatch
-import json
 import re
 from collections.abc import Iterable, Sequence
-from html import escape
 from typing import Any
-from urllib.parse import quote
 
 import re2
 
@@ -40,22 +37,11 @@ from poller.mapping.secret_patterns import (
     is_secret_name,
 )
 
-SHORTEST_VALUE = 8
-"""Characters of a value that is hidden in texts; a shorter one is a part of too many words."""
-
-SHORTEST_WORD = 10
-"""Letters of a single word that may be a secret."""
-
-USUAL_WORDS = frozenset({
-    "administrator", "credentials", "deployment", "development", "environment", "integration",
-    "kubernetes", "management", "monitoring", "operations", "preproduction", "production",
-    "repository",
-})  # fmt: skip
 SHORTEST_PIN = 4
 """Digits."""
 
 LONGEST_COMPARED = 256
-"""Bytes of a value that are looked at to tell that it is no secret."""
+"""Bytes of a value, or of a line, that are looked at to tell what it is."""
 
 PLAIN_VALUES = frozenset({
     "true", "false", "none", "null", "nil", "undefined", "yes", "no", "required", "optional",
@@ -64,13 +50,16 @@ PLAIN_VALUES = frozenset({
 """What stands for a value, or says something of it."""
 
 _VARIABLE = re.compile(r"\$\{?[A-Z_][A-Z0-9_]*\}?")
-_WORDS = re.compile(r"(?:[A-Za-z]+|v?\d+)(?:[-_./:](?:[A-Za-z]+|v?\d+))*")
+NAME_FORM = re.compile(r"(?:[A-Za-z]+|v?\d+)(?:[-_./:](?:[A-Za-z]+|v?\d+))*")
 """Words, versions and numbers with what joins them: ``payments-v2``. Names look like that."""
 
-_WORD_BYTES = re.compile(_WORDS.pattern.encode())
+_NAME_FORM_BYTES = re.compile(NAME_FORM.pattern.encode())
 _HIDDEN = HIDDEN.encode()
 _BEFORE_VALUE = re.compile(rb"\\?[\"']?,?\s{0,40}\\?[\"']?value\b", re.IGNORECASE)
 """What follows a key that is a name: ``{"Key": "Owner", "Value": "shop"}``."""
+
+_GOES_ON = re.compile(rb"(?:\b(?:name|key)\b.*|[|>][+-]?|\\)\n\Z", re.IGNORECASE)
+"""The end of a line whose next one may have the value."""
 
 _DASHES = b"-----BEGIN"
 _VALUES: list[Any] = [re.compile(value) for value in VALUES]
@@ -166,7 +155,7 @@ class Redactor:
                     continue
                 end = value.match(raw, start).end()
             elif (group == self._name - 2 and not _is_basic(match[group])) or (
-                group == self._name - 1 and _WORD_BYTES.fullmatch(match[group])
+                group == self._name - 1 and _NAME_FORM_BYTES.fullmatch(match[group])
             ):
                 at = end
                 continue
@@ -201,18 +190,27 @@ class Redactor:
 
 
 class RedactingStream:
-    """Redacts one text that comes in parts, each of whole lines; private keys span parts."""
+    """Redacts one text that comes in parts, each of whole lines; private keys span parts, and the
+    value of a name may be in the next one."""
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
         self._in_key = False
         self._plain = 0
+        self._before = b""
 
     def feed(self, raw: bytes) -> bytes:
         """``raw`` without secrets; UTF-8 on both sides."""
         if self._in_key or _DASHES in raw:
             raw = self._without_keys(raw)
-        return self._redactor.lines(raw)
+        if not raw:
+            return raw
+        before, last = self._before, raw.rfind(b"\n", 0, -1) + 1
+        self._before = raw[max(last, len(raw) - LONGEST_COMPARED) :]
+        if not _GOES_ON.search(self._before):
+            self._before = b""
+        masked = self._redactor.lines(before + raw)
+        return masked[masked.find(b"\n") + 1 :] if before else masked
 
     def _without_keys(self, raw: bytes) -> bytes:
         lines = raw.split(b"\n")
@@ -247,32 +245,7 @@ class RedactingStream:
             at, self._in_key = end.end(), False
 
 
-def known_values(values: Iterable[str]) -> frozenset[bytes]:
-    """Secret values as they may stand in a text: each line of them, in every usual form.
-
-    What is too short, or a word, a name or a number, would hide what is none, and is left.
-    """
-    lines = {clean(line).strip() for value in values for line in value.splitlines()}
-    secret = {line for line in lines if len(line) >= SHORTEST_VALUE and not _is_name(line)}
-    return frozenset(form.encode("utf-8", "replace") for one in secret for form in _forms(one))
-
-
-def _forms(value: str) -> set[str]:
-    """A value as it stands in a URL, JSON and XML, and in base64, with a newline and without."""
-    raw = value.encode("utf-8", "replace")
-    encoded = {base64.b64encode(one).decode().rstrip("=") for one in (raw, raw + b"\n")}
-    return {value, quote(value, safe=""), json.dumps(value)[1:-1], escape(value), *encoded}
-
-
 _NAME_BYTES = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
-
-
-def _is_name(value: str) -> bool:
-    """Whether it is what things are called, and no secret: words and numbers, or one word that is
-    short or usual."""
-    if value.isalpha():
-        return len(value) < SHORTEST_WORD or value.lower() in USUAL_WORDS
-    return _WORDS.fullmatch(value) is not None
 
 
 def _as_word(value: bytes) -> bytes:

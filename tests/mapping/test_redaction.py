@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.secret_rates import hit, missed
-from poller.mapping.redaction import RedactingStream, Redactor, known_values
+from poller.mapping.params import known_values
+from poller.mapping.redaction import RedactingStream, Redactor
 from tests.support.secrets import CAUGHT, HARMLESS_NAMES, HEX, SECRET_NAMES, TOKENS
 
 REDACTOR = Redactor()
@@ -241,3 +242,18 @@ def test_parts_are_redacted_as_the_whole_is(lines: list[str], data: st.DataObjec
     assert whole == out
     assert b"hunter2" not in out
     assert b"M" * 64 not in out
+
+
+@pytest.mark.parametrize(
+    "text",
+    [text for text, shown in CAUGHT if "\n" in text and text != shown],
+)
+def test_the_value_may_come_in_the_next_part(text: str) -> None:
+    """A log comes line by line."""
+    stream, whole = RedactingStream(REDACTOR), f"one\n{text}\ntwo\n"
+    lines = whole.encode().splitlines(keepends=True)
+    masked = b"".join(map(stream.feed, lines)).decode()
+    assert "hunter2" not in masked
+    assert masked.startswith("one\n")
+    assert masked.endswith("\ntwo\n")
+    assert masked.count("\n") == len(lines)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from poller.config.servers import ControllerConfig, JsonlConfig
+from poller.config.servers import ControllerConfig, JsonlConfig, SeiConfig
 from poller.config.settings import Settings
 from poller.context import AppContext
 from poller.core.events import NO_EVENTS
@@ -52,11 +52,13 @@ class Taking:
         """Nothing is held."""
 
 
-def parts_of(ledger: Ledger, sink: Taking) -> tuple[ServiceParts, DeliveryLoop]:
+def parts_of(
+    ledger: Ledger, sink: Taking, settings: Settings = SETTINGS
+) -> tuple[ServiceParts, DeliveryLoop]:
     """The service with that sink alone, whose own time comes in an hour."""
     settlement = Settlement(ledger)
     sender = Sender(sink, ledger, now_ms, NO_EVENTS, settlement)
-    context = AppContext(SETTINGS, ledger, now_ms, (), (sender,), settlement)
+    context = AppContext(settings, ledger, now_ms, (), (sender,), settlement)
     scheduler, watchdog = Scheduler(), Watchdog(Systemd({}))
     guard = LedgerGuard(ledger, lambda _why: None, scheduler.run_soon)
     parts = ServiceParts(context, Metrics(SETTINGS), scheduler, guard, watchdog, Stop())
@@ -91,6 +93,23 @@ def test_what_is_collected_at_the_end_of_a_pass_is_sent_at_once(tmp_path: Path) 
 
     with Ledger(tmp_path / "ledger.db") as ledger:
         assert len(asyncio.run(main(ledger))) == 2
+
+
+@pytest.mark.parametrize(("logs", "seconds"), [("none", 35.0), ("failed", 65.0)])
+def test_a_stop_waits_for_all_of_a_send(tmp_path: Path, logs: str, seconds: float) -> None:
+    """What SEI does not take with its logs goes once more without."""
+    given = {"environment": "EU", "api_key_env": "K", "logs": logs}
+    settings = SETTINGS.model_copy(update={"sei": SeiConfig.model_validate(given)})
+    sink = Taking(lambda: None)
+    sink.name = "sei"
+
+    async def main() -> float:
+        with Ledger(tmp_path / "ledger.db") as ledger:
+            parts, loop = parts_of(ledger, sink, settings)
+            await parts.scheduler.end({})
+            return loop.stop_seconds
+
+    assert asyncio.run(main()) == seconds
 
 
 def test_a_bug_in_a_sink_makes_it_wait_and_nothing_else(tmp_path: Path) -> None:

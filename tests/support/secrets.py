@@ -138,6 +138,7 @@ CAUGHT = [
     ('<password encrypted="false">hunter2</password>', '<password encrypted="false">****</password>'),
     ('X-JFrog-Art-Api:hunter2', 'X-JFrog-Art-Api:****'),
     ('GITHUB_PAT=abcdefghij0123456789', 'GITHUB_PAT=****'),
+    ("pass\x1b[8mha:////4GyTAAAA=\x1b[0mword=hunter2", "password=****"),
     ("Unexpected token: x", "Unexpected token: ****"),  # too much, and known to be
 ]  # fmt: skip
 

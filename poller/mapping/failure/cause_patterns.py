@@ -20,6 +20,9 @@ _GIT_SAYS = (
 )
 
 
+EXCEPTION = "exception"
+
+
 @dataclass(frozen=True)
 class CauseRow:
     """A row of the table. ``anywhere``: also where another step than the failed one wrote it."""
@@ -57,6 +60,7 @@ TABLE = (
         r"WorkflowScript: \d+: .+", r".*\bNo such DSL method '.+",
         r"Scripts not permitted to use .+", r".*\bRejectedAccessException: .+",
         r".*\bgroovy\.lang\.Missing(?:Property|Method)Exception: .+",
+        r"ERROR: (?:Library \S+ expected|No version \S+ found for library) .+",
     ), anywhere=True),
     CauseRow("compiler", (
         r"\S+[:(]\d+(?:[:,]\d+)?\)?(?: ?[:-])? (?:fatal )?error(?: ?[A-Z]+\d+)?:.*",
@@ -105,7 +109,7 @@ TABLE = (
     CauseRow("maven", (r"\[ERROR\] +Could not .+",)),
     CauseRow("maven", (r"\[(?:ERROR|FATAL)\] +[^\s\[\]].+",)),
     CauseRow("gradle", (
-        rf"\* What went wrong:(?:{_NEXT}Execution failed for task .+)?"
+        rf"\* What went wrong:(?:{_NEXT}(?:Execution failed for task|A problem occurred) .+)?"
         rf"(?:{_NEXT}[ >]*Could not resolve all .+)?{_NEXT}[ >]*(.+)",
     )),
     CauseRow("npm", (
@@ -119,7 +123,7 @@ TABLE = (
     CauseRow("shell", (
         r".+: (?:command )?not found", r".* is not recognized as an internal or external command.*",
     )),
-    CauseRow("exception", (
+    CauseRow(EXCEPTION, (
         r"Exception in thread .+", r"panic: .+",
         r"(?:Caused by: )?(?:[a-z_]\w*\.)*[A-Z]\w*(?:Error|Exception): .+",
     )),

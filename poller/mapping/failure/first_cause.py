@@ -17,6 +17,7 @@ from poller.ledger.logs.failures import FirstCause
 from poller.ledger.logs.steps import StepRef
 from poller.mapping.failure.cause_patterns import (
     ERROR,
+    EXCEPTION,
     EXIT_CODE,
     STAMP,
     TABLE,
@@ -33,6 +34,9 @@ LAST_LINES = 500
 
 RETRIED_WITHIN = 8 * 1024
 """Bytes after an error, its stack and all, in which it may be said that it is tried again."""
+
+LEFT_OUT = b"[... "
+"""What a line begins with that stands for what is not there of a log."""
 
 LONGEST = 300
 """Characters of a cause."""
@@ -56,6 +60,7 @@ _NO_ERROR = re2.compile(
 _SUM = re2.compile(
     r"(?i)^\W*(?:found )?\d+ (?:errors?|failed|failures?|failing|problems?)\b|^\W*failed! "
     r"|^test(?:s| suites| files):? .*\d failed|^errors? (?:while|generated)\b"
+    r"|\bencountered errors\b|^\W*(?:failure: )?build failed\b"
 )
 """It says that something failed before, and not what."""
 
@@ -144,7 +149,8 @@ def _matches(
             for match in pattern.finditer(looked_at):
                 # The inner one, where its pattern has one.
                 group = next(n for n in range(pattern.groups, 0, -1) if match.start(n) >= 0)
-                if not _is_retried(looked_at, match.start(group)):
+                says_why = row.category != EXCEPTION or not _says_code(match[group])
+                if says_why and not _is_retried(looked_at, match.start(group)):
                     yield _cause(text, row.category, match[group], start + match.start(group))
                     break
 
@@ -169,6 +175,8 @@ def _last_line(text: CauseText, category: str, wanted: Any) -> Iterator[FirstCau
     for _ in range(LAST_LINES):
         start = text.text.rfind(b"\n", 0, end) + 1
         line = text.text[start:end]
+        if line.startswith(LEFT_OUT):
+            return  # what stands before it is not the end
         line = line[_STAMPED.match(line).end() :]
         if wanted(line) and not _is_retried(text.text, start):
             yield _cause(text, category, line, start)
@@ -181,7 +189,12 @@ def _last_line(text: CauseText, category: str, wanted: Any) -> Iterator[FirstCau
 def _has_error(line: bytes) -> bool:
     if not _ERROR_WORDS.search(line) or _NO_ERROR.search(line) or _SUM.search(line):
         return False
-    return _ROWS[-1][1].search(line) is None  # an exit code explains nothing
+    return not _says_code(line)
+
+
+def _says_code(line: bytes) -> bool:
+    """An exit code explains nothing, in Jenkins' AbortException neither."""
+    return _ROWS[-1][1].search(line) is not None
 
 
 def _is_sum(line: bytes) -> bool:

@@ -283,6 +283,14 @@ def test_of_step_logs_that_say_nothing_the_console_does() -> None:
     assert said == FirstCause("a.c:1:2: error: x", "compiler", line=2)
 
 
+def test_the_end_of_a_log_that_was_not_read_to_its_end_is_none() -> None:
+    """A line that a pattern knows still counts."""
+    rest = b"[... the rest could not be read: not done in 40 s ...]\n"
+    assert first_cause(Failed("FAILURE", console=b"failed, they say\nline 7\n" + rest)) is None
+    said = first_cause(Failed("FAILURE", console=b"a.c:1:2: error: x\nline 7\n" + rest))
+    assert said == FirstCause("a.c:1:2: error: x", "compiler", line=1)
+
+
 def test_where_there_is_no_text_there_is_no_cause() -> None:
     """Nothing is made up."""
     assert first_cause(Failed("FAILURE")) is None

@@ -161,6 +161,16 @@ WARN  tool: request failed
 """),
     ("error", "upload failed: 500", "[2026-01-05T08:00:01.123Z] upload failed: 500\n"),
     ("error", "2 problems (1 error, 1 warning)", "2 problems (1 error, 1 warning)\nbye\n"),
+    ("exit_code", "hudson.AbortException: script returned exit code 1",
+     "+ make\nhudson.AbortException: script returned exit code 1\n\tat x\n"),
+    ("error", "manifest: upload denied", "manifest: upload denied\nBUILD FAILED\n"),
+    ("jenkinsfile", "ERROR: No version 9.9 found for library shared",
+     "ERROR: No version 9.9 found for library shared\nWorkflowScript: Loading libraries failed\n"),
+    ("gradle", "Could not find method foo() for arguments [1] on root project", """
+* What went wrong:
+A problem occurred evaluating root project 'x'.
+> Could not find method foo() for arguments [1] on root project
+"""),
     # what was tried again
     ("compiler", "a.c:1:2: error: x", """
 ERROR: Error fetching remote repo 'origin'
