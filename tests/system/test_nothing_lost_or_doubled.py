@@ -307,6 +307,14 @@ class NothingLostOrDoubled(RuleBasedStateMachine):
     def poll_without_delivery(self) -> None:
         self.program.poll()
 
+    @rule()
+    def self_check(self) -> None:
+        self.program.self_check()
+
+    @rule()
+    def backfill(self) -> None:
+        self.program.backfill()
+
     @rule(after=st.integers(0, 3_000))
     def crash(self, after: int) -> None:
         self.may_double = True
