@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from poller.context import AppContext
 from poller.core.errors import RemoteError
@@ -71,7 +72,8 @@ async def backfill_all(
 
     async def one(controller: Controller) -> None:
         try:
-            done.controllers.append(await backfill(controller, window, globs, stop.is_set))
+            work = partial(backfill, controller, window, globs, stop.is_set)
+            done.controllers.append(await controller.ledger.until_free(work))
         except RemoteError as error:
             done.errors.append(error)
 

@@ -102,11 +102,13 @@ async def _repair(
     controller: Controller, checked: JobComparison, since: int | None, done: ReconcileResult
 ) -> None:
     try:
-        done.repaired += await collect_missing(controller, checked, since)
+        work = partial(collect_missing, controller, checked, since)
+        done.repaired += await controller.ledger.until_free(work)
     except RemoteError as error:
         done.problems.append(str(error))
     for entry in checked.to_send_again:
-        again = await send_again(controller, entry, all_sinks=True)
+        anew = partial(send_again, controller, entry, all_sinks=True)
+        again = await controller.ledger.until_free(anew)
         done.repaired += again.queued
         if not again.queued:
             done.problems.append(f"{again.job} #{again.number}: {again.how}")

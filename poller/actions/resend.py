@@ -7,6 +7,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from poller.context import AppContext
 from poller.core.errors import RemoteError
@@ -117,7 +118,8 @@ async def _of_controller(
             for build in builds:  # one after the other: so they arrive, too
                 if stopping() or limiter.circuit_open:
                     return
-                again = await send_again(controller, build.id, all_sinks=True)
+                work = partial(send_again, controller, build.id, all_sinks=True)
+                again = await controller.ledger.until_free(work)
                 if not again.queued and limiter.circuit_open:
                     return  # the build is not to blame
                 selected += 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from poller.actions.find_build import check_only_one
 from poller.context import AppContext
 from poller.core.errors import NoSuchBuild
@@ -38,7 +40,8 @@ async def retry(
     done = []
     for build, row in builds.items():
         if row["controller"] in controllers:
-            done.append(await send_again(controllers[row["controller"]], build))
+            work = partial(send_again, controllers[row["controller"]], build)
+            done.append(await ledger.until_free(work))
         else:
             why = f"controller {row['controller']} is not in the config"
             done.append(SentAgain(row["job"], row["number"], False, why))

@@ -218,21 +218,21 @@ def with_context(
     instead: bool = False,
 ) -> T:
     """What ``work`` returns, with all that the config names opened for it. ``instead`` of the
-    service, not beside it: with all of ``max_connections``, and no standstill for the ledger.
+    service, not beside it: with all of ``max_connections``. Nothing stands still for the ledger, as
+    a run whose answer is not read in time is sent again.
     """
     import asyncio
 
     from poller.context import open_context
     from poller.core.log_output import configure
     from poller.ledger import SHORT_WAIT
-    from poller.ledger.file import LONGEST_WAIT
 
     configure()
 
     async def main() -> T:
-        share, wait = (1.0, SHORT_WAIT) if instead else (BESIDE_THE_SERVICE, LONGEST_WAIT)
+        share = 1.0 if instead else BESIDE_THE_SERVICE
         async with open_context(
-            settings, os.environ, events=events, share=share, wait=wait
+            settings, os.environ, events=events, share=share, wait=SHORT_WAIT
         ) as context:
             return await work(context)
 

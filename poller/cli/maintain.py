@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -169,8 +170,11 @@ def retry(
         from poller.cli.render import retried_lines
         from poller.delivery.flush import flush_all
 
+        async def forget(sink: str) -> int:
+            return context.ledger.outbox.drop(sink, context.clock())
+
         if drop is not None:
-            dropped = context.ledger.outbox.drop(drop, context.clock())
+            dropped = await context.ledger.until_free(partial(forget, drop))
             emit({"dropped": dropped} if as_json else [f"{drop}: {dropped} dropped"])
             return 0
         wanted = None if job is None or number is None else (job, number)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from dataclasses import dataclass, field
+from functools import partial
 
 from poller.core.errors import ForeignSession, NotFound, RemoteError
 from poller.core.patterns import Globs
@@ -77,7 +78,8 @@ async def backfill(
             if stopping() or limiter.circuit_open or foreign:
                 return
             try:
-                await _job(controller, row, item, window, done, stopping)
+                work = partial(_job, controller, row, item, window, done, stopping)
+                await controller.ledger.until_free(work)
             except NotFound:
                 done.done += 1  # deleted since the tree was asked
             except ForeignSession as error:
@@ -164,10 +166,10 @@ async def _job(
         if stopping() or recorded.stale:
             return
     if complete:
-        done.done += 1
         seen = together_with(Window(rest.since, runs_since), before)
         job = ledger.jobs.states(row.id, name)[name]
         ledger.reconciliation.record_backfill(job, seen.since, seen.until)
+        done.done += 1
 
 
 def is_new_history(planned: CollectPlan, job: JobState) -> bool:

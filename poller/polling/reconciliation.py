@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from functools import partial
 from itertools import pairwise
 
 from poller.core.errors import NotFound, RemoteError, is_away
@@ -158,8 +159,12 @@ async def reconcile(
                 raise
             comparison.problem = str(error)
         if job.id:  # one that can't be compared has had its turn, too
-            ledger.reconciliation.record_check(job.id, controller.clock())
+            await ledger.until_free(partial(_record_check, controller, job.id))
         yield comparison
+
+
+async def _record_check(controller: Controller, job: int) -> None:
+    controller.ledger.reconciliation.record_check(job, controller.clock())
 
 
 async def _unseen(controller: Controller, row: ControllerRow) -> range:

@@ -78,15 +78,16 @@ def test_what_sei_took_meanwhile_is_not_sent_again(site: Site) -> None:
     assert len(site.sei.received) == 1
 
 
-def test_once_waits_for_it_and_lets_no_request_time_out(site: Site) -> None:
+@pytest.mark.parametrize("command", ["once", "backfill --since all"])
+def test_a_command_waits_for_it_and_lets_no_request_time_out(site: Site, command: str) -> None:
     """What is under way is answered meanwhile: a run whose answer is not read is sent again."""
     site.jenkins.job("first").build()
     assert site.run("once").returncode == 0
     for number in range(JOBS):
         site.jenkins.job(f"job-{number}").build()
-    site.configure(timeout="4s")
-    site.sei.fail(status=None, delay=1.5)
-    with site.start("once") as process:
+    site.configure(timeout="3s")
+    site.sei.fail(status=None, delay=0.5)
+    with site.start(*command.split()) as process:
         wait_for(lambda: len(site.sei.received) > 2)
         with held(site.ledger):
             time.sleep(6)

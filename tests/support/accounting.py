@@ -12,15 +12,18 @@ from typing import Any, ClassVar
 from poller.config.load import load
 from poller.config.settings import Settings
 from poller.context import AppContext, open_context
+from poller.core.errors import RemoteError
 from poller.core.patterns import Globs
 from poller.demo.faults import Receive, Scope, Send
 from poller.demo.jenkins.items import Jenkins
 from poller.demo.sei import Sei
 from poller.demo.server import Server
 from poller.http.throttle import RateLimit
+from poller.polling.backfill import Window, backfill
 from poller.polling.controller import Controller
 from poller.polling.cycle import PollResult, poll
 from poller.polling.reconciliation import Difference, collect_missing, reconcile, selected
+from poller.polling.self_check import self_check
 from tests.support.simulated_iacm import Harness
 from tests.support.simulated_iacm_site import HARNESS_KEY
 from tests.support.site import GUID, KEY, TOKEN
@@ -166,6 +169,17 @@ class Program:
         line = self.start()
         (controller,) = line.controllers
         return self.runner.run(_reconcile(controller, fill=fill))
+
+    def self_check(self) -> None:
+        """What the service compares by itself, and collects."""
+        (controller,) = self.start().controllers
+        self.runner.run(self_check(controller, 10))
+
+    def backfill(self) -> None:
+        """All there is; where the item tree can't be had, nothing."""
+        (controller,) = self.start().controllers
+        with contextlib.suppress(RemoteError):
+            self.runner.run(backfill(controller, Window(0, 2 * self.now), Globs(["**"])))
 
     def crash(self, after: int) -> None:
         """Poll and deliver, and die after so many turns of the event loop: all that is in memory

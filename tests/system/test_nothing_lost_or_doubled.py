@@ -307,6 +307,14 @@ class NothingLostOrDoubled(RuleBasedStateMachine):
     def poll_without_delivery(self) -> None:
         self.program.poll()
 
+    @rule()
+    def self_check(self) -> None:
+        self.program.self_check()
+
+    @rule()
+    def backfill(self) -> None:
+        self.program.backfill()
+
     @rule(after=st.integers(0, 3_000))
     def crash(self, after: int) -> None:
         self.may_double = True
@@ -339,6 +347,8 @@ class NothingLostOrDoubled(RuleBasedStateMachine):
     @precondition(lambda self: self.polls)
     @rule(glob=st.sampled_from(ADDRESSES), key=st.sampled_from(KEYS))
     def one_wrong_type(self, glob: str, key: str) -> None:
+        if key == "name":  # a stage's: a parameter's says which build it is
+            glob = "*/wfapi/*"
         change_next(self.jenkins, glob, with_wrong_type(key))
 
     @rule(glob=st.sampled_from(ADDRESSES))
