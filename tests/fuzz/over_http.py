@@ -60,6 +60,7 @@ class Site:
     harness: Hostile
     received: Sei
     now: int = NOW + HOUR_MS
+    began: float = field(default_factory=time.monotonic)
     outputs: list[str] = field(default_factory=list)
 
     @property
@@ -78,8 +79,8 @@ class Site:
             server.share = share
 
     def clock(self) -> int:
-        """Now; put-off jobs are due again in the next round."""
-        return self.now
+        """It goes on, as work waits for it; put-off jobs are due again in the next round."""
+        return self.now + int(1000 * (time.monotonic() - self.began))
 
     def configure(self) -> Path:
         """Write the config."""
@@ -114,7 +115,7 @@ def run(directory: Path, inputs: int, seed: int, commands: int = 3) -> Campaign:
         settings = load(config, ENVIRON)
 
         async def work() -> None:
-            async with open_context(settings, ENVIRON, clock=lambda: here.now) as line:
+            async with open_context(settings, ENVIRON, clock=here.clock) as line:
                 turn = 0
                 while here.inputs < inputs and not found.findings:
                     here.hostile(0.4 if turn % 3 else 0.1)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, Route
+from playwright.sync_api import Browser, Locator, Page, Route
 
 from poller.core.build_key import BuildKey
 from poller.ledger import Ledger
@@ -138,19 +138,25 @@ def test_the_first_page_says_what_is_wrong_first(watched: Open) -> None:
     assert "in flight" in page.locator("#recent").inner_text()
 
 
+def follow(link: Locator) -> None:
+    """Click, and wait for the page that it leads to."""
+    with link.page.expect_navigation():
+        link.click()
+
+
 @pytest.mark.campaign
 def test_search_finds_jobs_and_builds(watched: Open) -> None:
     """By a part of a name, and by name and number, typed as a person would."""
     page = watched("/")
     page.get_by_role("searchbox").fill("team/a")
     page.keyboard.press("Enter")
-    page.get_by_role("link", name="team/app").click()
+    follow(page.get_by_role("link", name="team/app"))
     assert page.locator("h1").inner_text() == "team/app"
     page.get_by_role("searchbox").fill("team/app 2")
-    page.get_by_role("button", name="Search").click()
+    follow(page.get_by_role("button", name="Search"))
     row = page.locator("section", has=page.locator("#h-builds")).locator(".row").nth(1)
     assert "FAILURE" in row.inner_text()
-    row.get_by_role("link").click()
+    follow(row.get_by_role("link"))
     assert page.locator("h1").inner_text() == "team/app #2"
 
 
@@ -161,11 +167,11 @@ def test_search_finds_what_a_log_says(watched: Open) -> None:
     found = page.locator("section", has=page.locator("#h-logs"))
     assert "fatal: widget missing" in found.inner_text()
     assert page.locator("img").count() == 0
-    found.get_by_role("link").first.click()
+    follow(found.get_by_role("link").first)
     log = page.locator("section", has=page.locator("#h-log")).locator("pre")
     assert f"fatal: widget missing {SCRIPT}" in log.inner_text()
     assert MIRRORED in (log.text_content() or "")
-    page.get_by_role("link", name="log.txt").click()
+    follow(page.get_by_role("link", name="log.txt"))
     assert "fatal: widget missing" in page.locator("body").inner_text()
 
 
@@ -173,7 +179,7 @@ def test_search_finds_what_a_log_says(watched: Open) -> None:
 def test_a_builds_stages_are_drawn_to_scale(watched: Open, service: Service) -> None:
     """Each bar begins and ends where its stage did, in percent of the build."""
     page = watched("/search?q=team/app+1")
-    page.locator("#h-builds ~ .rows a").first.click()
+    follow(page.locator("#h-builds ~ .rows a").first)
     run = next(
         r for r in service.site.sei.received
         if r["job_full_name"] == "team/app" and r["build_number"] == 1
@@ -202,7 +208,7 @@ def test_a_builds_stages_are_drawn_to_scale(watched: Open, service: Service) -> 
 def test_a_build_without_stages_says_so(watched: Open) -> None:
     """A freestyle build has none."""
     page = watched("/search?q=plain+1")
-    page.locator("#h-builds ~ .rows a").first.click()
+    follow(page.locator("#h-builds ~ .rows a").first)
     assert "This build has no stages." in page.locator("main").inner_text()
 
 
@@ -324,7 +330,7 @@ def test_old_builds_are_reached_page_by_page(watched: Open, service: Service) ->
         older = page.get_by_role("link", name="Older builds")
         if not older.count():
             break
-        older.click()
+        follow(older)
     assert len(set(seen)) == len(seen) >= 110 + 5 + len(HOSTILE)
 
 
