@@ -28,13 +28,14 @@ Backup = tuple[SavedJob, ...]
 
 def restart(jenkins: Jenkins) -> None:
     """Pipelines that run resume, each with another queue id; other builds that run vanish, and
-    their numbers stay used. One whose end was being saved stays as it was for ever (measured)."""
+    their numbers stay used. One whose end was being saved stays as it was for ever (measured); of
+    one that has ended, only run listeners were at work."""
     with jenkins.lock:
         jenkins.session = f"{int(jenkins.session, 16) + 1:08x}"
         for build in list(jenkins.running):
             if not build.job.kind.pipeline:
                 build.job.delete_build(build.number)
-            elif build.last_completed:
+            elif not build.building and not build.in_progress:
                 build.stay_as_it_is()
             else:
                 build.queue_id = jenkins.next_queue_id()
