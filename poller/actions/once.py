@@ -47,11 +47,8 @@ async def once(context: AppContext, *, now: bool = False) -> OnceResult:
     time to be tried again. Raises LedgerError."""
     done, ledger = OnceResult(), context.ledger
 
-    async def end_waits() -> None:
-        ledger.jobs.ask_now(None)
-
     if now:
-        await ledger.until_free(end_waits)
+        await ledger.when_free(partial(ledger.jobs.ask_now, None))
 
     async def collect(queued: Callable[[], None]) -> None:
         done.cycles = await together(
@@ -68,13 +65,10 @@ async def once(context: AppContext, *, now: bool = False) -> OnceResult:
             if is_self_check_due(one, config.every):
                 done.self_checks[one.name] = await self_check(one, config.jobs)
 
-    async def forget() -> None:
-        apply_retention(ledger, context.settings, context.clock())
-
     if context.instances is not None:
         await context.instances.run(daily=False)
     done.passes = await flush_while(collect, context.senders)
-    await ledger.until_free(forget)
+    await ledger.when_free(partial(apply_retention, ledger, context.settings, context.clock()))
     done.queued = context.ledger.outbox.count_queued()
     instances = context.ledger.controllers.instances().values()
     done.guid_problems = [one["problem"] for one in instances if one["problem"]]

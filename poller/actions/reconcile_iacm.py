@@ -69,16 +69,13 @@ async def reconcile_iacm(
         elif build.state == "delivered":
             note(controller, build, "delivered, and not on record at IaCM")
             if repair:
-                await ledger.until_free(partial(_queue_again, context, build.build))
+                again = partial(ledger.executions.queue_again, build.build, context.clock())
+                await ledger.when_free(again)
                 done.repaired += 1
     if repair:
         await flush_all([one for one in context.senders if one.name == NAME])
         done.queued = ledger.outbox.count(NAME, "queued")
     return done
-
-
-async def _queue_again(context: AppContext, build: int) -> None:
-    context.ledger.executions.queue_again(build, context.clock())
 
 
 def difference(execution: Execution, sent: NewExecution) -> str:

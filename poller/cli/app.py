@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from poller import __version__
 from poller.cli.output import emit, say
+from poller.core.build_key import MOST_BUILDS
 from poller.core.errors import ConfigError, PollerError, UsageError
 from poller.core.events import NO_EVENTS, Events
 
@@ -98,9 +99,7 @@ BESIDE_THE_SERVICE = 0.5
 T = TypeVar("T")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-LAST_NUMBER = 2**31 - 1
-"""Of a build: Jenkins counts them in an int."""
-
+BuildNumber = Annotated[int, typer.Argument(metavar="NUMBER", min=1, max=MOST_BUILDS)]
 ControllerName = Annotated[
     str | None, typer.Option("--controller", metavar="NAME", help="Needed where two share the job.")
 ]

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from poller.cli.app import (
-    LAST_NUMBER,
     AsJson,
     ControllerName,
     app,
@@ -20,6 +19,7 @@ from poller.cli.app import (
     with_context,
 )
 from poller.cli.output import emit, say, write
+from poller.core.build_key import MOST_BUILDS
 from poller.core.errors import UsageError
 from poller.core.times import now_ms
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 def logs(
     ctx: typer.Context,
     job: Annotated[str | None, typer.Argument(metavar="JOB", help="As in fullName.")] = None,
-    number: Annotated[int | None, typer.Argument(metavar="NUMBER", min=1, max=LAST_NUMBER)] = None,
+    number: Annotated[int | None, typer.Argument(metavar="NUMBER", min=1, max=MOST_BUILDS)] = None,
     search: Annotated[
         str | None,
         typer.Option(metavar="TEXT", help='Words, and "phrases", all in one log.'),

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from poller.cli.app import (
-    LAST_NUMBER,
     AsJson,
+    BuildNumber,
     ControllerName,
     OneController,
     SinkName,
@@ -25,6 +25,7 @@ from poller.cli.app import (
     with_context,
 )
 from poller.cli.output import emit
+from poller.core.build_key import MOST_BUILDS
 from poller.core.errors import UsageError
 from poller.core.times import now_ms
 
@@ -147,7 +148,7 @@ def rejected(ctx: typer.Context, as_json: AsJson = False) -> None:
 def retry(
     ctx: typer.Context,
     job: Annotated[str | None, typer.Argument(metavar="[JOB", help="As in fullName.")] = None,
-    number: Annotated[int | None, typer.Argument(metavar="NUMBER]", min=1, max=LAST_NUMBER)] = None,
+    number: Annotated[int | None, typer.Argument(metavar="NUMBER]", min=1, max=MOST_BUILDS)] = None,
     every: Annotated[bool, typer.Option("--all", help="All that was refused.")] = False,
     drop: Annotated[
         str | None,
@@ -170,11 +171,9 @@ def retry(
         from poller.cli.render import retried_lines
         from poller.delivery.flush import flush_all
 
-        async def forget(sink: str) -> int:
-            return context.ledger.outbox.drop(sink, context.clock())
-
         if drop is not None:
-            dropped = await context.ledger.until_free(partial(forget, drop))
+            forget = partial(context.ledger.outbox.drop, drop, context.clock())
+            dropped = await context.ledger.when_free(forget)
             emit({"dropped": dropped} if as_json else [f"{drop}: {dropped} dropped"])
             return 0
         wanted = None if job is None or number is None else (job, number)
@@ -241,7 +240,7 @@ def resend(
 def skip(
     ctx: typer.Context,
     job: Annotated[str, typer.Argument(metavar="JOB", help="As in fullName.")],
-    number: Annotated[int, typer.Argument(metavar="NUMBER", min=1, max=LAST_NUMBER)],
+    number: BuildNumber,
     controller: ControllerName = None,
     as_json: AsJson = False,
 ) -> None:

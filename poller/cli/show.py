@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from poller.cli.app import (
-    LAST_NUMBER,
     AsJson,
+    BuildNumber,
     ControllerName,
     SinkName,
     app,
@@ -46,7 +46,7 @@ def check(ctx: typer.Context, as_json: AsJson = False) -> int:
 def preview(
     ctx: typer.Context,
     job: Annotated[str, typer.Argument(metavar="JOB", help="The full name, as in fullName.")],
-    number: Annotated[int, typer.Argument(metavar="NUMBER", min=1, max=LAST_NUMBER)],
+    number: BuildNumber,
     controller: ControllerName = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Show where each field is from instead.")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+MOST_BUILDS = 2**31 - 1
+"""Jenkins counts builds with Java's int."""
+
 
 class BuildKey(NamedTuple):
     """A build's number, when it started (epoch milliseconds; 0 where Jenkins loaded it broken), and

@@ -42,11 +42,13 @@ ELLIPSIS = "…"
 ZERO_WIDTH = "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff"
 """Characters that nobody sees, as the inside of a class of a regular expression."""
 
-_SEQUENCE = re.compile(
-    "\x1b\\[8mha:[^\x1b\n]*\x1b\\[0m|(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]"
-    "|\x1b[\\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\\\)?|\x1b[()#%][0-9A-Z]|\x1b[0-~]"
+CONTROL_SEQUENCE = (
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[()#%][0-9A-Z]|[0-~])"
 )
-"""Jenkins' hidden notes, and control sequences of terminals: ECMA-48, and what xterm adds."""
+"""A pattern of what controls a terminal: ECMA-48, and what xterm adds."""
+
+_SEQUENCE = re.compile(rf"\x1b\[8mha:[^\x1b\n]*\x1b\[0m|\x9b[0-?]*[ -/]*[@-~]|{CONTROL_SEQUENCE}")
+"""Jenkins' hidden notes, a sequence of one character less, as in ISO 8859-1, and the usual ones."""
 
 _UNSEEN = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{ZERO_WIDTH}]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")

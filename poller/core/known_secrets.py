@@ -22,17 +22,22 @@ _NO_PART, _NAME_PART = re.compile(r"[^A-Za-z0-9]"), re.compile(r"[A-Za-z]*[0-9]{
 _known: dict[str, None] = {}
 
 
+def forms(value: str) -> list[str]:
+    """A secret as it stands in a text, in a URL and in JSON."""
+    return [value, quote(value, safe=""), json.dumps(value)[1:-1]]
+
+
 def remember(value: str, user: str | None = None) -> None:
     """A secret, and every form in which it leaves this process: of a ``user``, Basic's, too."""
     if len(value) < SHORTEST:
         return
-    forms = [value, quote(value, safe=""), json.dumps(value)[1:-1]]
+    every = forms(value)
     if user is not None:
-        forms.append(base64.b64encode(f"{user}:{value}".encode()).decode())
+        every.append(base64.b64encode(f"{user}:{value}".encode()).decode())
     # The longest first: what one holds of another goes with it.
-    every = sorted({*_known, *forms}, key=len, reverse=True)
+    ordered = sorted({*_known, *every}, key=len, reverse=True)
     _known.clear()
-    _known.update(dict.fromkeys(every))
+    _known.update(dict.fromkeys(ordered))
 
 
 def remember_misplaced(name: str) -> None:

@@ -10,13 +10,10 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct, field
 
-from poller.core.build_key import BuildKey
+from poller.core.build_key import MOST_BUILDS, BuildKey
 
 LAST_MS = 253_402_300_799_999
 """The end of the year 9999, in epoch milliseconds: no calendar goes further."""
-
-MOST_BUILDS = 2**31 - 1
-"""Jenkins counts builds with Java's int."""
 
 LONG = 2**63 - 1
 """Jenkins counts what waits with Java's long."""

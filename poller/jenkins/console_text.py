@@ -13,6 +13,8 @@ from collections.abc import Callable
 
 import re2
 
+from poller.core.escape import CONTROL_SEQUENCE
+
 LINE_LIMIT = 16 * 1024
 """Bytes of a line that are kept; one of 100 MB costs no more memory than the next limit."""
 
@@ -32,10 +34,7 @@ _NOTE = re2.compile(rb"\x1b\[8m[^\n]*?\x1b\[0m|ha:////[A-Za-z0-9+/=]*\x1b\[0m", 
 lies before the place where reading began. By RE2: of a line of nothing but beginnings, Python's own
 engine takes 20 s for 128 KiB (measured)."""
 
-_ESCAPE = re.compile(
-    rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[()#%][0-9A-Z]|[0-~])"
-)
-"""Control sequences of terminals: ECMA-48, and what xterm adds."""
+_ESCAPE = re.compile(CONTROL_SEQUENCE.encode())
 
 _CONTROL = bytes(set(range(32)) - {0x09, 0x0A}) + b"\x7f"
 _UNSEEN = re.compile("[\x80-\x9f\u00ad\u180e\u200b-\u200d\u2060-\u2064\ufeff]")

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from poller.core.build_key import BuildKey
+from poller.core.build_key import MOST_BUILDS, BuildKey
 from poller.core.errors import BadAnswer, RemoteError, is_away
 from poller.core.patterns import Globs
 from poller.jenkins.answers import within, worth_splitting
-from poller.jenkins.build import LAST_MS, LONG, MOST_BUILDS
+from poller.jenkins.build import LAST_MS, LONG
 from poller.jenkins.client import JenkinsClient
 from poller.jenkins.folder_memory import FolderParts
 from poller.jenkins.item import Item, ItemTree

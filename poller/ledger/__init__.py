@@ -77,6 +77,14 @@ class Ledger:
             except LedgerBusy:
                 await self._wait_free()
 
+    async def when_free(self, work: Callable[[], T]) -> T:
+        """The same of work that waits for nothing else."""
+
+        async def begin() -> T:
+            return work()
+
+        return await self.until_free(begin)
+
     async def _wait_free(self) -> None:
         for left in reversed(range(int(LONGEST_WAIT / PAUSE))):
             await asyncio.sleep(PAUSE)

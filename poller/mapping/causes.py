@@ -13,8 +13,9 @@ from itertools import islice
 from typing import Any
 
 from poller.config.servers import SYSTEM
+from poller.core.build_key import MOST_BUILDS
 from poller.core.escape import FULL_NAME, NAME, clip
-from poller.jenkins.build import MOST_BUILDS, Action, Build
+from poller.jenkins.build import Action, Build
 from poller.mapping.evidence import UpstreamBuild
 from poller.mapping.payload import Trigger
 

@@ -8,14 +8,13 @@ is replaced. A password has no ``value`` in Jenkins' JSON at all (measured).
 from __future__ import annotations
 
 import base64
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
-from urllib.parse import quote
 
 from poller.core.escape import NAME, TEXT, clean, clip
+from poller.core.known_secrets import forms
 from poller.jenkins.build import Build
 from poller.mapping.payload import Param
 from poller.mapping.redaction import NAME_FORM, Redactor
@@ -177,10 +176,10 @@ def known_values(values: Iterable[str]) -> frozenset[bytes]:
 
 
 def _forms(value: str) -> set[str]:
-    """A value as it stands in a URL, JSON and XML, and in base64, with a newline and without."""
+    """A value as it stands in texts, in XML too, and in base64, with a newline and without."""
     raw = value.encode("utf-8", "replace")
     encoded = {base64.b64encode(one).decode().rstrip("=") for one in (raw, raw + b"\n")}
-    return {value, quote(value, safe=""), json.dumps(value)[1:-1], escape(value), *encoded}
+    return {*forms(value), escape(value), *encoded}
 
 
 def _is_name(value: str) -> bool:

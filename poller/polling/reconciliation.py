@@ -159,12 +159,9 @@ async def reconcile(
                 raise
             comparison.problem = str(error)
         if job.id:  # one that can't be compared has had its turn, too
-            await ledger.until_free(partial(_record_check, controller, job.id))
+            checked = partial(ledger.reconciliation.record_check, job.id, controller.clock())
+            await ledger.when_free(checked)
         yield comparison
-
-
-async def _record_check(controller: Controller, job: int) -> None:
-    controller.ledger.reconciliation.record_check(job, controller.clock())
 
 
 async def _unseen(controller: Controller, row: ControllerRow) -> range:

@@ -180,12 +180,8 @@ def patience(settings: Settings) -> float:
 async def all_settled(context: AppContext) -> bool:
     """Record the final answers that are kept; where that is not possible, say what will be sent
     again."""
-
-    async def catch_up() -> None:
-        context.settlement.catch_up()
-
     try:
-        await context.ledger.until_free(catch_up)
+        await context.ledger.when_free(context.settlement.catch_up)
     except LedgerUnwritable as error:
         structlog.get_logger().error(
             "service_stopped",

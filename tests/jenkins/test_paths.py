@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poller.jenkins.build import MOST_BUILDS
+from poller.core.build_key import MOST_BUILDS
 from poller.jenkins.paths import build_of_url, job_path
 
 
