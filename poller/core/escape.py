@@ -48,7 +48,7 @@ CONTROL_SEQUENCE = (
 """A pattern of what controls a terminal: ECMA-48, and what xterm adds."""
 
 _SEQUENCE = re.compile(rf"\x1b\[8mha:[^\x1b\n]*\x1b\[0m|\x9b[0-?]*[ -/]*[@-~]|{CONTROL_SEQUENCE}")
-"""Jenkins' hidden notes, a sequence of one character less, as in ISO 8859-1, and the usual ones."""
+"""Jenkins' hidden notes, and control sequences, also as ECMA-48 has them in 8 bits."""
 
 _UNSEEN = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{ZERO_WIDTH}]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")

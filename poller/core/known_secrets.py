@@ -17,6 +17,8 @@ SHORTEST = 8
 """Characters: to take a shorter one out of every text would show more of it than it hides."""
 
 LONG_PART = 12
+"""Characters: no name has a part of letters and digits in turn that is as long."""
+
 _NO_PART, _NAME_PART = re.compile(r"[^A-Za-z0-9]"), re.compile(r"[A-Za-z]*[0-9]{0,4}")
 
 _known: dict[str, None] = {}

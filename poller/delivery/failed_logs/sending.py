@@ -79,7 +79,7 @@ class FailedLogs:
             self._unanswered = self._fault(str(error))
             if self._is_patient(delivery):
                 raise
-            without = WithoutLogs(str(error), self._fault(str(error)))
+            without = WithoutLogs(str(error), self._unanswered)
         else:
             meaning = meaning_of(receipt, knows_json=False)
             self._unanswered = None
